@@ -60,6 +60,7 @@ def test_the_spans_are_on_the_score_and_the_values_nowhere(score_of: ScoreOf) ->
     assert [text[one.start : one.end] for one in personal.spans] == ["jo@corp.com"]
     assert secret.spans == (DetectedSpan("api-key", text.index(_KEY), text.index(_KEY) + len(_KEY)),)
     assert "corp" not in personal.reason
+    assert "[API key]" in no_personal_data(Case("q"), Output(f"jo@corp.com {_KEY}")).reason
     assert "a1B2" not in secret.reason
     assert secret.reason.startswith('has an API key: "…')
     assert "[API key]" in secret.reason

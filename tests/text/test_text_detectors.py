@@ -31,9 +31,15 @@ def test_a_found_value_is_replaced_by_its_kind() -> None:
     assert mask(text, detect(text, _DETECTORS), _DETECTORS) == "call [number] or [long number] now"
 
 
+def test_values_that_overlap_are_replaced_together() -> None:
+    found = [DetectedSpan("long", 2, 6), DetectedSpan("number", 2, 4), DetectedSpan("number", 5, 8)]
+    assert mask("a 123456 b", found, _DETECTORS) == "a [long number] b"
+
+
 def test_an_excerpt_shows_the_text_around_the_first_value() -> None:
     text = f"{'a' * 50} 12345 {'b' * 20}67890{'c' * 50}"
-    excerpt = masked_excerpt(text, detect(text, _DETECTORS), _DETECTORS)
+    found = detect(text, _DETECTORS)
+    excerpt = masked_excerpt(text, found[0], found, _DETECTORS)
     assert excerpt == f"…{'a' * 23} [long number] {'b' * 20}[long number]…"
 
 
@@ -41,4 +47,4 @@ def test_an_excerpt_shows_the_text_around_the_first_value() -> None:
 def test_no_value_is_ever_shown(text: str) -> None:
     if found := detect(text, _DETECTORS):
         assert not re.search(r"\d", mask(text, found, _DETECTORS))
-        assert not re.search(r"\d", masked_excerpt(text, found, _DETECTORS))
+        assert not re.search(r"\d", masked_excerpt(text, found[-1], found, _DETECTORS))

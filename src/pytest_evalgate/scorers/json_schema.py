@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Annotated, Any, Final
 
 from pydantic import AfterValidator, ValidationInfo
+from pydantic_core import PydanticCustomError
 
 from pytest_evalgate.errors import ScorerError, UserError
 from pytest_evalgate.scorers.extras import require
@@ -19,6 +20,7 @@ from pytest_evalgate.scorers.fences import without_fence
 from pytest_evalgate.scorers.text import format_value, text_of
 from pytest_evalgate.text import files
 from pytest_evalgate.text.jsonl import canonical, escape_text, loads
+from pytest_evalgate.text.problems import UNQUOTED
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -40,17 +42,18 @@ def _usable(value: Any, info: ValidationInfo) -> Any:
     try:
         schema = _from_file(value, (info.context or {}).get("root")) if isinstance(value, str) else value
         _validator(canonical(schema), formats=False)
-    except (ScorerError, UserError, TypeError) as error:
-        raise ValueError(str(error)) from error
+    except (ScorerError, TypeError) as error:
+        raise PydanticCustomError(UNQUOTED, "{message}", {"message": str(error)}) from error
     return schema
 
 
 def _from_file(name: str, root: Path | None) -> Json:
     if root is None:
         raise ScorerError(f'"{name}" is a file, which only the configuration can name: write the schema itself')
-    path = files.existing_path(root, name, "the schema")
     try:
-        return loads(path.read_bytes())
+        return loads(files.existing_path(root, name, name).read_bytes())
+    except UserError as error:
+        raise ScorerError(str(error).removeprefix(f"{name}: ")) from error
     except OSError as error:
         raise ScorerError(f"{name} cannot be read: {error.strerror or error}") from error
     except ValueError as error:

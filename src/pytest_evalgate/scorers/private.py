@@ -13,7 +13,7 @@ from pydantic import AfterValidator, Field
 
 from pytest_evalgate.records.results import Score
 from pytest_evalgate.scorers.text import Texts, text_of
-from pytest_evalgate.text.detectors import detect, masked_excerpt
+from pytest_evalgate.text.detectors import detect, in_order, masked_excerpt
 from pytest_evalgate.text.jsonl import quote_text
 from pytest_evalgate.text.personal import IP_ADDRESS, PERSONAL, phone_library
 from pytest_evalgate.text.secret_kinds import SECRETS
@@ -29,6 +29,9 @@ PersonalKind = Literal["email", "iban", "card", "ssn", "phone", "national-phone"
 SecretKind = Literal["private-key", "jwt", "aws", "github", "slack", "api-key"]
 
 _DETECTORS: Final = {**PERSONAL, "ip": IP_ADDRESS}
+_ALL: Final = {**SECRETS, **_DETECTORS}
+"""All detectors: a reason about an address must not show the key beside it."""
+
 _ON_REQUEST: Final = ("national-phone", "ip")
 """Kinds that are searched for only by name: one depends on a library, the other finds version numbers as well."""
 
@@ -81,5 +84,6 @@ def _search(output: Output, detectors: Mapping[str, Detector], allow: Sequence[s
     if not found:
         return Score("", 1.0, None, "none detected")
     phrases = dict.fromkeys(detectors[one.kind].phrase for one in found)
-    reason = f"has {', '.join(phrases)}: {quote_text(masked_excerpt(text, found, detectors), 120)}"
+    excerpt = masked_excerpt(text, found[0], in_order([*found, *detect(text, _ALL)]), _ALL)
+    reason = f"has {', '.join(phrases)}: {quote_text(excerpt, 120)}"
     return Score("", 0.0, None, reason, spans=tuple(found))

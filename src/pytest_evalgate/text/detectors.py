@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
 Span = tuple[int, int]
 """Start and end of a value in a text, in characters; the end is exclusive."""
@@ -45,7 +45,12 @@ def detect(text: str, detectors: Mapping[str, Detector]) -> list[DetectedSpan]:
         for start, end in detector.find(text):
             if all(end <= other.start or other.end <= start for other in found):
                 found.append(DetectedSpan(kind, start, end))
-    return sorted(found, key=lambda one: one.start)
+    return in_order(found)
+
+
+def in_order(found: Iterable[DetectedSpan]) -> list[DetectedSpan]:
+    """Return found values by their place."""
+    return sorted(found, key=lambda one: (one.start, -one.end))
 
 
 def kinds_in(text: str, detectors: Mapping[str, Detector]) -> Iterator[str]:
@@ -55,11 +60,16 @@ def kinds_in(text: str, detectors: Mapping[str, Detector]) -> Iterator[str]:
 
 
 def mask(text: str, found: Iterable[DetectedSpan], detectors: Mapping[str, Detector]) -> str:
-    """Return ``text`` with the kind in brackets in place of each found value: ``write to [e-mail address]``."""
-    parts, end = [], 0
+    """Return ``text`` with the kind in brackets in place of each found value: ``write to [e-mail address]``.
+
+    ``found`` is in order. Values that overlap are replaced together, by the kind of the first.
+    """
+    parts: list[str] = []
+    end = 0
     for one in found:
-        parts += [text[end : one.start], f"[{detectors[one.kind].noun}]"]
-        end = one.end
+        if one.start >= end:
+            parts += [text[end : one.start], f"[{detectors[one.kind].noun}]"]
+        end = max(end, one.end)
     return "".join([*parts, text[end:]])
 
 
@@ -67,13 +77,15 @@ _AROUND: Final = 24
 _ELLIPSIS: Final = "…"
 
 
-def masked_excerpt(text: str, found: list[DetectedSpan], detectors: Mapping[str, Detector]) -> str:
-    """Return the text around the first found value, with every value masked."""
-    first = found[0]
-    start, end = max(0, first.start - _AROUND), min(len(text), first.end + _AROUND)
+def masked_excerpt(
+    text: str, centre: DetectedSpan, found: Sequence[DetectedSpan], detectors: Mapping[str, Detector]
+) -> str:
+    """Return the text around ``centre``, with every value of ``found``, which is in order, masked."""
+    start, end = max(0, centre.start - _AROUND), min(len(text), centre.end + _AROUND)
     for one in found:  # never cut through a value
-        if one.start < end < one.end:
-            end = one.end
+        end = max(end, one.end) if one.start < end < one.end else end
+    for one in reversed(found):
+        start = min(start, one.start) if one.start < start < one.end else start
     inside = [DetectedSpan(one.kind, one.start - start, one.end - start) for one in found if start <= one.start < end]
     before, after = _ELLIPSIS * (start > 0), _ELLIPSIS * (end < len(text))
     return f"{before}{mask(text[start:end], inside, detectors)}{after}"
