@@ -109,7 +109,7 @@ def _expected(text: str, dialect: str) -> tuple[Any, ...]:
         raise ScorerError(f"the expected value {format_value(text)} cannot be used: {error}") from error
 
 
-@functools.lru_cache(maxsize=256)  # the expected statement of a suite is the same for many outputs
+@functools.lru_cache(maxsize=1024)  # the expected statement of a suite is the same for many outputs
 def _normal(text: str, dialect: str) -> tuple[Any, ...]:
     """Return the normalised trees of the statements of a text."""
     try:
