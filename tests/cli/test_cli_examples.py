@@ -34,7 +34,7 @@ pytestmark = [
     pytest.mark.skipif(not hasattr(os, "fork"), reason="sessions are forked, and review asks on a terminal"),
 ]
 
-_COMMANDS: Final = sorted(set(examples()))
+_COMMANDS: Final[list[str]] = sorted(set(examples()))
 _NO_SUCCESS: Final = {2, 3, 4}
 """Exit codes of a command that did not run: usage, internal error, something has to be changed first."""
 

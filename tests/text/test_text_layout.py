@@ -46,7 +46,7 @@ def test_wrapping(text: str, lines: list[str]) -> None:
             "number of cases: (pytest-evalgate power faq), or",
             ["number of cases:", "  (pytest-evalgate power faq), or"],
         ),
-        ('one case: pytest --eval-gate -k "a b" and y', ["one case:", '  pytest --eval-gate -k "a b" and y']),
+        ('only the case: pytest --eval-gate -k "a b"', ["only the case:", '  pytest --eval-gate -k "a b"']),
         ("all with: pytest --eval-gate", ["all with: pytest --eval-gate"]),
         (f"run: pytest-evalgate lint {'a' * 20}", ["run: pytest-evalgate lint", f"  {'a' * 20}"]),
     ],
