@@ -193,7 +193,10 @@ def _order(command: str) -> tuple[bool, bool, str]:
     return command.startswith("pytest "), changes, command
 
 
-@pytest.mark.parametrize("command", sorted(_COMMANDS, key=_order))
+_IN_ORDER: Final = sorted(_COMMANDS, key=_order)
+
+
+@pytest.mark.parametrize("command", _IN_ORDER)
 def test_an_example_runs(workshop: Workshop, command: str) -> None:
     code, text = workshop.run(command)
     assert code not in _NO_SUCCESS, f"{command}\nexit {code}\n{text[-1500:]}"
