@@ -455,7 +455,7 @@ def _suite_verdict(
 
 
 def _corrected(rate: RateEstimate) -> CorrectedRate | None:
-    return None if rate.judged is None else CorrectedRate(rate.value, rate.interval, rate.lower, "rogan-gladen")
+    return None if rate.judged is None else CorrectedRate(rate.value, rate.interval, rate.lower, rate.judged.method)
 
 
 def _agreed(results: Sequence[GateResult], advice: str) -> GateResult:

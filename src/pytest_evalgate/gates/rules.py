@@ -6,12 +6,14 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
 from pytest_evalgate.config import NoRegressionGate
+from pytest_evalgate.stats.design import LabelDesign, LabelStratum
 from pytest_evalgate.stats.judged import JudgeErrors
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from pytest_evalgate.config import Gate
+    from pytest_evalgate.records.corrected import LabelledSample
     from pytest_evalgate.records.verdicts import Baseline, Calibration
 
 _DEFAULT = NoRegressionGate(kind="no-regression")
@@ -43,7 +45,22 @@ class JudgeRule:
         counts = self.calibration
         if counts is None or not counts.human_pass or not counts.human_fail:
             return None
-        return JudgeErrors(counts.human_pass, counts.judge_pass, counts.human_fail, counts.judge_fail)
+        return JudgeErrors(
+            counts.human_pass, counts.judge_pass, counts.human_fail, counts.judge_fail, design_of(counts.sample)
+        )
+
+
+def design_of(sample: LabelledSample | None) -> LabelDesign | None:
+    """Return the design of labels that were drawn from a run; None if they were not.
+
+    Raises:
+        ValueError: its strata are not valid.
+    """
+    if sample is None:
+        return None
+    return LabelDesign(
+        tuple(LabelStratum(one.outputs, one.both, one.human, one.judge, one.neither) for one in sample.strata)
+    )
 
 
 @dataclass(frozen=True, slots=True)

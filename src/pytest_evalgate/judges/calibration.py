@@ -7,6 +7,7 @@ from datetime import date
 from typing import TYPE_CHECKING, Final
 
 from pytest_evalgate.errors import UserError
+from pytest_evalgate.gates.rules import design_of
 from pytest_evalgate.records.verdicts import Calibration
 from pytest_evalgate.runs.record_file import RecordFile, check_filled, check_time
 from pytest_evalgate.stats.judged import JudgeErrors
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from pytest_evalgate import config
+    from pytest_evalgate.records.cases import Json
 
 FEWEST: Final = 30
 """The smallest number of human passes, and of human fails, with which a judge may gate."""
@@ -38,7 +40,7 @@ def read(path: Path) -> Calibration:
 
 
 def errors_of(calibration: Calibration) -> JudgeErrors:
-    """Return the error rates of the judge.
+    """Return the error rates of the judge, with the labels by stratum if they were drawn from a run.
 
     Raises:
         ValueError: the calibration has no human pass, or no human fail.
@@ -48,6 +50,7 @@ def errors_of(calibration: Calibration) -> JudgeErrors:
         judge_pass=calibration.judge_pass,
         human_fail=calibration.human_fail,
         judge_fail=calibration.judge_fail,
+        design=design_of(calibration.sample),
     )
 
 
@@ -152,8 +155,25 @@ def _check(calibration: Calibration) -> None:
         raise ValueError("judge_pass must be from 0 to human_pass")
     if not (0 <= calibration.judge_fail <= calibration.human_fail):
         raise ValueError("judge_fail must be from 0 to human_fail")
+    design_of(calibration.sample)
     if calibration.threshold is not None and not 0 <= calibration.threshold <= 1:
         raise ValueError(f"threshold: {calibration.threshold} is not in [0, 1]")
+
+
+def _encode(calibration: Calibration) -> dict[str, Json]:
+    """Return the fields as JSON: whole counts without decimals, and no sample if there is none."""
+    fields = {field.name: getattr(calibration, field.name) for field in dataclasses.fields(calibration)}
+    sample = fields.pop("sample")
+    for name in ("human_pass", "judge_pass", "human_fail", "judge_fail"):
+        fields[name] = _plain(fields[name])
+    if sample is None:
+        return fields
+    strata = [{name: _plain(value) for name, value in dataclasses.asdict(one).items()} for one in sample.strata]
+    return {**fields, "sample": {"frame": sample.frame, "strata": strata}}
+
+
+def _plain(number: float) -> float:
+    return int(number) if float(number).is_integer() else number
 
 
 _CALIBRATION: Final = RecordFile(
@@ -165,6 +185,6 @@ _CALIBRATION: Final = RecordFile(
     rows="measures",
     seal="required",
     extra="forbid",
-    encode=lambda one: {field.name: getattr(one, field.name) for field in dataclasses.fields(one)},
+    encode=_encode,
     check=_check,
 )

@@ -22,6 +22,7 @@ from pytest_evalgate.judges.panel import (
 )
 from pytest_evalgate.judges.rates import Bootstrap, Rates, Statistic, WeightedRow, rates_of
 from pytest_evalgate.judges.threshold import Aim, Point, Threshold, bins_of, choose, probability_metrics
+from pytest_evalgate.records.corrected import LabelledSample, LabelledStratum
 from pytest_evalgate.records.verdicts import Calibration
 from pytest_evalgate.text.wording import count
 
@@ -86,6 +87,7 @@ class Measurement:
         roc: The ROC curve.
         repeats: Agreement of the judge with itself.
         position: Effect of the order of two outputs.
+        sample: The labels by stratum, if they were drawn from a run.
         panel: Agreement among raters.
         disagreements: The rows on which judge and label disagree.
         split: Ids of rows without a ``label`` on which the raters disagree.
@@ -110,6 +112,7 @@ class Measurement:
     panel: Panel | None
     disagreements: tuple[Disagreement, ...]
     split: tuple[str, ...]
+    sample: LabelledSample | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,14 +144,12 @@ def measure(rows: Sequence[Labelled], options: MeasureOptions) -> Measurement:
     clusters = [_cluster(one.row) for one in judged]
     clustered = any(one.row.cluster is not None for one in judged)
     graded = any(score not in {0.0, 1.0} for score in scores)
-    rates = rates_of(
-        [WeightedRow(one.human, one.judge, one.row.weight, _cluster(one.row) if clustered else None) for one in judged]
-    )
+    rates = rates_of([_weighted(one, clustered=clustered) for one in judged])
     return Measurement(
         rows=len(labelled),
         unreadable=len(labelled) - len(judged),
         clusters=len(set(clusters)) if clustered else None,
-        weighted=len({one.row.weight for one in judged}) > 1,
+        weighted=rates.design is not None and rates.design.is_stratified,
         tpr=rates.tpr,
         tnr=rates.tnr,
         youden=_youden(rates),
@@ -174,6 +175,25 @@ def measure(rows: Sequence[Labelled], options: MeasureOptions) -> Measurement:
             if one.human is not one.judge
         ),
         split=tuple(row.case.id for row in rows if not row.decided and _raters_disagree(row, options.passing)),
+        sample=_sample(labelled, rates),
+    )
+
+
+def _weighted(one: _JudgedRow, *, clustered: bool) -> WeightedRow:
+    row, source = one.row, one.row.drawn_from
+    stratum = None if source is None else (f"{source.frame}/{source.name}", float(source.outputs))
+    return WeightedRow(one.human, one.judge, row.weight, _cluster(row) if clustered else None, stratum)
+
+
+def _sample(rows: Sequence[Labelled], rates: Rates) -> LabelledSample | None:
+    if rates.design is None:
+        return None
+    frames = {None if row.drawn_from is None else row.drawn_from.frame for row in rows}
+    frame = frames.pop() if len(frames) == 1 else None
+    strata = rates.design.strata
+    return LabelledSample(
+        frame or "",
+        tuple(LabelledStratum(one.outputs, one.both, one.human, one.judge, one.neither) for one in strata),
     )
 
 
@@ -215,6 +235,9 @@ def _cluster(row: Labelled) -> Hashable:
 def _youden(rates: Rates) -> Statistic:
     if rates.tpr is None or rates.tnr is None:
         return Statistic(None)
+    if rates.design is not None and rates.design.is_stratified:  # the two rates are dependent
+        found = rates.design.youden()
+        return Statistic(found.value, (found.lower, found.upper))
     both = (rates.tpr, rates.tnr)
     value = sum(rate.value for rate in both) - 1
     below, above = (math.hypot(*(rate.value - rate.interval[end] for rate in both)) for end in (0, 1))
@@ -264,7 +287,7 @@ def _raters_disagree(row: Labelled, passing: float) -> bool:
     return len({rating >= passing for rating in row.raters.values()}) > 1
 
 
-_NOT_RECORDED: Final = frozenset({"verdicts", "grades", "disagreements", "split", "roc"})
+_NOT_RECORDED: Final = frozenset({"verdicts", "grades", "disagreements", "split", "roc", "sample"})
 _MAX_ROC_POINTS: Final = 33  # enough to draw the curve; the whole curve would be as long as the labels
 
 
@@ -285,11 +308,11 @@ def record_of(
 ) -> Calibration:
     """Return the calibration of a judge measured on ``labels``. ``created`` is in UTC, ISO 8601.
 
-    Its counts are numbers of labels. If rows are clustered or weighted, they are effective sample sizes, rounded down.
+    Its counts are numbers of labels. If rows are clustered or weighted, they are effective sample sizes.
     """
     threshold = None if measured.threshold is None else measured.threshold.value
-    judge_pass, human_pass = (0, 0) if measured.tpr is None else measured.tpr.whole_counts
-    judge_fail, human_fail = (0, 0) if measured.tnr is None else measured.tnr.whole_counts
+    judge_pass, human_pass = (0, 0) if measured.tpr is None else measured.tpr.counts
+    judge_fail, human_fail = (0, 0) if measured.tnr is None else measured.tnr.counts
     return Calibration(
         judge=source.judge,
         fingerprint=fingerprint(source.parts, threshold),
@@ -303,6 +326,7 @@ def record_of(
         judge_fail=judge_fail,
         threshold=threshold,
         measures=_measures(measured, labels, source, options),
+        sample=measured.sample,
     )
 
 

@@ -8,7 +8,11 @@ from typing import Final, Literal
 
 from pytest_evalgate.records.attempts import Repeats, Reruns, TakenOver  # noqa: TC001 - as above
 from pytest_evalgate.records.cases import Json, nothing
-from pytest_evalgate.records.corrected import CorrectedRate, MeasuredChange  # noqa: TC001 - as above
+from pytest_evalgate.records.corrected import (  # noqa: TC001 - as above
+    CorrectedRate,
+    LabelledSample,
+    MeasuredChange,
+)
 from pytest_evalgate.records.measured import MetricResult  # noqa: TC001 - as above
 from pytest_evalgate.records.results import StopRule  # noqa: TC001 - as above
 
@@ -119,8 +123,8 @@ class Calibration:
     ``parts`` are the digests that make up ``fingerprint`` (model, rubric, few-shots, parameters, protocol, threshold),
     so that a message can name the part that changed. Of ``human_pass`` labels that are passes, the judge passed
     ``judge_pass``; of ``human_fail`` that are fails, it failed ``judge_fail``. Both count only rows that did not
-    choose the threshold; clustered or weighted labels count as their effective number. ``measures`` are further
-    figures, by name.
+    choose the threshold; clustered or weighted labels count as their effective number, which may be fractional.
+    ``measures`` are further figures, by name. ``sample`` are the labels by stratum, if they were drawn from a run.
     """
 
     judge: str
@@ -129,12 +133,21 @@ class Calibration:
     labels: str
     labels_sha256: str
     created: str
-    human_pass: int
-    judge_pass: int
-    human_fail: int
-    judge_fail: int
+    human_pass: float
+    judge_pass: float
+    human_fail: float
+    judge_fail: float
     threshold: float | None = None
     measures: Mapping[str, Json] = field(default_factory=nothing)
+    sample: LabelledSample | None = None
+
+    @property
+    def label_count(self) -> int:
+        """The number of labels; it differs from their effective number if they are clustered or weighted."""
+        counted = [measured.get("n") for name in ("tpr", "tnr") if isinstance(measured := self.measures.get(name), dict)]
+        if counted and all(isinstance(n, int) for n in counted):
+            return sum(counted)
+        return round(self.human_pass + self.human_fail)
 
 
 @dataclass(frozen=True, slots=True)
