@@ -52,7 +52,7 @@ from pytest_evalgate.gates.slices import (
 from pytest_evalgate.records.corrected import CorrectedRate
 from pytest_evalgate.records.served import other_models, served_notes
 from pytest_evalgate.records.verdicts import Accounting, GateResult, SuiteVerdict, Verdict
-from pytest_evalgate.text.wording import NO_BASELINE, RETRY, count, percent, points
+from pytest_evalgate.text.wording import NO_BASELINE, RETRY, UNSCORED, count, label_command, percent, points
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
@@ -377,6 +377,8 @@ def _suite_problem(suite: SuiteRun, rules: SuiteRules) -> tuple[VerdictName, str
             f"{accounting.not_run:,} of {count(accounting.planned, 'planned case')} were not run; "
             "partial runs are never decided: run the whole suite"
         )
+    if accounting.unscored:
+        return "not_evaluated", f"{UNSCORED}; label some outputs: {label_command(suite.plan.name)}"
     here = head_results(suite.results)
     if not not_skipped(here):
         reason = f"all {len(here):,} are skipped" if here else "all are removed"
@@ -532,7 +534,7 @@ def decide(
     exit_code = EXIT_CODES[verdict]
     if verdict == "inconclusive" and warn_inconclusive:
         exit_code = 0
-    elif accounting.passed + accounting.missed + accounting.errored == 0 and not run.problems and not run.refused:
+    elif accounting.planned == accounting.skipped + accounting.not_run and not run.problems and not run.refused:
         exit_code = NO_CASE_RAN
     return Verdict(
         verdict=verdict,

@@ -80,7 +80,12 @@ def gating_problems(
 
 def calibration_problems(calibration: Calibration, judge: config.Judge) -> tuple[str, ...]:
     """Return the problems of the calibration itself: too few labels, or a judge that is not accurate enough."""
-    return (*_sample_size_problems(calibration), *_accuracy_problems(calibration, judge))
+    return (
+        *_sample_size_problems(calibration),
+        *_pass_mark_problems(calibration),
+        *_accuracy_problems(calibration, judge),
+        *_agreement_problems(calibration, judge),
+    )
 
 
 def _sample_size_problems(calibration: Calibration) -> Iterator[str]:
@@ -94,6 +99,30 @@ def _sample_size_problems(calibration: Calibration) -> Iterator[str]:
         n = labelled if isinstance(labelled, int) else counted
         if n < FEWEST:
             yield f"{n} {nouns}, but {FEWEST} are required: label {FEWEST - n} more outputs that {word}"
+
+
+def _pass_mark_problems(calibration: Calibration) -> Iterator[str]:
+    if (assumed := calibration.measures.get("assumed_pass_mark")) is not None:
+        yield f"nobody chose the lowest label that passes ({assumed} was assumed): calibrate it with --pass-from N"
+
+
+def _agreement_problems(calibration: Calibration, judge: config.Judge) -> Iterator[str]:
+    """Yield the problem of raters that do not agree: no judge can agree with labels that contradict each other."""
+    if judge.min_alpha is None:
+        return
+    panel = calibration.measures.get("panel")
+    alpha = panel["alpha"].get("value") if isinstance(panel, dict) and isinstance(panel.get("alpha"), dict) else None
+    check = f"pytest-evalgate label check {calibration.labels}"
+    if not isinstance(alpha, int | float):
+        yield (
+            f"the agreement of its raters is unknown, but an alpha of {judge.min_alpha:g} is required: let two people "
+            f"label some of the rows ({check})"
+        )
+    elif alpha < judge.min_alpha:
+        yield (
+            f"its raters agree by an alpha of {alpha:.2f}, but {judge.min_alpha:g} is required: write the criteria "
+            f"more exactly and label again ({check})"
+        )
 
 
 def _accuracy_problems(calibration: Calibration, judge: config.Judge) -> Iterator[str]:

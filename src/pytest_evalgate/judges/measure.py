@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final
 
 from pytest_evalgate.errors import UserError
 from pytest_evalgate.judges.build import fingerprint
+from pytest_evalgate.judges.correlations import CorrelationReport, GradedRow, correlations_of
 from pytest_evalgate.judges.panel import (
     OrderBias,
     Panel,
@@ -43,13 +44,15 @@ class MeasureOptions:
 
     ``aim`` is the criterion for the threshold of a graded judge, ``bootstrap`` gives the intervals. ``probabilities``
     is true if scores can be read as the probability of a pass. ``passing`` is the lowest rating with which a rater
-    passes a row.
+    passes a row. ``same_scale`` is false if the grades of people and of the judge are on different scales: they are
+    then only correlated.
     """
 
     aim: Aim = field(default_factory=Aim)
     bootstrap: Bootstrap = field(default_factory=Bootstrap)
     probabilities: bool = False
     passing: float = 0.5
+    same_scale: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +84,7 @@ class Measurement:
         verdicts: Metrics of agreement between verdicts, by name. The verdicts of a graded judge are out-of-fold: the
             threshold of each is chosen without that row.
         grades: Metrics of agreement between grades, by name.
+        correlations: Correlations of the judge's scores with people's grades; None if labels are not numbers.
         threshold: The threshold of a graded judge.
         probability: Metrics of scores as probabilities, by name.
         bins: The bins of the reliability diagram.
@@ -113,6 +117,7 @@ class Measurement:
     disagreements: tuple[Disagreement, ...]
     split: tuple[str, ...]
     sample: LabelledSample | None = None
+    correlations: CorrelationReport | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,7 +160,7 @@ def measure(rows: Sequence[Labelled], options: MeasureOptions) -> Measurement:
         youden=_youden(rates),
         accuracy=rates.accuracy,
         verdicts=verdict_agreement(human, verdicts, clusters, options.bootstrap),
-        grades=_grades(judged, options.bootstrap) if graded else {},
+        grades=_grades(judged, options.bootstrap) if graded and options.same_scale else {},
         threshold=threshold,
         probability=probability_metrics(scores, human, clusters, options.bootstrap)
         if graded and options.probabilities
@@ -176,6 +181,7 @@ def measure(rows: Sequence[Labelled], options: MeasureOptions) -> Measurement:
         ),
         split=tuple(row.case.id for row in rows if not row.decided and _raters_disagree(row, options.passing)),
         sample=_sample(labelled, rates),
+        correlations=_correlations(judged),
     )
 
 
@@ -249,6 +255,15 @@ def _grades(judged: Sequence[_JudgedRow], bootstrap: Bootstrap) -> dict[str, Sta
     if len(grades) < len(judged):
         return {}
     return grade_agreement(grades, [one.score for one in judged], [_cluster(one.row) for one in judged], bootstrap)
+
+
+def _correlations(judged: Sequence[_JudgedRow]) -> CorrelationReport | None:
+    rows = [
+        GradedRow(one.row.grade, one.score, _cluster(one.row), one.row.group, one.row.controlled)
+        for one in judged
+        if one.row.grade is not None
+    ]
+    return correlations_of(rows) if rows and len(rows) == len(judged) else None
 
 
 def _roc(threshold: Threshold | None, rates: Rates) -> tuple[Point, ...]:
@@ -335,6 +350,7 @@ def _measures(measured: Measurement, labels: LabelSet, source: Source, options: 
     kept = {name: value for name, value in values.items() if name not in _NOT_RECORDED and value not in (None, {}, ())}
     return {
         "verdicts_from": source.stored or "asked",
+        **({} if labels.assumed is None else {"assumed_pass_mark": labels.assumed}),
         "labels_that_pass": labels.counted(passed=True),
         "labels_that_fail": labels.counted(passed=False),
         "bootstrap": {"seed": options.bootstrap.seed, "draws": options.bootstrap.draws},

@@ -12,10 +12,11 @@ from pytest_evalgate.records.raised import Raised  # noqa: TC001 - as above
 if TYPE_CHECKING:
     from pytest_evalgate.records.calls import CallRecord, Finish
 
-Outcome = Literal["passed", "missed", "errored", "skipped", "not_run"]
+Outcome = Literal["passed", "missed", "errored", "skipped", "not_run", "unscored"]
 
 
-"""The outcome of a planned case. ``errored``: there is no output, so the case counts as missing."""
+"""The outcome of a planned case. ``errored``: there is no output, so the case counts as missing. ``unscored``: there
+is one, but only judges that report graded it, and nothing decides the case."""
 
 
 StopRule = Literal["certainty"]
@@ -88,6 +89,11 @@ class Trial:
     calls: tuple[CallRecord, ...] = ()
     is_final: bool = False
     raised: Raised | None = None
+
+    @property
+    def is_unscored(self) -> bool:
+        """Whether the output was graded, and no score of it decides anything."""
+        return self.value is None and bool(self.scores) and not any(score.counts for score in self.scores)
 
 
 @dataclass(frozen=True, slots=True)

@@ -175,7 +175,10 @@ class JudgeVerdict:
 
 @dataclass(frozen=True, slots=True)
 class Accounting:
-    """Number of planned cases by outcome. The outcomes add up to ``planned``."""
+    """Number of planned cases by outcome. The outcomes add up to ``planned``.
+
+    ``unscored`` cases have an output that no scorer decides, because its judges only report.
+    """
 
     planned: int = 0
     passed: int = 0
@@ -183,6 +186,7 @@ class Accounting:
     errored: int = 0
     skipped: int = 0
     not_run: int = 0
+    unscored: int = 0
 
     def __add__(self, other: Accounting) -> Accounting:
         """Add the numbers of two suites."""

@@ -15,6 +15,7 @@ from pytest_evalgate.text.wording import (
     STOPPED,
     count,
     interval,
+    label_command,
     p_value,
     percent,
     points,
@@ -413,6 +414,8 @@ def suite_steps(suite: SuiteView, options: str = "") -> Iterator[NextStep]:
     """Yield the next steps of a suite that did not pass; ``options`` are the command line options of its run."""
     name = shlex.quote(suite.name)
     failed = {gate.kind for gate in suite.verdict.gates if gate.result == "fail"}
+    if suite.verdict.accounting.unscored:
+        yield NextStep("label outputs, then calibrate", label_command(suite.name))
     if failed:
         yield NextStep("look", look_command(suite.name, options))
     if "no-regression" in failed and suite.regressed:

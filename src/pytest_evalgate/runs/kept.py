@@ -37,6 +37,9 @@ def _encode(verdict: Verdict) -> dict[str, Json]:
     value = dataclasses.asdict(verdict)
     if not verdict.calls.local:  # verdicts of earlier versions lack it
         del value["calls"]["local"]
+    for counted in (value, *value["suites"].values()):
+        if not counted["accounting"]["unscored"]:  # as above
+            del counted["accounting"]["unscored"]
     if verdict.base_problem is None:
         del value[_OPTIONAL]
     return value
@@ -104,6 +107,8 @@ def json_schema() -> dict[str, Json]:
     schema = adapter(Verdict).json_schema(mode="serialization")
     required = [name for name in schema["required"] if name != _OPTIONAL]
     properties = {"schema": {"const": _VERDICT.schema}, **schema["properties"]}
+    counts = schema["$defs"]["Accounting"]
+    counts["required"] = [name for name in counts["required"] if name != "unscored"]
     return {**schema, "properties": properties, "required": required}
 
 
