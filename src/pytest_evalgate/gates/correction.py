@@ -120,14 +120,10 @@ class JudgeFailures:
     def correct(self, passed: float, n_eff: float) -> tuple[JudgedRate, CorrectionDetails]:
         """Correct the rate ``passed`` of these cases, whose effective number is ``n_eff``."""
         refused = min(float(self.shares.mean()), 1 - passed)
-        found = judged_rate(
-            n=n_eff, passed=passed, refused=refused, errors=self.errors, own_labels=self.own_labels
-        )
+        found = judged_rate(n=n_eff, passed=passed, refused=refused, errors=self.errors, own_labels=self.own_labels)
         limit = judged_rate(n=_LARGE_N, passed=passed, refused=refused, errors=self.errors).lower
         plausible = -ROUNDING <= found.unclipped <= found.max_rate + ROUNDING
-        return found, CorrectionDetails(
-            passed, limit, plausible, method_of(self.errors, own_labels=self.own_labels)
-        )
+        return found, CorrectionDetails(passed, limit, plausible, method_of(self.errors, own_labels=self.own_labels))
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,6 +138,14 @@ class Correction:
     errors: JudgeErrors
     frame: str = ""
 
+    @classmethod
+    def of(cls, score: str, judge: JudgeRule) -> Correction | None:
+        """Return the correction for a judge whose scores have the name ``score``; None without error rates."""
+        if judge.errors is None:
+            return None
+        sample = None if judge.calibration is None else judge.calibration.sample
+        return cls(judge.name, score, judge.errors, "" if sample is None else sample.frame)
+
     def judge_failures(self, results: Sequence[CaseResult]) -> JudgeFailures:
         """Return the failures by the judge alone: if a rule failed as well, the failure needs no correction."""
         shares = (
@@ -149,10 +153,10 @@ class Correction:
             for result in results
         )
         return JudgeFailures(
-            np.fromiter(shares, np.float64, len(results)), self.errors, own_labels=self._labels_are_of(results)
+            np.fromiter(shares, np.float64, len(results)), self.errors, own_labels=self.labels_are_of(results)
         )
 
-    def _labels_are_of(self, results: Sequence[CaseResult]) -> bool:
+    def labels_are_of(self, results: Sequence[CaseResult]) -> bool:
         """Return whether the labels were drawn from the outputs of ``results`` that the judge decides.
 
         Never of several trials, as only the first one was labelled, or of clusters, whose number the design ignores.
@@ -184,8 +188,7 @@ def correction_of(suite: SuiteRun, rules: SuiteRules) -> Correction | None:
     [(score, judge)] = rules.deciding_judges.items()
     if judge.errors is None or judge_problem(judge) is not None or ungraded(suite.results, rules) is not None:
         return None
-    sample = None if judge.calibration is None else judge.calibration.sample
-    return Correction(judge.name, score, judge.errors, "" if sample is None else sample.frame)
+    return Correction.of(score, judge)
 
 
 def uncorrected(suite: SuiteRun, rules: SuiteRules) -> str | None:

@@ -448,7 +448,7 @@ def _suite_verdict(
         slices=() if complete is None else complete.slice_results,
         gates=gates,
         judges=tuple(judge_verdicts(results, rules.judges, created, whole=whole)),
-        repeats=None if rate is None else repeats_of(results, rate.n_eff),
+        repeats=None if rate is None else repeats_of(results, rate.n_eff, rules.judges),
         stopped=suite.stopped,
         notes=(*served_notes(others), *(() if complete is None else _notes(complete.inputs))),
         other_models=others,

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from pytest_evalgate.gates.correction import method_of
+from pytest_evalgate.gates.correction import Correction, method_of
 from pytest_evalgate.gates.evidence import Cases, clusters_of, rate_of
 from pytest_evalgate.records.corrected import CorrectedRate
 from pytest_evalgate.records.verdicts import JudgeVerdict
@@ -45,7 +45,7 @@ def judge_verdicts(
             scored=sum(map(len, scores)) - unreadable,
             unreadable=unreadable,
             pass_rate=None if rate is None else rate.value,
-            corrected=None if rate is None else _corrected(rate, judge),
+            corrected=None if rate is None else _corrected(rate, judge, Correction.of(name, judge), results),
             tpr=None if errors is None else (errors.tpr, errors.tpr_lower),
             tnr=None if errors is None else (errors.tnr, errors.tnr_lower),
             labels=0 if calibration is None else calibration.label_count,
@@ -64,15 +64,18 @@ def _rate(results: Sequence[CaseResult], scores: Sequence[Sequence[Score]]) -> R
     return rate_of(Cases(passes / counts, counts, clusters_of([results[place] for place in places])))
 
 
-def _corrected(rate: RateEstimate, judge: JudgeRule) -> CorrectedRate | None:
+def _corrected(
+    rate: RateEstimate, judge: JudgeRule, correction: Correction | None, results: Sequence[CaseResult]
+) -> CorrectedRate | None:
     """Correct the judge's own rate for its errors; None unless it is calibrated and unchanged since."""
     errors, calibration = judge.errors, judge.calibration
-    if errors is None or errors.youden <= ROUNDING or calibration is None:
+    if errors is None or errors.youden <= ROUNDING or calibration is None or correction is None:
         return None
     if calibration.fingerprint != judge.fingerprint:
         return None
-    found = judged_rate(n=rate.n_eff, passed=rate.value, refused=1 - rate.value, errors=errors)
-    method = method_of(errors, own_labels=False)
+    own_labels = correction.labels_are_of(results)
+    found = judged_rate(n=rate.n_eff, passed=rate.value, refused=1 - rate.value, errors=errors, own_labels=own_labels)
+    method = method_of(errors, own_labels=own_labels)
     return CorrectedRate(found.value, (found.interval.lower, found.interval.upper), found.lower, method)
 
 

@@ -167,7 +167,8 @@ def compare_classes(rows: Sequence[ClassRow], order: Sequence[str], bootstrap: B
         figures={
             **{name: bootstrap.estimate(_defined(found[name][0]), drawn[name]) for name in TABLE_FIGURES},
             "krippendorff_nominal": bootstrap.estimate(
-                _alpha(truth, predicted), [_alpha(truth[draw], predicted[draw]) for draw in bootstrap.samples(clusters)]
+                _alpha(truth, predicted),
+                [_alpha(truth[draw], predicted[draw]) for draw in bootstrap.samples(clusters)],
             ),
         },
         ordered=_ordered(rows, ranked, bootstrap) if order else {},

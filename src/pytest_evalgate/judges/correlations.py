@@ -1,4 +1,4 @@
-"""Correlation of a judge's scores with people's grades: over all rows, per group, and without the effect of a number."""
+"""Correlation of a judge's scores with people's grades: of all rows, per group, and without a number's effect."""
 
 from __future__ import annotations
 
@@ -86,7 +86,7 @@ def _partial(rows: Sequence[GradedRow]) -> dict[str, Statistic]:
 
 def _means(groups: Sequence[GroupCorrelation]) -> dict[str, float]:
     """Return the mean of each coefficient over the groups in which it is defined."""
-    means = {}
+    means: dict[str, float] = {}
     for name in COEFFICIENTS:
         known = [value for group in groups if (value := group.values[name].value) is not None]
         if known:

@@ -143,7 +143,7 @@ def top_up(candidates: Sequence[Candidate], before: Mapping[str, DrawnFrom], n: 
     names = _names(strata, before, frame, seed)
     sizes = {name: len(members) for name, members in strata.items()}
     drawn = {name: [one for one in members if one.id in before] for name, members in strata.items()}
-    shares = _allocate(sizes, {name: len(rows) for name, rows in drawn.items()}, n)
+    shares = allocate(sizes, {name: len(rows) for name, rows in drawn.items()}, n)
     random = np.random.default_rng(seed)
     new: dict[str, SampledOutput] = {}
     weights: dict[str, float] = {}
@@ -181,7 +181,7 @@ def _names(
     return {stratum: known[stratum] if stratum in known else next(unused) for stratum in names}
 
 
-def _allocate(sizes: Mapping[str, int], drawn: Mapping[str, int], n: int) -> dict[str, int]:
+def allocate(sizes: Mapping[str, int], drawn: Mapping[str, int], n: int) -> dict[str, int]:
     """Add ``n`` to the numbers drawn: one place at a time to the stratum with the fewest, the smallest first."""
     shares = dict(drawn)
     order = sorted(sizes, key=lambda name: (sizes[name], name))

@@ -47,7 +47,7 @@ class NumberRange:
 
     def __contains__(self, value: object) -> bool:
         """Return whether a JSON value is a number of the scale."""
-        return is_number(value) and self.lowest <= value <= self.highest
+        return isinstance(value, int | float) and is_number(value) and self.lowest <= value <= self.highest
 
     def __str__(self) -> str:
         """Format the range as an option accepts it."""

@@ -212,9 +212,7 @@ def _column_problems(rows: Sequence[LabelRow], columns: Columns) -> Iterator[Lin
             value = at(row.values, columns.controlled)
             if value is not None and not is_number(value):
                 shown = jsonl.escape_text(jsonl.canonical(value), 60)
-                yield LineProblem(
-                    row.place.file, row.place.line, columns.controlled, f"must be a number, not {shown}"
-                )
+                yield LineProblem(row.place.file, row.place.line, columns.controlled, f"must be a number, not {shown}")
 
 
 def digest(path: Path) -> str:
@@ -239,7 +237,7 @@ def _unknown_labels(rows: Sequence[LabelRow], columns: Columns, scale: LabelScal
             lines.setdefault(normalise_label(label), []).append(row.place.line)
     for text in [text for text in lines if text not in scale.passes | scale.fails]:
         times = f" ({len(lines[text]):,} times)" if len(lines[text]) > 1 else ""
-        message = f"unknown label {jsonl.quote_text(text)}{times}: {_advice(text, scale)}"
+        message = f"unknown label {jsonl.quote_text(text)}{times}: {_advice(scale)}"
         yield LineProblem(name, lines[text][0], "label", message)
     present = ", ".join(map(jsonl.quote_text, lines)) or "none"
     for wanted in columns.pass_labels:
@@ -247,7 +245,7 @@ def _unknown_labels(rows: Sequence[LabelRow], columns: Columns, scale: LabelScal
             yield LineProblem(name, 0, "", f"no row has the label {jsonl.quote_text(wanted)}; labels: {present}")
 
 
-def _advice(text: str, scale: LabelScale) -> str:
+def _advice(scale: LabelScale) -> str:
     if scale.numbers is not None:
         return f"the scale is {scale.numbers}"
     return "name the labels that pass with --pass-label LABEL, or compare all of them as classes: --classes"

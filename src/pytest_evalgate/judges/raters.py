@@ -220,7 +220,7 @@ def _agreement(batch: str, rows: Sequence[Rating], level: Level) -> BatchAgreeme
 
 
 Marks = tuple[list[bool], list[bool], list[bool]]
-"""Whether each label equals the gold label, the majority of the others, and the one of both that drift is tested by."""
+"""Whether each label equals the gold label, the majority of the others, and the one of both that tests drift."""
 
 
 def _marks(rows: Sequence[Rating], by_output: dict[str, list[Rating]]) -> Marks:

@@ -144,9 +144,12 @@ class Calibration:
     @property
     def label_count(self) -> int:
         """The number of labels; it differs from their effective number if they are clustered or weighted."""
-        counted = [measured.get("n") for name in ("tpr", "tnr") if isinstance(measured := self.measures.get(name), dict)]
-        if counted and all(isinstance(n, int) for n in counted):
-            return sum(counted)
+        counted = [
+            measured.get("n") for name in ("tpr", "tnr") if isinstance(measured := self.measures.get(name), dict)
+        ]
+        known = [n for n in counted if isinstance(n, int)]
+        if known and len(known) == len(counted):
+            return sum(known)
         return round(self.human_pass + self.human_fail)
 
 
@@ -195,10 +198,14 @@ class Accounting:
 
 @dataclass(frozen=True, slots=True)
 class ScoreSummary:
-    """The mean of a scorer over ``n`` scored trials; None if there are none."""
+    """The mean of a scorer over ``n`` scored trials; None if there are none.
+
+    ``se`` is its standard error over the cases or their clusters, if cases have several trials.
+    """
 
     mean: float | None
     n: int
+    se: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

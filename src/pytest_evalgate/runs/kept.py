@@ -37,9 +37,13 @@ def _encode(verdict: Verdict) -> dict[str, Json]:
     value = dataclasses.asdict(verdict)
     if not verdict.calls.local:  # verdicts of earlier versions lack it
         del value["calls"]["local"]
-    for counted in (value, *value["suites"].values()):
-        if not counted["accounting"]["unscored"]:  # as above
+    for counted in (value, *value["suites"].values()):  # as above
+        if not counted["accounting"]["unscored"]:
             del counted["accounting"]["unscored"]
+    for suite in value["suites"].values():
+        for score in suite["scores"].values():
+            if score["se"] is None:
+                del score["se"]
     if verdict.base_problem is None:
         del value[_OPTIONAL]
     return value
@@ -107,8 +111,9 @@ def json_schema() -> dict[str, Json]:
     schema = adapter(Verdict).json_schema(mode="serialization")
     required = [name for name in schema["required"] if name != _OPTIONAL]
     properties = {"schema": {"const": _VERDICT.schema}, **schema["properties"]}
-    counts = schema["$defs"]["Accounting"]
-    counts["required"] = [name for name in counts["required"] if name != "unscored"]
+    for table, optional in (("Accounting", "unscored"), ("ScoreSummary", "se")):
+        definition = schema["$defs"][table]
+        definition["required"] = [name for name in definition["required"] if name != optional]
     return {**schema, "properties": properties, "required": required}
 
 

@@ -1,4 +1,4 @@
-"""Correlation of two columns of numbers on any scales: Pearson's r, Spearman's rho, Kendall's tau-b, and partial ones."""
+"""Correlation of two columns of numbers: Pearson's r, Spearman's rho, Kendall's tau-b, and partial ones."""
 
 from __future__ import annotations
 
@@ -77,7 +77,7 @@ def correlation(
     return _with_interval(value, coefficient, len(one) if independent is None else independent, confidence)
 
 
-def partial_correlation(  # noqa: PLR0913 - three columns, and as `correlation`
+def partial_correlation(
     one: Numbers,
     other: Numbers,
     controlled: Numbers,
@@ -88,9 +88,9 @@ def partial_correlation(  # noqa: PLR0913 - three columns, and as `correlation`
 ) -> Correlation:
     """Return the correlation of two columns without the effect of a third, with its interval.
 
-    ``(r_xy - r_xz r_yz) / sqrt((1 - r_xz²)(1 - r_yz²))``, also of Spearman's and Kendall's coefficients. For Pearson it
-    is the correlation of the residuals of two regressions. Its interval is that of one row fewer. Shapes: (n,) each.
-    Source: Yule 1907; Kendall 1942.
+    ``(r_xy - r_xz r_yz) / sqrt((1 - r_xz²)(1 - r_yz²))``, also of Spearman's and Kendall's coefficients. For Pearson
+    it is the correlation of the residuals of two regressions. Its interval is that of one row fewer. Shapes: (n,)
+    each. Source: Yule 1907; Kendall 1942.
 
     Raises:
         ValueError: as `correlation`.

@@ -1,8 +1,8 @@
 """Estimates from labels of a stratified sample of outputs: a sampling design with known inclusion probabilities.
 
-A run has N outputs in strata of N_h outputs. Of each stratum n_h were drawn at random and labelled, so an output has the
-inclusion probability n_h / N_h. If the strata are the verdicts of a judge, its TPR and its TNR are computed from the
-same strata and are dependent; estimates that treat them as independent have intervals 2 to 3 times too wide.
+A run has N outputs in strata of N_h outputs. Of each stratum n_h were drawn at random and labelled, so an output has
+the inclusion probability n_h / N_h. If the strata are the verdicts of a judge, its TPR and its TNR are computed from
+the same strata and are dependent; estimates that treat them as independent have intervals up to 2 times too wide.
 
 Limits are those of MOVER (square-and-add): each proportion that the estimate depends on is moved to its own Wilson
 limit while the others stay, and the effects are added as squares. The plain delta method has a variance of 0 for a
@@ -57,8 +57,8 @@ class DesignMean:
 def horvitz_thompson(strata: Sequence[SampledValues]) -> DesignMean:
     """Estimate the mean of a run from a stratified sample with known inclusion probabilities.
 
-    ``mean = sum_h N_h mean_h / N``; the variance adds up ``(N_h / N)² (1 - n_h / N_h) s_h² / n_h``, with ``n_h - 1`` in
-    s_h². A stratum with one drawn output has the variance of all drawn outputs. Source: Horvitz & Thompson 1952;
+    ``mean = sum_h N_h mean_h / N``; the variance adds up ``(N_h / N)² (1 - n_h / N_h) s_h² / n_h``, with ``n_h - 1``
+    in s_h². A stratum with one drawn output has the variance of all drawn outputs. Source: Horvitz & Thompson 1952;
     Cochran 1977, 5.
 
     Raises:
@@ -235,9 +235,9 @@ class LabelDesign:
     def fresh_rate(self, passed: Proportion, decided: Proportion, z: float) -> Estimate:
         """Return the share of good outputs in another run, at ``z`` standard errors.
 
-        The judge decided the share ``decided`` of its cases and passed the share ``passed`` of these. Rogan-Gladen with
-        the TPR and TNR of this sample. Its limits allow for their covariance: an error of one rate moves the estimate
-        the opposite way as the error of the other that comes with it.
+        The judge decided the share ``decided`` of its cases and passed the share ``passed`` of these. Rogan-Gladen
+        with the TPR and TNR of this sample. Its limits allow for their covariance: an error of one rate moves the
+        estimate the opposite way as the error of the other that comes with it.
         """
 
         def rate(values: Sequence[float]) -> float:

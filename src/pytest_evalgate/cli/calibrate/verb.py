@@ -110,10 +110,9 @@ def _run(args: argparse.Namespace) -> int:
 
 
 VERB: Final = Verb(
-    "Measure a judge against human labels: its error rates, their uncertainty, and whether it may gate. Prints the two "
-    "rates that decide; -v prints all figures and the disagreements. Writes the "
-    "calibration file that gates read, and charts beside it. Sends a call for each label that is not cached, and none "
-    "with --stored.",
+    "Measure a judge against human labels: its error rates, their uncertainty, and whether it may gate. Prints the "
+    "two rates that decide; -v prints all figures and the disagreements. Writes the calibration file that gates read, "
+    "and charts beside it. Sends a call for each label that is not cached, and none with --stored.",
     "pytest-evalgate calibrate faq --labels labels/faq.jsonl",
     _run,
     _add_arguments,

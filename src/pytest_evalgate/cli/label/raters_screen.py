@@ -78,18 +78,18 @@ def _halves(drift: Drift) -> str:
 
 
 def _advice(found: RatersReport) -> Iterator[str]:
-    advice = []
+    advice: list[str] = []
     if found.alpha.alpha is not None and found.alpha.alpha < _GOOD_ALPHA:
         advice.append(
             f"alpha is below {_GOOD_ALPHA}: discuss the outputs on which labels differ, write the criteria more "
             "exactly, and label again"
         )
-    for one in found.raters:
-        if one.drift is not None and one.drift.p_adjusted <= _DRIFT_ALPHA:
-            advice.append(
-                f"{one_line(one.rater)} labels the last half of the rows differently than the first "
-                f"(p={p_value(one.drift.p_adjusted)} after Holm): let someone else label some of both halves"
-            )
+    advice += [
+        f"{one_line(one.rater)} labels the last half of the rows differently than the first "
+        f"(p={p_value(one.drift.p_adjusted)} after Holm): let someone else label some of both halves"
+        for one in found.raters
+        if one.drift is not None and one.drift.p_adjusted <= _DRIFT_ALPHA
+    ]
     if advice:
         yield ""
     for text in advice:
