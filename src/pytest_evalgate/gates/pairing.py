@@ -130,8 +130,8 @@ def _share_of_equal(cases: Sequence[Sequence[Trial]], answer: Callable[[Trial], 
 
 
 def _raw_answer(trial: Trial) -> Hashable:
-    """Return the output as text; the reason of a trial without one."""
-    return trial.reason if trial.output is None else jsonl.canonical(trial.output.value)
+    """Return the output as text; the result and the reason of a trial without one."""
+    return (trial.value, trial.reason) if trial.output is None else jsonl.canonical(trial.output.value)
 
 
 def _parsed_answer(trial: Trial, judges: Collection[str]) -> Hashable:

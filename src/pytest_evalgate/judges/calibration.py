@@ -103,7 +103,7 @@ def _sample_size_problems(calibration: Calibration) -> Iterator[str]:
 
 def _pass_mark_problems(calibration: Calibration) -> Iterator[str]:
     if (assumed := calibration.measures.get("assumed_pass_mark")) is not None:
-        yield f"nobody chose the lowest label that passes ({assumed} was assumed): calibrate it with --pass-from N"
+        yield f"the lowest label that passes was assumed ({assumed:g}): calibrate it with --pass-from N"
 
 
 def _agreement_problems(calibration: Calibration, judge: config.Judge) -> Iterator[str]:

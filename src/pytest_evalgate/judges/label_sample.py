@@ -144,7 +144,7 @@ def top_up(candidates: Sequence[Candidate], before: Mapping[str, DrawnFrom], n: 
     sizes = {name: len(members) for name, members in strata.items()}
     drawn = {name: [one for one in members if one.id in before] for name, members in strata.items()}
     shares = allocate(sizes, {name: len(rows) for name, rows in drawn.items()}, n)
-    random = np.random.default_rng(seed)
+    random = np.random.default_rng((seed, len(before)) if before else seed)  # independent of the earlier draw
     new: dict[str, SampledOutput] = {}
     weights: dict[str, float] = {}
     for name in sorted(strata):

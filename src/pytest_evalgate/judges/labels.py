@@ -120,8 +120,8 @@ class LabelSet:
 
     ``passing`` is the lowest rating with which a rater passes a row. ``probabilities`` is true if the stored scores of
     the judge can be read as the probability of a pass. ``scales`` are those of the labels and of the judge's numbers,
-    as text, if they differ; grades are then only correlated. ``assumed`` is the lowest passing number that nobody
-    chose. ``gold`` is the number of rows that only check the raters.
+    as text, if they differ; grades are then only correlated. ``assumed`` is the lowest passing number if the
+    user did not choose it. ``gold`` is the number of rows that only check the raters.
     """
 
     name: str

@@ -49,7 +49,7 @@ def render(found: CalibrationResult, listed: int | None) -> tuple[str, ...]:
     With ``listed`` also all other figures, and at most so many disagreements.
     """
     every = () if listed is None else (*_every_figure(found, listed), "")
-    return (*_head(found), "", *_deciding(found), "", *every, *_end(found))
+    return (*_head(found), "", *_deciding(found, listed), "", *every, *_end(found))
 
 
 def _every_figure(found: CalibrationResult, listed: int) -> Iterator[str]:
@@ -64,7 +64,7 @@ def _every_figure(found: CalibrationResult, listed: int) -> Iterator[str]:
     yield from _split(measured.split, listed)
 
 
-def _deciding(found: CalibrationResult) -> Iterator[str]:
+def _deciding(found: CalibrationResult, listed: int | None) -> Iterator[str]:
     """Yield the two rates with their lower bounds and what these have to reach.
 
     Sample::
@@ -81,7 +81,7 @@ def _deciding(found: CalibrationResult) -> Iterator[str]:
     ]
     yield from (f"  {line}" for line in align(rows))
     differ = len(measured.disagreements)
-    if differ:
+    if differ and listed is None:
         yield f"  {count(differ, 'disagreement')}, and all other figures: -v"
 
 

@@ -60,8 +60,8 @@ def _sample(args: argparse.Namespace) -> int:
     judge = args.judge or _asked_judge_of(project, suite)
     candidates = candidates_of(suite.results, judge)
     if not candidates:
-        whose = "" if judge is None else f" with a verdict of {judge}"
-        raise SettingsError(f"run {run.id}: suite {suite.plan.name} has no output{whose} to sample")
+        whose = "" if judge is None else f" of {judge}"
+        raise SettingsError(f"run {run.id}: no output of suite {suite.plan.name} has a verdict{whose} to sample by")
     cases = _cases(project.root, run.id, suite)
     if args.more is not None:
         sample = top_up(candidates, drawn_rows(args.out), args.more, args.seed)
