@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from pytest_evalgate.config import Gate
+    from pytest_evalgate.gates.run_labels import RunLabels
     from pytest_evalgate.records.corrected import LabelledSample
     from pytest_evalgate.records.verdicts import Baseline, Calibration
 
@@ -69,6 +70,7 @@ class SuiteRules:
 
     ``gates`` is None if none are configured. ``looked_for`` is added to the message about a missing baseline. A suite
     ``is_new`` if the base branch does not have it. The keys of ``judges`` are the names of their scores.
+    ``run_labels`` are people's labels of pairs of a run and its baseline.
     """
 
     gates: tuple[Gate, ...] | None = None
@@ -81,6 +83,7 @@ class SuiteRules:
     is_new: bool = False
     judges: Mapping[str, JudgeRule] = field(default_factory=dict)
     looked_for: str = ""
+    run_labels: RunLabels | None = None
 
     @property
     def effective_gates(self) -> tuple[Gate, ...]:
