@@ -10,7 +10,7 @@ import pytest
 from pytest_evalgate import config
 from pytest_evalgate.judges import labels
 from pytest_evalgate.judges.label_rows import LabelRow
-from pytest_evalgate.judges.label_scale import LabelScale, NumberRange, normalise_label, scale_of
+from pytest_evalgate.judges.label_scale import LabelScale, normalise_label, scale_of
 from pytest_evalgate.judges.labels import Columns, LabelsError, LabelSet, digest, load
 from pytest_evalgate.judges.question import material_of
 from pytest_evalgate.judges.rubric import load_rubric

@@ -20,7 +20,12 @@ _DIGITS: Final = 16
 
 def frame_of(outputs: Iterable[tuple[str, Output]]) -> str:
     """Return the digest of outputs by case id, independent of their order: 16 hexadecimal digits."""
-    return jsonl.digest(sorted([case_id, jsonl.digest(output.value)] for case_id, output in outputs))[:_DIGITS]
+    return jsonl.digest(sorted([case_id, digest_of(output)] for case_id, output in outputs))[:_DIGITS]
+
+
+def digest_of(output: Output) -> str:
+    """Return the digest of the value of an output, which a decided run may have left out."""
+    return output.value_sha256 or jsonl.digest(output.value)
 
 
 def first_output(result: CaseResult) -> Trial | None:
@@ -34,4 +39,7 @@ def first_output(result: CaseResult) -> Trial | None:
 
 
 def _is_complete(trial: Trial) -> bool:
-    return trial.output is not None and trial.output.value is not None and trial.output.finish == "complete"
+    output = trial.output
+    return (
+        output is not None and output.finish == "complete" and (output.value is not None or output.value_sha256 != "")
+    )

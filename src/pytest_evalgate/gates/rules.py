@@ -97,6 +97,12 @@ class SuiteRules:
         return next(found, _DEFAULT)
 
     @property
+    def compares_outputs(self) -> bool:
+        """Whether labels were drawn from outputs, so that they apply to a run with the same ones."""
+        calibrations = [judge.calibration for judge in self.judges.values() if judge.calibration is not None]
+        return self.run_labels is not None or any(one.sample is not None for one in calibrations)
+
+    @property
     def deciding_judges(self) -> Mapping[str, JudgeRule]:
         """The judges whose scores decide cases: all that are not report_only."""
         return {score: judge for score, judge in self.judges.items() if not judge.report_only}

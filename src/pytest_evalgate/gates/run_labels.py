@@ -6,11 +6,12 @@ that they were drawn from (``frame``); a run with other outputs is decided witho
 
 from __future__ import annotations
 
+import math
 from collections import defaultdict
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
-from pytest_evalgate.gates.frame import first_output, frame_of
+from pytest_evalgate.gates.frame import digest_of, first_output, frame_of
 from pytest_evalgate.stats.differences import (
     DifferenceEstimate,
     ErrorRateChange,
@@ -77,7 +78,9 @@ class LabelledChange:
 
     def detectable_drop(self, alpha: float) -> float | None:
         """Return the smallest drop that as many labels detect with a power of 80 %; None if none is."""
-        drop = mde_mean(self.estimate.se, max(1, round(self.estimate.df)), alpha, _POWER)
+        df = max(1, round(self.estimate.df))
+        se = self.estimate.se or 1 / math.sqrt((df + 1) * (df + 3))  # as if one of two further pairs differed
+        drop = mde_mean(se, df, alpha, _POWER)
         return drop if drop < 1 else None
 
 
@@ -163,7 +166,7 @@ def run_label_notes(
 def _labels_of(label: PairLabel, pair: Pair) -> tuple[float, float]:
     """Return the labels of the outputs before and now. The one of the baseline is the one that is not this run's."""
     trial = first_output(pair.now)
-    own = "" if trial is None or trial.output is None else jsonl.digest(trial.output.value)
+    own = "" if trial is None or trial.output is None else digest_of(trial.output)
     [other] = [passed for digest, passed in label.passed.items() if digest != own]
     return float(other), float(label.passed[own])
 

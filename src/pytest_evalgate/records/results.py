@@ -30,7 +30,8 @@ class Output:
     """The output of the target in one trial; ``value`` is text or any JSON value.
 
     ``call`` is the call that returned it, if the engine sent one. An output whose ``finish`` is not ``complete`` is
-    not graded: its trial is a miss. ``reasoning`` is not part of the answer, and not graded.
+    not graded: its trial is a miss. ``reasoning`` is not part of the answer, and not graded. ``value_sha256`` is that
+    of a value that has been left out, for gates that ask whether outputs are those that people labelled.
     """
 
     value: Json
@@ -39,6 +40,7 @@ class Output:
     finish: Finish = "complete"
     call: CallRecord | None = None
     reasoning: str = ""
+    value_sha256: str = ""
 
 
 @dataclass(frozen=True, slots=True)
