@@ -223,8 +223,10 @@ def test_a_suite_of_judges_that_only_report_runs_and_decides_nothing(
     [gate] = suite["gates"]
     assert (gate["result"], gate["message"]) == (
         "not_evaluated",
-        "nothing decides its cases: its judges only report; label some outputs: "
-        "pytest-evalgate label sample --suite faq --out labels/faq.csv",
+        (
+            "nothing decides its cases: its judges only report; label some outputs: "
+            "pytest-evalgate label sample --suite faq --out labels/faq.csv"
+        ),
     )
     printed = " ".join(result.stdout.str().split())
     assert "2 unscored" in printed
