@@ -335,14 +335,16 @@ def test_raters_that_do_not_agree_refuse_the_calibration(project: JudgeProject) 
     project.play(_giving(lambda text: int(text.startswith("good"))))
     code, found = project.json("grades", "--labels", "labels.jsonl")
     assert (code, found["why_not"]) == (1, [
-        "its raters agree by an alpha of 0.47, but 0.8 is required: write the criteria more exactly and label again "
-        "(pytest-evalgate label check labels.jsonl)"
+        ("its raters agree by an alpha of 0.47, but 0.8 is required: write the criteria more exactly and label again "
+        "(pytest-evalgate label check labels.jsonl)")
     ])  # fmt: skip
     project.label(_labels())
     _, alone = project.json("grades", "--labels", "labels.jsonl")
     assert alone["why_not"] == [
-        "the agreement of its raters is unknown, but an alpha of 0.8 is required: let two people label some of the "
-        "rows (pytest-evalgate label check labels.jsonl)"
+        (
+            "the agreement of its raters is unknown, but an alpha of 0.8 is required: let two people label some of the "
+            "rows (pytest-evalgate label check labels.jsonl)"
+        )
     ]
 
 

@@ -140,7 +140,9 @@ def test_flips_and_likeness_of_the_trials(build: Build) -> None:
     flips, icc = flip_rate([2, 3, 0, 1], [3] * 4), icc_anova([2, 3, 0, 1], 3)
     assert icc is not None
     sd = float(np.std([3 / 4, 2 / 4, 1 / 4], ddof=1))
-    assert found == Repeats(flips.rate, 2, icc.icc, icc.design_effect, 7.5, 0.5, 0.5, pytest.approx(sd))
+    assert found is not None
+    assert found == Repeats(flips.rate, 2, icc.icc, icc.design_effect, 7.5, 0.5, 0.5, found.run_sd)
+    assert found.run_sd == pytest.approx(sd)
     assert found.flip_rate == pytest.approx((2 / 3 + 0 + 0 + 2 / 3) / 4)
 
 

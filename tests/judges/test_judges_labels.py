@@ -130,8 +130,8 @@ def test_every_problem_is_listed_at_once(tmp_path: Path) -> None:
         'l.jsonl:6: no label: add "label" (null until it is known), or "labels" by rater',
         'l.jsonl:7: claims: must be a list of {"claim": "...", "label": "..."}, not [{"claim":1,"label":1}]',
         'l.jsonl:8: id: must be a string without surrounding white space, or a whole number, not " h"',
-        'l.jsonl:8: label: unknown label "perhaps" (2 times): name the labels that pass with --pass-label LABEL, '
-            "or compare all of them as classes: --classes",
+        ('l.jsonl:8: label: unknown label "perhaps" (2 times): name the labels that pass with --pass-label LABEL, '
+            "or compare all of them as classes: --classes"),
     ]  # fmt: skip
 
 

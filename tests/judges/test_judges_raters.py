@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import krippendorff
 import numpy as np
@@ -29,7 +29,9 @@ def _check(folder: Path, rows: list[dict[str, Any]], *pass_labels: str) -> Rater
 
 @pytest.mark.parametrize("seed", range(5))
 @pytest.mark.parametrize(("labels", "level"), [(["pass", "fail"], "nominal"), ([1, 2, 3, 4, 5], "ordinal")])
-def test_alpha_is_that_of_the_krippendorff_package(tmp_path: Path, seed: int, labels: list[Any], level: str) -> None:
+def test_alpha_is_that_of_the_krippendorff_package(
+    tmp_path: Path, seed: int, labels: list[Any], level: Literal["nominal", "ordinal"]
+) -> None:
     random = np.random.default_rng(seed)
     codes = random.integers(0, len(labels), (3, 40))
     codes[1] = np.where(random.random(40) < 0.7, codes[0], codes[1])
@@ -89,7 +91,7 @@ def test_labels_by_rater_in_one_row_are_ratings_as_well(tmp_path: Path) -> None:
 
 
 def test_unknown_labels_are_listed(tmp_path: Path) -> None:
-    with pytest.raises(LabelsError, match='l.jsonl:1: label: unknown label "hm": name the labels that pass'):
+    with pytest.raises(LabelsError, match=r'l\.jsonl:1: label: unknown label "hm": name the labels that pass'):
         _check(tmp_path, [{"id": 1, "label": "hm"}])
     with pytest.raises(LabelsError, match="none of 1 rows has a label yet"):
         _check(tmp_path, [{"id": 1, "label": None}])
@@ -97,7 +99,7 @@ def test_unknown_labels_are_listed(tmp_path: Path) -> None:
 
 
 def test_rows_of_several_raters_become_one_row(tmp_path: Path) -> None:
-    rows = [
+    rows: list[dict[str, Any]] = [
         {"id": "a", "output": "x", "rater": "anna", "label": "pass", "seconds": 4},
         {"id": "b", "output": "y", "rater": "anna", "label": "fail"},
         {"id": "a", "rater": "ben", "label": "fail"},
@@ -112,7 +114,7 @@ def test_rows_of_several_raters_become_one_row(tmp_path: Path) -> None:
 
 
 def test_rows_that_contradict_each_other_are_listed(tmp_path: Path) -> None:
-    rows = [
+    rows: list[dict[str, Any]] = [
         {"id": "a", "output": "x", "rater": "anna", "label": "pass"},
         {"id": "a", "output": "y", "rater": "ben", "label": "pass"},
         {"id": "a", "rater": "anna", "label": "fail"},

@@ -52,7 +52,11 @@ def test_intervals_cover_the_coefficient_of_the_population(coefficient: Coeffici
 @pytest.mark.parametrize("seed", range(5))
 def test_a_partial_correlation_is_that_of_residuals(seed: int) -> None:
     x, y, z = _columns(seed, ties=False)
-    for coefficient, columns in (("pearson", (x, y, z)), ("spearman", tuple(map(stats.rankdata, (x, y, z))))):
+    ranked: dict[Coefficient, tuple[np.ndarray, ...]] = {
+        "pearson": (x, y, z),
+        "spearman": tuple(map(stats.rankdata, (x, y, z))),
+    }
+    for coefficient, columns in ranked.items():
         design = np.stack((np.ones(60), columns[2]), axis=1)
         left, right = (column - design @ np.linalg.lstsq(design, column, rcond=None)[0] for column in columns[:2])
         found = partial_correlation(x, y, z, coefficient)

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pytest_evalgate.stats.design import (
-    Estimate,
+    BoundedEstimate,
     LabelDesign,
     LabelStratum,
     Proportion,
@@ -181,13 +181,13 @@ def test_rules_that_fail_cases_bound_the_rate() -> None:
 @given(st.floats(0.02, 0.99), st.floats(3, 1000))
 def test_effective_labels_give_the_lower_limit_back(value: float, n: float) -> None:
     bounds = wilson_interval(value * n, n)
-    assert effective_labels(Estimate(value, bounds.lower, bounds.upper)) == pytest.approx(n, rel=1e-6)
+    assert effective_labels(BoundedEstimate(value, bounds.lower, bounds.upper)) == pytest.approx(n, rel=1e-6)
 
 
 def test_effective_labels_of_a_rate_of_zero_use_the_upper_limit() -> None:
     bounds = wilson_interval(0, 50)
-    assert effective_labels(Estimate(0.0, 0.0, bounds.upper)) == pytest.approx(50)
-    assert effective_labels(Estimate(1.0, 1.0, 1.0)) == 1.0
+    assert effective_labels(BoundedEstimate(0.0, 0.0, bounds.upper)) == pytest.approx(50)
+    assert effective_labels(BoundedEstimate(1.0, 1.0, 1.0)) == 1.0
 
 
 @pytest.mark.parametrize(("n", "labels"), [(200, 60), (500, 150), (1000, 300)])

@@ -71,7 +71,7 @@ GRADES: Final = NumberRange(SCALES["1-5"].lowest, SCALES["1-5"].highest)
 class LabelScale:
     """The labels that pass and those that fail, normalised. Numbers, if labels are numbers of an ordered scale.
 
-    ``assumed`` is the lowest number that passes if the user did not choose it: the middle of a scale other than 1 to 5.
+    ``assumed`` is the lowest number that passes if the user did not choose it: the middle of a scale, except 1 to 5.
     """
 
     passes: frozenset[str]

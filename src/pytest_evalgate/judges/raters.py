@@ -66,7 +66,7 @@ class BatchAgreement:
 
 
 @dataclass(frozen=True, slots=True)
-class Drift:
+class RaterDrift:
     """Right labels in the first and in the last half of a rater's rows, with the p of Fisher's exact test.
 
     ``p_adjusted`` is adjusted for the number of raters (Holm).
@@ -93,7 +93,7 @@ class RaterCheck:
     gold_labels: int
     others: Statistic
     other_labels: int
-    drift: Drift | None
+    drift: RaterDrift | None
     minutes_per_row: float | None
     median_seconds: float | None
 
@@ -201,7 +201,7 @@ def check_raters(ratings: Ratings) -> RatersReport:
                 name,
                 [row for row in rows if row.rater == name],
                 marks[name],
-                Drift(*halves[name], p[name], adjusted[name]) if name in halves else None,
+                RaterDrift(*halves[name], p[name], adjusted[name]) if name in halves else None,
             )
             for name in names
         ),
@@ -239,7 +239,7 @@ def _halves(marks: Sequence[bool]) -> tuple[tuple[int, int], tuple[int, int]]:
     return (sum(first), len(first)), (sum(last), len(last))
 
 
-def _check(name: str, rows: Sequence[Rating], marks: Marks, drift: Drift | None) -> RaterCheck:
+def _check(name: str, rows: Sequence[Rating], marks: Marks, drift: RaterDrift | None) -> RaterCheck:
     gold, others, _ = marks
     seconds = [row.seconds for row in rows if row.seconds is not None]
     return RaterCheck(

@@ -14,7 +14,7 @@ import numpy as np
 
 from pytest_evalgate.stats.clusters import effective_n, mean_se_df
 from pytest_evalgate.stats.design import (
-    Estimate,
+    BoundedEstimate,
     LabelDesign,
     LabelStratum,
     SampledValues,
@@ -112,7 +112,7 @@ class JudgeRate:
         return cls(value, (bounds.lower, bounds.upper), hits, n, worth)
 
     @classmethod
-    def of_design(cls, estimate: Estimate, hits: int, n: int) -> JudgeRate:
+    def of_design(cls, estimate: BoundedEstimate, hits: int, n: int) -> JudgeRate:
         """Return a rate with the interval of a sampling design."""
         bounds = estimate.clipped(0.0, 1.0)
         value = min(1.0, max(0.0, estimate.value))
@@ -132,7 +132,7 @@ class JudgeRate:
 
 
 def rate_of(hits: Sequence[bool], clusters: Sequence[Hashable] | None = None) -> JudgeRate:
-    """Estimate the share of hits among n >= 1 rows.
+    """BoundedEstimate the share of hits among n >= 1 rows.
 
     With clusters, the effective sample size is ``p (1 - p) / se²`` with the cluster-robust standard error, limited to
     the range from the number of clusters to n. Shapes: (n,), (n,). Source: Wilson 1927; Korn & Graubard 1998.
@@ -176,7 +176,7 @@ class Rates:
 
 
 def rates_of(rows: Sequence[WeightedRow]) -> Rates:
-    """Estimate the rates from n >= 1 rows.
+    """BoundedEstimate the rates from n >= 1 rows.
 
     Rows with a stratum, or with different weights, are a stratified sample: see `LabelDesign`. A stratum has as many
     outputs as its rows represent. Without names, rows with the same weight and the same verdict form a stratum.

@@ -111,9 +111,6 @@ def json_schema() -> dict[str, Json]:
     schema = adapter(Verdict).json_schema(mode="serialization")
     required = [name for name in schema["required"] if name != _OPTIONAL]
     properties = {"schema": {"const": _VERDICT.schema}, **schema["properties"]}
-    for table, optional in (("Accounting", "unscored"), ("ScoreSummary", "se")):
-        definition = schema["$defs"][table]
-        definition["required"] = [name for name in definition["required"] if name != optional]
     return {**schema, "properties": properties, "required": required}
 
 

@@ -55,7 +55,7 @@ class DesignMean:
 
 
 def horvitz_thompson(strata: Sequence[SampledValues]) -> DesignMean:
-    """Estimate the mean of a run from a stratified sample with known inclusion probabilities.
+    """BoundedEstimate the mean of a run from a stratified sample with known inclusion probabilities.
 
     ``mean = sum_h N_h mean_h / N``; the variance adds up ``(N_h / N)² (1 - n_h / N_h) s_h² / n_h``, with ``n_h - 1``
     in s_h². A stratum with one drawn output has the variance of all drawn outputs. Source: Horvitz & Thompson 1952;
@@ -106,7 +106,7 @@ class Proportion:
 
 
 @dataclass(frozen=True, slots=True)
-class Estimate:
+class BoundedEstimate:
     """A function of proportions, and its limits."""
 
     value: float
@@ -118,7 +118,7 @@ class Estimate:
         return Interval(min(high, max(low, self.lower)), min(high, max(low, self.upper)))
 
 
-def square_and_add(function: Function, proportions: Sequence[Proportion], z: float) -> Estimate:
+def square_and_add(function: Function, proportions: Sequence[Proportion], z: float) -> BoundedEstimate:
     """Return a function of independent proportions with its limits at ``z`` standard errors.
 
     The function returns NaN where it is undefined; a limit at which it is undefined is infinite.
@@ -130,10 +130,10 @@ def square_and_add(function: Function, proportions: Sequence[Proportion], z: flo
     for at, one in enumerate(proportions):
         moved = [function([*point[:at], limit, *point[at + 1 :]]) for limit in one.limits(z)]
         if any(map(math.isnan, moved)):
-            return Estimate(value, -math.inf, math.inf)
+            return BoundedEstimate(value, -math.inf, math.inf)
         below += max(0.0, value - min(moved)) ** 2
         above += max(0.0, max(moved) - value) ** 2
-    return Estimate(value, value - math.sqrt(below), value + math.sqrt(above))
+    return BoundedEstimate(value, value - math.sqrt(below), value + math.sqrt(above))
 
 
 @dataclass(frozen=True, slots=True)
@@ -220,19 +220,19 @@ class LabelDesign:
         """Whether there is more than one stratum. A single one is a simple random sample."""
         return len(self.strata) > 1
 
-    def tpr(self, confidence: float = 0.95) -> Estimate:
+    def tpr(self, confidence: float = 0.95) -> BoundedEstimate:
         """Return the judge's true positive rate with two-sided limits; NaN if people passed no output."""
         return self._rate(lambda joint: joint.tpr, confidence)
 
-    def tnr(self, confidence: float = 0.95) -> Estimate:
+    def tnr(self, confidence: float = 0.95) -> BoundedEstimate:
         """Return the judge's true negative rate with two-sided limits; NaN if people failed no output."""
         return self._rate(lambda joint: 1 - joint.fpr, confidence)
 
-    def youden(self, confidence: float = 0.95) -> Estimate:
+    def youden(self, confidence: float = 0.95) -> BoundedEstimate:
         """Return ``J = TPR + TNR - 1`` with two-sided limits, which allow for the covariance of the two rates."""
         return self._rate(lambda joint: joint.tpr - joint.fpr, confidence)
 
-    def fresh_rate(self, passed: Proportion, decided: Proportion, z: float) -> Estimate:
+    def fresh_rate(self, passed: Proportion, decided: Proportion, z: float) -> BoundedEstimate:
         """Return the share of good outputs in another run, at ``z`` standard errors.
 
         The judge decided the share ``decided`` of its cases and passed the share ``passed`` of these. Rogan-Gladen
@@ -248,7 +248,7 @@ class LabelDesign:
 
         return square_and_add(rate, [passed, decided, *self._proportions], z)
 
-    def own_rate(self, passed: Proportion, decided: Proportion, z: float) -> Estimate:
+    def own_rate(self, passed: Proportion, decided: Proportion, z: float) -> BoundedEstimate:
         """Return the share of good outputs in the run that the sample was drawn from, as `fresh_rate`.
 
         The mean of the strata, weighted by their outputs; a simple random sample is stratified afterwards by the
@@ -264,11 +264,11 @@ class LabelDesign:
         proportions = self._proportions if own is None else [own, *self._proportions[1:]]
         return square_and_add(rate, [decided, *proportions], z)
 
-    def _rate(self, of: Callable[[_Joint], float], confidence: float) -> Estimate:
+    def _rate(self, of: Callable[[_Joint], float], confidence: float) -> BoundedEstimate:
         found = square_and_add(
             lambda values: of(self._joint(values)), self._proportions, upper_z((1 - confidence) / 2)
         )
-        return Estimate(found.value, max(-1.0, found.lower), min(1.0, found.upper))
+        return BoundedEstimate(found.value, max(-1.0, found.lower), min(1.0, found.upper))
 
     @cached_property
     def _proportions(self) -> list[Proportion]:
@@ -307,7 +307,7 @@ def _share(good: float, bad: float) -> Proportion:
     return Proportion(good / (good + bad), good + bad) if good + bad > 0 else Proportion(0.0)
 
 
-def effective_labels(estimate: Estimate, confidence: float = 0.95) -> float:
+def effective_labels(estimate: BoundedEstimate, confidence: float = 0.95) -> float:
     """Return the number of independent labels whose Wilson interval has the lower limit of ``estimate``.
 
     At a value of 0, which has no lower limit, the upper one is used. Solves Wilson's equation

@@ -12,7 +12,7 @@ from pytest_evalgate.text.wording import count, interval, p_value, percent
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from pytest_evalgate.judges.raters import BatchAgreement, Drift, RaterCheck, RatersReport
+    from pytest_evalgate.judges.raters import BatchAgreement, RaterCheck, RaterDrift, RatersReport
     from pytest_evalgate.judges.rates import Statistic
 
 _NONE: Final = "-"
@@ -72,7 +72,7 @@ def _share(found: Statistic, n: int) -> str:
     return f"{percent(found.value)} of {n:,} ({interval(found.interval)})"
 
 
-def _halves(drift: Drift) -> str:
+def _halves(drift: RaterDrift) -> str:
     first, last = (percent(hits / n) for hits, n in (drift.first, drift.last))
     return f"{first}, {last} (p={p_value(drift.p)})"
 

@@ -127,7 +127,7 @@ VERB: Final[Actions] = {
     "check": Verb(
         "Measure how well raters agree: with each other, with gold labels, and with themselves over time. Sends "
         "nothing.",
-        "pytest-evalgate label check labels/support.csv",
+        "pytest-evalgate label check labels/faq.jsonl",
         _check,
         _add_check_arguments,
     ),
