@@ -128,6 +128,7 @@ class _GateFields:
         sliced = dict.fromkeys(gate.by for gate in gates if isinstance(gate, SliceGate))
         cluster = self.suite.cluster
         code = any(isinstance(spec, dict) and "python" in spec for spec in self.suite.scorers)
+        schema = any(isinstance(spec, dict) and spec.get("schema") for spec in (*self.suite.scorers, *case.asserts))
         return {
             "must-pass tags": sorted(tags & set(case.tags)),
             "slices": [f"{by}={value}" for by in sliced for value in sorted(set(self.read(case, by)))],
@@ -136,6 +137,7 @@ class _GateFields:
             "weight": case.weight,
             "split": case.split,
             "metadata": dict(case.metadata) or None if code else None,  # scorers in Python can read it
+            "tools": case.metadata.get("tools") if schema and not code else None,
         }
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import functools
 import importlib
 import inspect
+import warnings
 from collections import ChainMap
 from collections.abc import Callable, Mapping
 from types import SimpleNamespace
@@ -70,6 +71,8 @@ _MODULES: Final = {
     "likeness": "squad-em squad-f1 bleu chrf rouge-l",
     "retrieval": "precision-at-k recall-at-k ndcg-at-k mrr",
     "figures": "latency cost",
+    "tool_calls": "tool-calls",
+    "steps": "steps",
 }
 """The rules by module. A module is imported when a suite uses one of its rules: all of them take 60 ms."""
 
@@ -78,7 +81,8 @@ _HOMES: Final = {name: module for module, names in _MODULES.items() for name in 
 MEASURES: Final = frozenset([*_MODULES["retrieval"].split(), "squad-f1", "bleu", "chrf", "rouge-l"])
 """Rules that measure quality. They rarely return 1.0, so their default threshold is 0.5."""
 
-_WITHOUT_NEGATION: Final = MEASURES | {"json-fields"}  # a share has no negation
+# a share has no negation, and that of an agent's steps would pass an agent that did nothing
+_WITHOUT_NEGATION: Final = MEASURES | {"json-fields", "tool-calls", "steps"}
 
 
 class _BuiltInRules(Mapping[str, BuiltIn]):
@@ -147,7 +151,7 @@ class ScorerOptions(BaseModel):
     """Options that every specification accepts.
 
     ``threshold`` is the smallest value that passes, ``weight`` the weight in the weighted mean of a case, ``name`` the
-    name in reports. ``field`` is the dotted path of the part of the output to grade, such as ``answer.text``.
+    name in reports. ``field`` is the path of the part of the output to grade, such as ``answer.text`` (see `part`).
     """
 
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
@@ -158,8 +162,8 @@ class ScorerOptions(BaseModel):
     field: Annotated[str, Field(pattern=r"^[^.\s]+(\.[^.\s]+)*$", max_length=200)] | None = None
 
 
-RESERVED: Final = frozenset({"kind", "python", *ScorerOptions.model_fields}) - {"field"}
-"""Names that no parameter of a rule may have. A rule with its own ``field``, such as mrr, reads the part itself."""
+RESERVED: Final = frozenset({"kind", "python", *ScorerOptions.model_fields})
+"""Names that no parameter of a rule may have."""
 
 
 def read_params(kind: str, rule: Rule, spec: Mapping[str, Any]) -> tuple[ScorerOptions, dict[str, Any]]:
@@ -196,7 +200,8 @@ def _model(kind: str, rule: Rule) -> type[ScorerOptions]:
     empty = inspect.Parameter.empty
     defaults = {keyword.name: ... if keyword.default is empty else keyword.default for keyword in _keywords(rule)}
     fields: dict[str, Any] = {name: (hint, defaults[name]) for name, hint in parameters(rule).items()}
-    return create_model(kind, __base__=ScorerOptions, **fields)
+    with warnings.catch_warnings(action="ignore"):  # a parameter "schema" hides a deprecated method of pydantic
+        return create_model(kind, __base__=ScorerOptions, **fields)
 
 
 def parameters(rule: Rule) -> dict[str, Any]:
