@@ -75,7 +75,7 @@ def test_a_response_beside_a_conversation_is_the_output(tmp_path: Path) -> None:
     assert (case.output, _value(case)) == ("75", 1)
 
 
-_TURNS = [
+_TURNS: list[dict[str, Any]] = [
     {"role": "user", "content": "Find me a flight to Tokyo."},
     {"role": "assistant", "content": "Here are three.", "tools_called": [{"name": "search_flights"}]},
     {"role": "user", "content": "Book the first one."},

@@ -220,12 +220,12 @@ def _needed_option(case: Case, call: Json) -> Calls:
     return None
 
 
-def _swapped(case: Case, call: Json) -> Calls:
-    (one, left), (two, right), *_ = [*call["arguments"].items(), (None, None), (None, None)]
-    if two is None:
+def _swapped(_: Case, call: Json) -> Calls:
+    names = list(call["arguments"])
+    if len(names) == 1:
         return None
-    changed = _replaced(call, **{one: right, two: left})
-    return None if _is_right(case, [changed]) else [changed]
+    one, two = names[:2]
+    return [_replaced(call, **{one: call["arguments"][two], two: call["arguments"][one]})]
 
 
 def _shortened(value: str) -> str | None:

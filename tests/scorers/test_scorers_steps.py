@@ -104,7 +104,7 @@ def test_max_tool_calls_and_model_requests_of_pydantic_evals() -> None:
 
 def test_what_is_not_recorded_is_unknown() -> None:
     for params in ({"max": 3}, {"must_not": ["a"]}, {"answer": True}):
-        value, reason = steps(Case("1"), Output("It is booked."), **params)  # type: ignore[arg-type]
+        value, reason = steps(Case("1"), Output("It is booked."), **params)
         assert (value, reason.startswith("the output does not contain its tool calls")) == (None, True)
     assert _graded([7], max=1)[0] is None
 

@@ -87,7 +87,7 @@ def steps(  # noqa: PLR0913 - its keywords are what users may write
     if trajectory is None:
         return None, f"{NOT_RECORDED}: {REMEDY}"
     made = trajectory.calls
-    found = [
+    found: list[Graded] = [
         *_over(trajectory, max, max_calls),
         *_missing(made, wanted),
         *_banned(made, banned),
@@ -106,7 +106,7 @@ def steps(  # noqa: PLR0913 - its keywords are what users may write
     return 1.0, f"{count(len(trajectory.steps), 'step')}, {count(len(made), 'call')}"
 
 
-Found = Iterator[tuple[float | None, str]]
+Found = Iterator["Graded"]
 """What a constraint finds: (0, problem), or (None, reason) if it cannot tell."""
 
 
