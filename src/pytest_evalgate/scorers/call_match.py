@@ -133,7 +133,26 @@ class CallComparison:
         same = self._accepts if self.arguments == "one-of" else self._same
         if any(same(given[name], one) for one in accepted):
             return ""
+        if len(accepted) == 1 and self.arguments != "one-of":
+            return self._member(name, given[name], wanted)
         return f"argument {format_value(name)}: {format_value(given[name])} instead of {_format_accepted(accepted)}"
+
+    def _member(self, path: str, value: Json, wanted: Json) -> str:
+        """Return the first difference of a value that differs; of a long one, its member is named, not the whole."""
+        if isinstance(value, Mapping) and isinstance(wanted, Mapping):
+            for key in wanted:
+                if key not in value:
+                    return f"argument {format_value(f'{path}.{key}')} is missing"
+                if not self._same(value[key], wanted[key]):
+                    return self._member(f"{path}.{key}", value[key], wanted[key])
+            return (
+                f"argument {format_value(f'{path}.{next(key for key in value if key not in wanted)}')} is not expected"
+            )
+        if isinstance(value, list | tuple) and isinstance(wanted, list | tuple) and len(value) == len(wanted):
+            pairs = enumerate(zip(value, wanted, strict=True))
+            index = next(index for index, (one, other) in pairs if not self._same(one, other))
+            return self._member(f"{path}.{index}", value[index], wanted[index])
+        return f"argument {format_value(path)}: {format_value(value)} instead of {format_value(wanted)}"
 
     def _unexpected(self, expected: Mapping[str, Json], given: Mapping[str, Json]) -> str:
         more = [name for name in given if name not in expected]
