@@ -115,6 +115,7 @@ def test_what_is_not_recorded_is_unknown() -> None:
         ({}, "suites.a.scorers: steps: there is nothing to check: give loop = false, or one of max, max_calls"),
         ({"must": [], "answer": False}, "there is nothing to check"),
         ({"max": -1}, "max"),
+        ({"must": "search"}, 'must: must be a list: write \\["search"\\]'),
         ({"order": ["a"]}, "order"),
         ({"most": 3}, 'most: unknown key; did you mean "must"'),
     ],

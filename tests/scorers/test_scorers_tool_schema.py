@@ -106,7 +106,7 @@ def test_a_value_that_the_case_expects_is_right() -> None:
     ("tools", "message"),
     [
         (None, "schema = true needs the tools"),
-        ("book", 'metadata.tools is "book": write a list of tools'),
+        ("book", 'the tools are "book": write a list of tools'),
         ([7], r"tools\[0\] is 7: write"),
         ([{"parameters": {}}], r"tools\[0\] is "),
         ([{"name": "a", "parameters": {"type": "nonsense"}}], r"tools\[0\] \(a\): its parameters are no JSON Schema"),

@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
+
+from pydantic import BeforeValidator
 
 from pytest_evalgate.errors import ScorerError
+from pytest_evalgate.records.cases import Json
 from pytest_evalgate.scorers.compare import json_equal
 from pytest_evalgate.scorers.text import format_value
 from pytest_evalgate.scorers.trajectory import arguments_of, name_of, parse_arguments
 from pytest_evalgate.text.jsonl import canonical
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable
 
-    from pytest_evalgate.records.cases import Case, Json
+    from pytest_evalgate.records.cases import Case
     from pytest_evalgate.scorers.trajectory import ToolCall
 
 Arguments = Literal["equal", "subset", "one-of", "ignore"]
@@ -40,6 +43,16 @@ class ExpectedCall:
     def __str__(self) -> str:
         """Return the call for a reason."""
         return self.name if self.arguments is None else f"{self.name}({format_value(dict(self.arguments))})"
+
+
+def _check_list(value: Any) -> Any:
+    if isinstance(value, str):  # to pydantic, it is a sequence of characters
+        raise ValueError(f"must be a list: write [{format_value(value)}]")  # noqa: TRY004 - pydantic takes ValueError
+    return value
+
+
+CallList = Annotated[Sequence[Json], BeforeValidator(_check_list)]
+"""Calls in a specification: names of tools, or objects with a name and arguments."""
 
 
 def expected_calls(case: Case, given: Sequence[Json] | None = None) -> tuple[ExpectedCall, ...]:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 from pydantic import AfterValidator, Field, ValidationInfo
 
 from pytest_evalgate.records.cases import Json
-from pytest_evalgate.scorers.call_match import CallComparison, ExpectedCall, read_calls
+from pytest_evalgate.scorers.call_match import CallComparison, CallList, ExpectedCall, read_calls
 from pytest_evalgate.scorers.compare import json_equal
 from pytest_evalgate.scorers.text import Text, format_value
 from pytest_evalgate.scorers.tool_calls import NOT_RECORDED, REMEDY, Schema
@@ -25,7 +25,6 @@ if TYPE_CHECKING:
 
 Most = Annotated[int, Field(ge=0)]
 Names = Annotated[Sequence[Text], Field(min_length=2)]
-Calls = Sequence[Json]
 
 _CONSTRAINTS: Final = ("max", "max_calls", "must", "must_not", "order", "answer", "recovers", "schema")
 _MAX_NAMED: Final = 3  # problems that a reason names; the rest are counted
@@ -40,7 +39,7 @@ def _check_something(tools: Any, info: ValidationInfo) -> Any:
     return tools
 
 
-Tools = Annotated[Calls | None, Field(validate_default=True), AfterValidator(_check_something)]
+Tools = Annotated[Sequence[Json] | None, Field(validate_default=True), AfterValidator(_check_something)]
 
 
 def steps(  # noqa: PLR0913 - its keywords are what users may write
@@ -51,8 +50,8 @@ def steps(  # noqa: PLR0913 - its keywords are what users may write
     max: Most | None = None,  # noqa: A002 - the name that users write
     max_calls: Most | None = None,
     loop: bool = True,
-    must: Calls = (),
-    must_not: Calls = (),
+    must: CallList = (),
+    must_not: CallList = (),
     order: Names | Sequence[Names] = (),
     answer: bool = False,
     recovers: bool = False,

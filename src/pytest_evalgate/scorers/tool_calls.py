@@ -12,6 +12,7 @@ from pytest_evalgate.records.cases import Json
 from pytest_evalgate.scorers.call_match import (
     Arguments,
     CallComparison,
+    CallList,
     ExpectedCall,
     expected_calls,
     pairs_in_any_order,
@@ -36,7 +37,7 @@ def _installed(value: bool) -> bool:  # noqa: FBT001 - pydantic passes the value
 
 
 Schema = Annotated[bool, AfterValidator(_installed)]
-Listed = Sequence[Json] | None
+Tools = Sequence[Json] | None
 
 NOT_RECORDED: Final = "the output does not contain its tool calls"
 REMEDY: Final = 'record "tool_calls", "messages" or "trajectory" beside it, [] if no tool was called'
@@ -53,8 +54,8 @@ def tool_calls(  # noqa: PLR0913 - its keywords are what users may write
     loose_text: bool = False,
     graded: bool = False,
     schema: Schema = False,
-    calls: Listed = None,
-    tools: Listed = None,
+    calls: CallList | None = None,
+    tools: Tools = None,
 ) -> Graded:
     """Pass if the agent called the expected tools with the expected arguments.
 

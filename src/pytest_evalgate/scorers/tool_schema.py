@@ -90,7 +90,7 @@ def toolbox_of(case: Case, tools: Sequence[Json] | None = None) -> Toolbox:
     if listed is None:
         raise ScorerError('schema = true needs the tools: add them as "tools" to the scorer or to the metadata')
     if not isinstance(listed, list | tuple):
-        raise ScorerError(f"metadata.tools is {format_value(listed)}: write a list of tools")
+        raise ScorerError(f"the tools are {format_value(listed)}: write a list of tools")
     return Toolbox(dict(_tool(tool, index) for index, tool in enumerate(listed)))
 
 
