@@ -109,6 +109,11 @@ def test_a_value_that_the_case_expects_is_right() -> None:
         ("book", 'the tools are "book": write a list of tools'),
         ([7], r"tools\[0\] is 7: write"),
         ([{"parameters": {}}], r"tools\[0\] is "),
+        (
+            [{"name": "a", "parameters": {"$ref": "http://127.0.0.1:9/a.json"}}],
+            r"tools\[0\] \(a\): its parameters are no",
+        ),
+        ([{"name": "a", "parameters": {"$ref": "file:///etc/hostname"}}], r"tools\[0\] \(a\): its parameters are no"),
         ([{"name": "a", "parameters": {"type": "nonsense"}}], r"tools\[0\] \(a\): its parameters are no JSON Schema"),
     ],
     ids=str,

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import json
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from pytest_evalgate.records.cases import Case
 from pytest_evalgate.records.results import Output
@@ -257,3 +260,31 @@ def test_items_of_an_unknown_kind_are_refused(items: list[Any], place: str) -> N
 def test_reasoning_and_messages_of_others_are_no_steps() -> None:
     items = [{"type": "reasoning", "summary": []}, {"role": "developer", "content": "x"}, "a"]
     assert _read("x", trajectory=items).steps == (Step("", (ToolCall("a"),)),)
+
+
+_KEYS = st.sampled_from(
+    [
+        *("role", "type", "content", "tool_calls", "function", "function_call", "name", "tool", "arguments", "args"),
+        *("input", "id", "tool_call_id", "call_id", "output", "result", "error", "text", "status", "is_error"),
+    ]
+)
+_LEAVES = st.one_of(
+    st.none(),
+    st.booleans(),
+    st.integers(-3, 3),
+    st.sampled_from(
+        ["assistant", "ai", "tool", "user", "system", "function", "tool_use", "tool_result", "function_call"]
+    ),
+    st.sampled_from(["function_call_output", "weather", "c1", "", "{", '{"a": 1}', "Error: x", '{"error": 1}']),
+)
+_JSON = st.recursive(
+    _LEAVES, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(_KEYS, inner, max_size=4), max_leaves=12
+)
+
+
+@given(st.lists(_JSON, max_size=4), st.sampled_from(["trajectory", "messages", "tool_calls"]), st.booleans())
+def test_any_json_is_read_or_refused(items: list[Any], source: str, in_metadata: bool) -> None:  # noqa: FBT001
+    output = Output("x", {source: items}) if in_metadata else Output({source: items})
+    with suppress(UnreadableTrajectoryError):
+        found = trajectory_of(_CASE, output)
+        assert found is None or all(call.name for call in found.calls)

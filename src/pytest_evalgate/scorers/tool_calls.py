@@ -111,7 +111,7 @@ class _Match:
 
     def graded(self, *, by_share: bool) -> Graded:
         """Return the value and the reason: the first difference, or the calls."""
-        pairs = self._pairs()
+        pairs = self._pairs() if by_share or self.mode != "exact" else []
         difference = self._difference(pairs)
         if by_share:
             value, share = self._share(len(pairs))
@@ -146,10 +146,10 @@ class _Match:
 
     def _difference(self, pairs: list[tuple[int, int]]) -> str:
         """Return the first difference; empty if the calls are right."""
-        missing = [row for row in range(len(self.wanted)) if row not in {row for row, _ in pairs}]
-        extra = [column for column in range(len(self.made)) if column not in {column for _, column in pairs}]
         if self.mode == "exact":
             return self._first_by_position()
+        missing = [row for row in range(len(self.wanted)) if row not in {row for row, _ in pairs}]
+        extra = [column for column in range(len(self.made)) if column not in {column for _, column in pairs}]
         if missing and self.mode != "subset":
             return self._missing(missing[0], extra)
         if extra and self.mode in ("unordered", "subset"):
