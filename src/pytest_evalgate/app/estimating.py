@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import contextlib
 from collections import Counter, defaultdict
+from dataclasses import replace
 from typing import TYPE_CHECKING, Final, Protocol, TypeGuard
 
 from pytest_evalgate.protocols import CallingTarget
 from pytest_evalgate.records.results import Output
 from pytest_evalgate.targets import RecordedTargetRunner, TargetFailure
+from pytest_evalgate.targets.recorded import row_output
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -123,7 +125,10 @@ def _calls(suite: EstimatedSuite, cases: Sequence[Case], wiring: Wiring) -> Iter
                 output = _recorded_output(suite.target, case, trial)
             output = suite.grading.graded(output) if output is not None else None
             for judge in suite.judges:
-                yield from judge.calls_of(case, output or _TYPICAL_OUTPUT)
+                if output is not None:
+                    yield from judge.calls_of(case, output)
+                else:  # a typical output is a text, which has no part to grade
+                    yield from replace(judge, field=None).calls_of(case, _TYPICAL_OUTPUT)
 
 
 def _cached_output(target: CallingTarget, call: Call, wiring: Wiring) -> Output | None:
@@ -138,7 +143,7 @@ def _recorded_output(target: Target | None, case: Case, trial: int) -> Output | 
     """Return the output of a trial if it is recorded, in a file or in the golden set."""
     if isinstance(target, RecordedTargetRunner):
         return target.recordings[trial].outputs.get(case.golden_id)
-    return Output(case.output) if case.output is not None else None
+    return row_output(case)
 
 
 def why_not_cached(selected: Selected, wiring: Wiring) -> str:

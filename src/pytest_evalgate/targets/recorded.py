@@ -67,11 +67,17 @@ class RowTargetRunner:
 
     async def answer(self, case: Case, trial: int) -> Output:  # noqa: ARG002 - one row, one output
         """Return the row's output with its trajectory; raise MissingOutput if it has none."""
-        if case.output is None:
+        output = row_output(case)
+        if output is None:
             raise MissingOutput('the golden row has no recorded "output"', is_final=True)
-        if case.trajectory is None:
-            return Output(case.output)
-        return Output(case.output, {"trajectory": list(case.trajectory)})
+        return output
+
+
+def row_output(case: Case) -> Output | None:
+    """Return the recorded output of a golden row, with its trajectory as metadata; None if the row has no output."""
+    if case.output is None:
+        return None
+    return Output(case.output, {} if case.trajectory is None else {"trajectory": list(case.trajectory)})
 
 
 def load(paths: Sequence[Path], *, root: Path, output: str = "output") -> RecordedTargetRunner:
