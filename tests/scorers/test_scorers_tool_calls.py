@@ -146,6 +146,9 @@ def test_loose_texts(value: float, *, loose: bool) -> None:
         (["book"], [_call(city="Rome")], {}, "call 1: its arguments are not recorded"),
         ([{"name": "book", "arguments": "{"}], [_call(city="Rome")], {}, "call 1: its arguments are not JSON"),
         (["a", "b"], ["a", "b"], {}, "calls a, b"),
+        (list("abcdefghij"), list("abcdefghij"), {}, "calls a, b, c, d, e, f, g, h and 2 more"),
+        (["a\x1b[31m"], ["a\x1b[31m"], {}, "calls a\\x1b[31m"),
+        ([], ["a\x1b[31m"], {}, "call 1 is missing: a\\x1b[31m"),
         ([], [], {}, "no tool was called"),
         (["b"], ["a", "b"], {"graded": True}, '1 of 2 expected calls in 1: call 1: "b" instead of "a"'),
     ],
@@ -281,6 +284,14 @@ def test_the_arguments_of_every_call_are_validated(made: Any, mode: Any, value: 
     graded = _graded(made, ["book"], mode=mode, schema=True, tools=_TOOLS)
     assert graded[0] == value
     assert graded[1].startswith(reason)
+
+
+def test_an_invalid_call_beside_the_expected_ones_lowers_their_share() -> None:
+    made = [_call(city="Rome"), _call(city="Oslo"), _call(town="Bonn")]
+    for more, value in ((0, 1), (1, 1), (2, 1 / 2)):
+        calls = made[: more + 1]
+        graded = _graded(calls, [_call(city="Rome")], mode="superset", graded=True, schema=True, tools=_TOOLS)
+        assert graded[0] == value
 
 
 def test_the_tools_of_the_target_are_the_default(score_of: ScoreOf) -> None:

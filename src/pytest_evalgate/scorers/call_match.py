@@ -14,7 +14,7 @@ from pytest_evalgate.records.cases import Json
 from pytest_evalgate.scorers.compare import json_equal
 from pytest_evalgate.scorers.text import format_value
 from pytest_evalgate.scorers.trajectory import arguments_of, name_of, parse_arguments
-from pytest_evalgate.text.jsonl import canonical
+from pytest_evalgate.text.jsonl import canonical, escape_text
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -42,7 +42,8 @@ class ExpectedCall:
 
     def __str__(self) -> str:
         """Return the call for a reason."""
-        return self.name if self.arguments is None else f"{self.name}({format_value(dict(self.arguments))})"
+        name = escape_text(self.name)
+        return name if self.arguments is None else f"{name}({format_value(dict(self.arguments))})"
 
 
 def _check_list(value: Any) -> Any:

@@ -22,6 +22,7 @@ from pytest_evalgate.scorers.extras import requires
 from pytest_evalgate.scorers.text import Text, format_value
 from pytest_evalgate.scorers.tool_schema import EXTRA, LIBRARY, toolbox_of
 from pytest_evalgate.scorers.trajectory import UnreadableTrajectoryError, trajectory_of
+from pytest_evalgate.text.jsonl import escape_text
 
 if TYPE_CHECKING:
     from pytest_evalgate.records.cases import Case
@@ -40,6 +41,7 @@ Schema = Annotated[bool, AfterValidator(_installed)]
 Tools = Sequence[Json] | None
 
 NOT_RECORDED: Final = "the output does not contain its tool calls"
+_MAX_NAMED: Final = 8  # calls that a reason names; the rest are counted
 REMEDY: Final = 'record "tool_calls", "messages" or "trajectory" beside it, [] if no tool was called'
 
 
@@ -114,11 +116,11 @@ class _Match:
         pairs = self._pairs() if by_share or self.mode != "exact" else []
         difference = self._difference(pairs)
         if by_share:
-            value, share = self._share(len(pairs))
+            value, share = self._share(pairs)
             return value, f"{share}: {difference}" if difference else share
         if difference:
             return 0.0, difference
-        return 1.0, f"calls {', '.join(call.name for call in self.made)}" if self.made else "no tool was called"
+        return 1.0, f"calls {_format_names(self.made)}" if self.made else "no tool was called"
 
     def _pairs(self) -> list[tuple[int, int]]:
         """Return the pairs (index of an expected call, index of a call) that are the same."""
@@ -135,11 +137,14 @@ class _Match:
             return ""
         return self.toolbox.problem(made, () if wanted is None else self.comparison.identical(wanted, made))
 
-    def _share(self, found: int) -> tuple[float, str]:
-        made, wanted = len(self.made), len(self.wanted)
+    def _share(self, pairs: list[tuple[int, int]]) -> tuple[float, str]:
+        made, wanted, found = len(self.made), len(self.wanted), len(pairs)
         if self.mode == "subset":
             return (found / made if made else 1.0), f"{found} of {made} calls are expected"
         if self.mode == "superset":
+            paired = {column for _, column in pairs}
+            others = [call for column, call in enumerate(self.made) if column not in paired]
+            wanted += sum(self._schema_problem(call) != "" for call in others)  # one that should not have been made
             return (found / wanted if wanted else 1.0), f"{found} of {wanted} expected calls were made"
         total = made + wanted  # F1 = 2 * found / (made + wanted)
         return (2 * found / total if total else 1.0), f"{found} of {wanted} expected calls in {made}"
@@ -190,3 +195,8 @@ class _Match:
         """Return the first problem of a call beside the expected ones, which the mode allows but not the schema."""
         problems = ((column, self._schema_problem(self.made[column])) for column in extra)
         return next((f"call {column + 1}: {problem}" for column, problem in problems if problem), "")
+
+
+def _format_names(calls: Sequence[ToolCall]) -> str:
+    more = f" and {len(calls) - _MAX_NAMED} more" if len(calls) > _MAX_NAMED else ""
+    return ", ".join(escape_text(call.name) for call in calls[:_MAX_NAMED]) + more

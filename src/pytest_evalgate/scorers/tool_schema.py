@@ -19,7 +19,7 @@ from pytest_evalgate.errors import ScorerError
 from pytest_evalgate.scorers.extras import require
 from pytest_evalgate.scorers.text import format_value
 from pytest_evalgate.scorers.trajectory import name_of
-from pytest_evalgate.text.jsonl import canonical, loads
+from pytest_evalgate.text.jsonl import canonical, escape_text, loads
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Sequence
@@ -40,6 +40,7 @@ _PYTHON_TYPES: Final = {
     "bool": "boolean",
 }
 _ANY: Final = "any"
+_LONGEST_MESSAGE: Final = 200
 _SUBSCHEMAS: Final = ("properties", "$defs", "definitions")
 _SCHEMA_KEYS: Final = ("parameters", "input_schema", "inputSchema")
 _SEVERAL: Final = ("anyOf", "oneOf", "allOf", "prefixItems")
@@ -74,7 +75,7 @@ class Toolbox:
         return ""
 
     def _named(self) -> str:
-        return ", ".join(self.schemas) or "there are none"
+        return ", ".join(map(escape_text, self.schemas)) or "there are none"
 
 
 def toolbox_of(case: Case, tools: Sequence[Json] | None = None) -> Toolbox:
@@ -110,7 +111,7 @@ def _tool(tool: Json, index: int) -> tuple[str, Mapping[str, Json]]:
 def _problems(schema: Mapping[str, Json], arguments: Mapping[str, Json]) -> Iterable[tuple[list[Any], str]]:
     compiled = _compiled(canonical(schema))
     for error in compiled.validator.iter_errors(arguments):
-        yield list(error.instance_path), error.message
+        yield list(error.instance_path), escape_text(error.message, _LONGEST_MESSAGE)
     if compiled.is_python:
         yield from _not_whole(schema, arguments, [])
 
