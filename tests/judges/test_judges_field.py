@@ -45,5 +45,4 @@ def test_an_output_without_the_part_fails_without_a_call(make_judge: MakeJudge, 
     score = asyncio.run(scorer.score(_CASE, Output(value)))
     assert (score.value, score.passed, score.calls) == (0.0, False, ())
     assert score.reason.startswith("the output has no answer.text")
-    assert list(scorer.calls_of(_CASE, Output(value))) == []
     assert made.calls == []

@@ -108,9 +108,9 @@ _CALLS = [
 def test_paths(value: Any, metadata: dict[str, Any], path: str, part: Any) -> None:
     if part is NoPartError:
         with pytest.raises(NoPartError):
-            part_of(_CASE, Output(value, metadata), path)
+            part_of(Output(value, metadata), path, _CASE)
     else:
-        assert part_of(_CASE, Output(value, metadata), path) == part
+        assert part_of(Output(value, metadata), path, _CASE).value == part
 
 
 _LIST = {"items": [{"text": "14 days"}, {"text": "30 euros"}, {"text": "free"}]}

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 from collections import Counter, defaultdict
-from dataclasses import replace
 from typing import TYPE_CHECKING, Final, Protocol, TypeGuard
 
 from pytest_evalgate.protocols import CallingTarget
@@ -125,10 +124,7 @@ def _calls(suite: EstimatedSuite, cases: Sequence[Case], wiring: Wiring) -> Iter
                 output = _recorded_output(suite.target, case, trial)
             output = suite.grading.graded(output) if output is not None else None
             for judge in suite.judges:
-                if output is not None:
-                    yield from judge.calls_of(case, output)
-                else:  # a typical output is a text, which has no part to grade
-                    yield from replace(judge, field=None).calls_of(case, _TYPICAL_OUTPUT)
+                yield from judge.calls_of(case, output or _TYPICAL_OUTPUT)
 
 
 def _cached_output(target: CallingTarget, call: Call, wiring: Wiring) -> Output | None:

@@ -7,6 +7,7 @@ comparison), until the median of all votes is known. A vote whose reply is unrea
 from __future__ import annotations
 
 import re
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import partial
 from itertools import islice
@@ -69,10 +70,8 @@ class JudgeScorer:
 
     def calls_of(self, case: Case, output: Output) -> Iterator[Call]:
         """Yield the calls that `score` makes if all votes agree and every reply is readable. Sends nothing."""
-        try:
+        with suppress(NoPartError):  # what the part will be is not known yet: count as if it was the output
             output = self._part(case, output)
-        except NoPartError:
-            return
         if trivial_fail(text_of(output.value), references_of(case)) is not None:
             return
         material = material_of(case, output)
@@ -120,7 +119,7 @@ class JudgeScorer:
 
     def _part(self, case: Case, output: Output) -> Output:
         """Return the part of an output that is graded; raise NoPartError if it does not have the part."""
-        return output if self.field is None else replace(output, value=part_of(case, output, self.field))
+        return output if self.field is None else replace(output, value=part_of(output, self.field, case).value)
 
     def _score(self, value: float | None, reason: str, calls: tuple[CallRecord, ...] = ()) -> Score:
         passed = None if value is None else value >= self.threshold

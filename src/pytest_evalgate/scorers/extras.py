@@ -5,7 +5,10 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any
 
+from pydantic_core import PydanticCustomError
+
 from pytest_evalgate.errors import ScorerError
+from pytest_evalgate.text.problems import UNQUOTED
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -32,7 +35,7 @@ def requires(library: str, extra: str) -> Callable[[Any], Any]:
         try:
             require(library, extra)
         except ScorerError as error:
-            raise ValueError(str(error)) from error
+            raise PydanticCustomError(UNQUOTED, "{message}", {"message": str(error)}) from error
         return value
 
     return installed

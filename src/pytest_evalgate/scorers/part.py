@@ -21,13 +21,14 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
+from pytest_evalgate.records.cases import Case
 from pytest_evalgate.records.results import TRAJECTORY_KEYS
 from pytest_evalgate.text import jsonl
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from pytest_evalgate.records.cases import Case, Json
+    from pytest_evalgate.records.cases import Json
     from pytest_evalgate.records.results import Output
 
 _OUTPUT: Final = "output"
@@ -39,8 +40,10 @@ class NoPartError(Exception):
     """An output without the part; the message is the reason of the score."""
 
 
-def part_of(case: Case, output: Output, path: str) -> Json:
-    """Return the value at ``path``, as the module describes.
+def part_of(output: Output, path: str, case: Case | None = None) -> Output:
+    """Return ``output`` with the value at ``path``, as the module describes; ``case`` has the context of the case.
+
+    There is no trajectory beside it, so that a rule on trajectories reads the one at ``path``.
 
     Raises:
         NoPartError: There is no such value, or it is null.
@@ -51,18 +54,13 @@ def part_of(case: Case, output: Output, path: str) -> Json:
         found = value if len(parts) == 1 else _at(value, parts[1:])
     elif parts[0] in _BESIDE and not (isinstance(value, Mapping) and parts[0] in value):
         problem = ""
-        found = _at(_beside(case, output, parts[0]), parts[1:])
+        found = _at(_beside(case or Case(""), output, parts[0]), parts[1:])
     else:
         found = _at(value, parts)
     if found is _ABSENT or found is None:
         raise NoPartError(f"the output has no {path}" + (f": {problem}" if problem else ""))
-    return found
-
-
-def only_part(case: Case, output: Output, path: str) -> Output:
-    """Return an output that is the value at ``path``, without a trajectory beside it; raise as `part_of` does."""
     metadata = {name: member for name, member in output.metadata.items() if name not in TRAJECTORY_KEYS}
-    return replace(output, value=part_of(case, output, path), metadata=metadata)
+    return replace(output, value=found, metadata=metadata)
 
 
 def reads_trajectory(path: str | None) -> bool:

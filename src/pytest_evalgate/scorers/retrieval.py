@@ -56,7 +56,7 @@ def mrr(case: Case, output: Output, /) -> Graded:
 def _measured(measure: str, case: Case, output: Output, k: int) -> Graded:
     relevance = wanted_documents(case)
     try:
-        ranked = _ranked(output)
+        ranked = ranked_documents(output)
     except ValueError as error:
         return 0.0, str(error)
     found = retrieval(ranked, relevance, k)
@@ -86,7 +86,7 @@ def _grade(document: str, grade: Json) -> float:
     return float(grade)
 
 
-def _ranked(output: Output) -> list[str]:
+def ranked_documents(output: Output) -> list[str]:
     """Return the ids in ranked order, or raise ValueError with the reason why there are none."""
     value: Any = loads(output.value) if isinstance(output.value, str) else output.value
     if not isinstance(value, list | tuple):

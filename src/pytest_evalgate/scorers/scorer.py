@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Final, Protocol, TypeGuard
 from pytest_evalgate.errors import ScorerError, SettingsError
 from pytest_evalgate.protocols import Scorer
 from pytest_evalgate.records.results import Graded, Output, Score
-from pytest_evalgate.scorers.part import NoPartError, only_part, reads_trajectory
+from pytest_evalgate.scorers.part import NoPartError, part_of, reads_trajectory
 from pytest_evalgate.text.exceptions import describe_error, safe_repr, truncate, type_name
 
 if TYPE_CHECKING:
@@ -170,7 +170,7 @@ class BuiltScorer:
     async def _grade(self, case: Case, output: Output) -> Graded:
         if self.field is not None:
             try:
-                output = only_part(case, output, self.field)
+                output = part_of(output, self.field, case)
             except NoPartError as error:
                 return 0.0, str(error)
 
