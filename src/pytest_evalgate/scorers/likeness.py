@@ -92,7 +92,8 @@ def ter(
 
     TER, the translation edit rate of sacrebleu, is the number of words to insert, delete, replace or move to get the
     nearest reference, divided by the mean number of words of the references. Words are separated by white space;
-    ``normalize`` also separates punctuation. The score is unknown (None) if the texts are too long to compare. Source: Snover et al. 2006.
+    ``normalize`` also separates punctuation. The score is unknown (None) if the texts are too long to compare.
+    Source: Snover et al. 2006.
     """
     text, wanted = comparable(text_of(output)), wanted_references(case, value=value)
     words, most = len(text.split()), max(len(one.split()) for one in wanted)
