@@ -61,6 +61,9 @@ class FileChanges:
             if name in self.head.suites:
                 yield from self._scorers(name, suite)
         for name, suite in self.base.suites.items():
+            if name in self.head.suites and suite.run_labels is not None:
+                yield from self._file("run labels changed", f"suites.{name}.run_labels", suite.run_labels, "weaker")
+        for name, suite in self.base.suites.items():
             if name in self.head.suites:
                 yield from self._target(name, suite, self.head.suites[name])
         yield from self._conftests()
