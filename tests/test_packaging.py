@@ -14,6 +14,7 @@ EXTRAS = {
     "metrics": ("sacrebleu", "rouge_score"),
     "prices": ("genai_prices",),
     "re2": ("re2",),
+    "schema": ("jsonschema_rs",),
     "yaml": ("yaml",),
     "watch": ("watchfiles",),
 }
