@@ -25,6 +25,7 @@ Every wait has a wake-up and a bound. In a healthy run none ends by its bound, n
 * a program of a ``command`` target: its exit and the end of its pipes; bound: ``timeout_s``, and 2 s after it was
   killed.
 * a git command: its exit; bound: 20 s.
+* the webhooks of ``notify``, after the verdict: the responses; bound: 10 s for all of them, in daemon threads.
 * ``watch`` for its pytest, after Ctrl-C: its exit; bound: 15 s, then it is terminated.
 * the end of a thread: engine, user's loop, writer: the thread; bound: 3 s, 1 s, 10 s: they are daemons.
 * xdist's controller: messages and the death of a worker; bound: polls each 2 s.

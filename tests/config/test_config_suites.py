@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 import re
 import tomllib
 from typing import TYPE_CHECKING
@@ -247,3 +248,34 @@ def test_the_place_of_a_key_is_the_suite_or_its_tier() -> None:
     assert place_of(_faq("smoke"), "trials") == "tiers.smoke.trials"
     assert place_of(_faq("smoke"), "gates") == "gates"
     assert place_of(_faq("default"), "trials") == "trials"
+
+
+@pytest.mark.parametrize(
+    ("table", "message"),
+    [
+        ({"on": ["drift"]}, 'notify[0].on: "drift" can never happen: no judge has a calibration'),
+        ({"on": ["cost"]}, 'notify[0].on: "cost" can never happen: nothing limits the cost'),
+        ({"on": []}, "notify[0].on"),
+        ({"on": ["failed"]}, "notify[0].on"),
+        ({"webhook_env": "https://hooks.slack.com/x"}, "notify[0].webhook_env"),
+        ({"format": "email"}, "notify[0].format"),
+    ],
+)
+def test_a_webhook_that_could_never_send_is_refused(tmp_path: Path, table: dict[str, object], message: str) -> None:
+    values = {"webhook_env": "HOOK", **table}
+    text = ", ".join(f"{key} = {json.dumps(value)}" for key, value in values.items())
+    (tmp_path / "evalgate.toml").write_text(f"notify = [{{ {text} }}]\n", "utf-8")
+    with pytest.raises(SettingsError, match=re.escape(message)):
+        load(tmp_path)
+
+
+@pytest.mark.parametrize(
+    "limit",
+    [
+        "budget_usd = 2.0",
+        'suites.a = { golden = "g", tiers.slow = { gates = [{ kind = "budget", max_cost_usd = 1.0 }] } }',
+    ],
+)
+def test_costs_are_events_if_something_limits_them(tmp_path: Path, limit: str) -> None:
+    (tmp_path / "evalgate.toml").write_text(f'notify = [{{ webhook_env = "HOOK", on = "cost" }}]\n{limit}\n', "utf-8")
+    assert load(tmp_path).notify[0].on == ("cost",)

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from pytest_evalgate.app.decide import BASE_VARIABLE, BASELINE_VARIABLE, decide
+from pytest_evalgate.app.notifying import notify
 from pytest_evalgate.app.project import Project
 from pytest_evalgate.app.report import ReportWriter, baseline_outputs_of
 from pytest_evalgate.cli.options import whole_number
@@ -127,6 +128,7 @@ def _run(args: argparse.Namespace) -> int:
         report_writer.remove_old_report()
         view = decision_view(project, run, decided, report_writer.html_file)
         warnings = list(report_writer.report(decided.verdict, decided.decider, (run, origin), redactor, view))
+        warnings += notify(run, origin.facts, decided.verdict, decided.decider, redactor)
     for warning in [*filter(None, [lock_note]), *warnings]:
         _log(f"pytest-evalgate: {warning}")
     text = _json(project, run, decided.verdict) if args.json else decision_text(view, decided)

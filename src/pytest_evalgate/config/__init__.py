@@ -37,7 +37,7 @@ from pytest_evalgate.config.suites import (
     place_of,
     sample_of,
 )
-from pytest_evalgate.config.tables import Judge, Model, Price, Report, ReportFormat, Table
+from pytest_evalgate.config.tables import Judge, Model, Notify, NotifyFormat, Price, Report, ReportFormat, Table
 from pytest_evalgate.config.targets import (
     CommandTarget,
     HookTarget,
@@ -66,6 +66,8 @@ __all__ = [
     "ModelTarget",
     "MustPassGate",
     "NoRegressionGate",
+    "Notify",
+    "NotifyFormat",
     "PassRateGate",
     "Price",
     "PythonTarget",

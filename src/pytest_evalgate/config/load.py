@@ -84,7 +84,7 @@ def _placed(problems: list[Problem], lines: KeyLines) -> Iterator[str]:
         yield f"{lines.file}:{line}: {problem}" if line else f"{lines.file}: {problem}"
 
 
-_KEY: Final = re.compile(r"((?:suites|models|judges|report|acknowledged|history)\b[\w.\[\]-]*): ")
+_KEY: Final = re.compile(r"((?:suites|models|judges|report|acknowledged|history|notify)\b[\w.\[\]-]*): ")
 
 
 def with_places(message: str, root: Path | None = None) -> str:
@@ -127,6 +127,8 @@ def json_schema() -> dict[str, Any]:
 def key_variables(settings: Settings) -> Iterator[str]:
     """Yield the names of the environment variables that contain secrets."""
     yield _CACHE_KEY_VARIABLE
+    for notify in settings.notify:
+        yield notify.webhook_env
     for model in settings.models.values():
         if model.api_key_env:
             yield model.api_key_env

@@ -6,8 +6,19 @@ from typing import TYPE_CHECKING, Annotated, Any, Final, Literal, Self
 
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
-from pytest_evalgate.config.gates import Gate, MustPassGate, SliceGate, gate_list
-from pytest_evalgate.config.tables import Amount, FileNames, Judge, Model, Report, Seconds, Share, Table, TextForm
+from pytest_evalgate.config.gates import BudgetGate, Gate, MustPassGate, SliceGate, gate_list
+from pytest_evalgate.config.tables import (
+    Amount,
+    FileNames,
+    Judge,
+    Model,
+    Notify,
+    Report,
+    Seconds,
+    Share,
+    Table,
+    TextForm,
+)
 from pytest_evalgate.config.targets import ModelTarget, TargetTable
 from pytest_evalgate.errors import SettingsError
 from pytest_evalgate.text.problems import InvalidKey
@@ -208,8 +219,8 @@ class Settings(Table):
     takes longer; a suite that then lacks outputs is ``incomplete``. ``budget_usd`` refuses or stops a run that costs
     more. ``cache_auth = "required"`` refuses to run without a secret that signs the cache. ``xdist = "pin"`` sends all
     calls from one worker. ``on_rerun = "pool"`` (default in CI) decides a rerun of one commit on the trials of all its
-    attempts, "count" only counts them. ``history`` is the file of past runs. ``acknowledged`` lists approved
-    weakenings.
+    attempts, "count" only counts them. ``history`` is the file of past runs. ``notify`` are the webhooks that
+    receive events. ``acknowledged`` lists approved weakenings.
     """
 
     default_tier: TierName = DEFAULT_TIER
@@ -222,6 +233,7 @@ class Settings(Table):
     cache_auth: Literal["auto", "required"] = "auto"
     xdist: Literal["pin", "spread"] = "pin"
     history: str | None = None
+    notify: tuple[Notify, ...] = ()
     acknowledged: tuple[Acknowledgement, ...] = ()
     report: Report = Report()
     models: dict[str, Model] = Field(default_factory=dict)
@@ -241,6 +253,27 @@ class Settings(Table):
         if self.default_tier not in known_tiers(self):
             raise InvalidKey(("default_tier",), unknown_tier_message(self, self.default_tier))
         return self
+
+    @model_validator(mode="after")
+    def _check_events(self) -> Self:
+        """Refuse events that can never happen with this configuration."""
+        never = {}
+        if not any(judge.calibration for judge in self.judges.values()):
+            never["drift"] = 'no judge has a calibration to check: set judges.NAME.calibration, or remove "drift"'
+        if self.budget_usd is None and not any(map(self._limits_cost, self.suites.values())):
+            never["cost"] = (
+                'nothing limits the cost: set budget_usd, add a gate { kind = "budget", max_cost_usd = 2.0 }, '
+                'or remove "cost"'
+            )
+        for number, notify in enumerate(self.notify):
+            for event in notify.on:
+                if event in never:
+                    raise InvalidKey(("notify", number, "on"), f'"{event}" can never happen: {never[event]}')
+        return self
+
+    def _limits_cost(self, suite: Suite) -> bool:
+        gates = (gate for name in ("", *suite.tiers) for gate in suite_in_tier(suite, name).gates or ())
+        return any(isinstance(gate, BudgetGate) and gate.max_cost_usd is not None for gate in gates)
 
     @model_validator(mode="after")
     def _check_references(self) -> Self:

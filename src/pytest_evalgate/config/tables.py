@@ -18,6 +18,7 @@ from pydantic import (
 )
 from pydantic_core import CoreSchema, PydanticCustomError, core_schema
 
+from pytest_evalgate.records.alerts import AlertKind
 from pytest_evalgate.text.problems import UNQUOTED
 from pytest_evalgate.text.redaction import looks_like_key
 
@@ -170,6 +171,28 @@ class Model(Table):
     tokens_per_minute: Rate | None = None
     timeout_s: Seconds = 60.0
     price: Price | None = None
+
+
+NotifyFormat = Literal["slack", "json", "pagerduty"]
+_AlertKinds = tuple[AlertKind, ...]
+
+
+class Notify(Table):
+    """A webhook that receives the events of a run after its verdict. It never changes the verdict.
+
+    ``webhook_env`` is the name of the environment variable that contains the URL; for PagerDuty, the integration key
+    of 32 characters, or the URL of its Events API v2 with ``?routing_key=KEY``. Nothing is sent if it is not set.
+    ``on`` are the events: a run fails, a suite passes again, its trend declines, a judge has drifted, a run ends
+    without a decision, a run costs too much. ``runbook`` is the URL of the page that messages link to.
+    """
+
+    webhook_env: EnvironmentName
+    on: Annotated[
+        Annotated[_AlertKinds, Field(min_length=1)],
+        BeforeValidator(_as_tuple, json_schema_input_type=AlertKind | _AlertKinds),
+    ] = ("fail", "recovered")
+    format: NotifyFormat = "json"
+    runbook: Annotated[BaseUrl, AfterValidator(no_key_in_url)] | None = None
 
 
 ReportFormat = Literal["html", "markdown", "csv", "json", "junit"]

@@ -21,6 +21,7 @@ from pytest_evalgate.config import (
     ModelTarget,
     MustPassGate,
     NoRegressionGate,
+    Notify,
     PassRateGate,
     Price,
     PythonTarget,
@@ -168,6 +169,7 @@ NOT_COMPARED: Final[Mapping[type[Table], Mapping[str, str]]] = {
         "budget_usd": "a run that it stops is not evaluated and never passes",
         "xdist": "it controls where cases run, not how they are decided",
         "history": "trends never decide a build",
+        "notify": "messages do not decide a build",
         "report": "reports do not decide a build",
         "acknowledged": "acknowledgements are matched with the changes",
         "models": "compared model by model: see target_changes",
@@ -196,6 +198,7 @@ NOT_COMPARED: Final[Mapping[type[Table], Mapping[str, str]]] = {
     BudgetGate: {"kind": _IDENTITY},
     Acknowledgement: dict.fromkeys(("change", "reason", "owner"), "an acknowledgement is not a change"),
     Price: {},
+    Notify: dict.fromkeys(("webhook_env", "on", "format", "runbook"), "messages do not decide a build"),
     Report: dict.fromkeys(("formats", "content", "redact"), "reports do not decide a build"),
     Judge: {},
     Model: {

@@ -298,9 +298,13 @@ class SessionDecider:
         return verdict
 
     def report(self, verdict: Verdict, report_writer: ReportWriter) -> Iterator[str]:
-        """Write the reports, and yield problems of writing them. A shard has no report: shards are merged first."""
+        """Write the reports and notify webhooks; yield lines about both. A shard does neither: it is merged first."""
         if self.shard is None and self.run is not None:
             yield from report_writer.report(verdict, self.decider, (self.run, self.origin), self.redactor, self.view)
+            if self.assembly.settings.notify:
+                from pytest_evalgate.app.notifying import notify  # noqa: PLC0415 - only if a webhook is configured
+
+                yield from notify(self.run, self.origin.facts, verdict, self.decider, self.redactor)
 
     def _suite_settings(self, name: str) -> Suite | None:
         """Return the settings of a suite, with the stop rule of the command line."""

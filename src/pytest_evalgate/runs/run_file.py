@@ -39,7 +39,7 @@ _AGAIN: Final = "run again with: pytest --eval-gate"
 _NOT_STOPPED: Final[Mapping[str, StopRule]] = MappingProxyType({})
 _NO_REDACTION: Final = Redactor()
 _LIMITS: Final = jsonl.JsonLimits(line_bytes=64 << 20, depth=80, problems=20)  # fits the largest escaped output
-_NOT_DIGESTED: Final = {"xdist", "history", "cache_auth", "budget_usd", "max_duration_s", "report"}
+_NOT_DIGESTED: Final = {"xdist", "history", "cache_auth", "budget_usd", "max_duration_s", "notify", "report"}
 """Keys that affect neither the results of a run nor its verdict."""
 
 
@@ -178,6 +178,15 @@ def read_with_info(path: Path) -> tuple[Run, RunInfo]:
         raise RunFileError(f"{path}: the content does not match its digest: it was edited or cut; {_AGAIN}")
     run = Run(head.id, head.created, head.commit, suites, head.duration_s, head.problems, head.refused)
     return run, RunInfo(head.config_sha256, head.target, head.shard, head.facts, head.tier, head.notes)
+
+
+def read_facts(path: Path) -> Mapping[str, str]:
+    """Return the facts of a stored run, from its first line only; none if it cannot be read."""
+    try:
+        with path.open("rb") as file:
+            return _HEAD.parse(file.readline(_LIMITS.line_bytes), f"{path}:1").facts
+    except (OSError, RunFileError):
+        return {}
 
 
 def rows(path: Path, numbers: Collection[int] | None = None) -> Iterator[dict[str, Json]]:
