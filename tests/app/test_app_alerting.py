@@ -24,14 +24,15 @@ if TYPE_CHECKING:
 
     from pytest_evalgate.records.alerts import Alert, AlertKind
     from pytest_evalgate.records.results import Run
+    from pytest_evalgate.records.verdicts import VerdictName
 
 _SUITE = {"golden": "g.jsonl", "baseline": "b.json", "gates": [{"kind": "no-regression"}]}
 
 
-def _row(number: int, rate: float, verdict: str = "pass") -> HistoryRow:
+def _row(number: int, rate: float, verdict: VerdictName = "pass") -> HistoryRow:
     return HistoryRow(
         f"r{number:02}", NOW, f"{number:07x}", "faq", 100, 1, rate, None, "g" * 64, "s" * 64, "r0", verdict
-    )  # type: ignore[arg-type]
+    )
 
 
 def _found(

@@ -269,6 +269,9 @@ def test_a_webhook_that_could_never_send_is_refused(tmp_path: Path, table: dict[
         load(tmp_path)
 
 
+_LIMITED = "{ kind = 'budget', max_cost_usd = 1.0 }"
+
+
 @pytest.mark.parametrize(
     "limit",
     [

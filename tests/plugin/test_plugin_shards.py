@@ -276,3 +276,15 @@ def test_a_merged_run_can_be_promoted(project: Project, monkeypatch: pytest.Monk
         json.loads((project.state / "baselines/faq.json").read_text())["provenance"]["run_id"]
         == project.verdict["run_id"]
     )
+
+
+def test_the_variables_of_a_scheduler_are_read_only_if_asked_for(
+    project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CI_NODE_INDEX", "2")
+    monkeypatch.setenv("CI_NODE_TOTAL", "3")
+    assert project.options().shard is None
+    assert project.options("--eval-shard", "auto").shard == Shard(2, 3)
+    monkeypatch.setenv("EVALGATE_SHARD", "auto")
+    assert project.options().shard == Shard(2, 3)
+    assert project.options("--eval-shard", "1/5").shard == Shard(1, 5)

@@ -78,7 +78,7 @@ def read_options(config: pytest.Config, environ: Mapping[str, str] = os.environ)
         tier=values["tier"],
         sample=_count("--eval-sample", values["sample"]),
         trials=_count("--eval-trials", values["trials"]),
-        shard=_shard(values["shard"]),
+        shard=_shard(values["shard"], environ),
         report=values["report"],
         stop=parse_stop_choice(values["stop"]),
         budget_usd=_amount("--eval-budget-usd", values["budget_usd"]),
@@ -170,11 +170,15 @@ def _count(name: str, text: str | None) -> int | None:
     return number
 
 
-def _shard(text: str | None) -> Shard | None:
+def _shard(text: str | None, environ: Mapping[str, str]) -> Shard | None:
+    if text == "auto":
+        from pytest_evalgate.runs.schedulers import recognised_shard  # noqa: PLC0415 - few runs are sharded
+
+        return recognised_shard(environ)
     try:
         return Shard.parse(text) if text else None
     except ValueError as error:
-        raise SettingsError(f"--eval-shard {text}: {error}") from None
+        raise SettingsError(f"--eval-shard {text}: {error}; or auto, for the variables of a scheduler") from None
 
 
 def _amount(name: str, text: str | None) -> float | None:
