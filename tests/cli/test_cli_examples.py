@@ -159,6 +159,7 @@ class Workshop:
         for name, text in SCENES["probing"]().items():
             self.write(name.replace("anchors", "faq-anchors"), text)
         self.write("faq.csv", "Question,Answer\nHow long?,30 days\n")
+        self.write("outcomes.csv", "day,tickets\n2026-01-31,12\n2026-02-01,9\n")
         self.write("ticket.json", '{"input": "How long?", "expected": "30 days"}')
         self.write("bot.py", _BOT.format(worse="()"))
 

@@ -31,6 +31,7 @@ VERBS: Final[Mapping[str, str]] = {
     "schema": "print the JSON Schema of the configuration, of a golden set line or of verdict.json",
     "baseline": "promote a run to baseline, or show a baseline",
     "compare": "compare two runs or baselines, case by case",
+    "correlate": "compare stored runs with production outcomes of the same releases or days",
     "report": "write the reports of a stored run",
     "power": "compute the cases and trials that it takes to detect a drop",
     "aa": "measure how often the gate fails when nothing changed, and list the cases that flip",

@@ -36,7 +36,7 @@ VALUES = {
     "--eval-trials": ("K", "run K trials of each case, instead of each suite's own number"),
     "--eval-shard": (
         "I/N",
-        "run one of N parts of each suite, or auto: the part of a scheduler's task; pytest-evalgate merge decides them",
+        "run one of N parts of each suite, or auto: that of a scheduler task; pytest-evalgate merge decides them",
     ),
     "--eval-stop": ("RULE", "when a suite may stop before its last case: certainty or never"),
     "--eval-report": ("DIR", "write the reports to this folder instead of the state folder"),
