@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from pytest_evalgate.app.project import Project
     from pytest_evalgate.records.verdicts import HistoryRow
-    from pytest_evalgate.runs.outcomes import JoinKey, Outcome, Outcomes
+    from pytest_evalgate.runs.outcomes import JoinKey, OutcomeRow, Outcomes
     from pytest_evalgate.stats.association import Association, Lag
 
 DEFAULT_METRIC: Final = "pass_rate"
@@ -151,7 +151,7 @@ def _rows(project: Project, suite: str | None) -> tuple[HistoryRow, ...]:
     return tuple(sorted((row for row in rows if row.suite == chosen), key=attrgetter("created")))
 
 
-def _matching(project: Project, key: JoinKey, outcome: Outcome, rows: Sequence[HistoryRow]) -> list[HistoryRow]:
+def _matching(project: Project, key: JoinKey, outcome: OutcomeRow, rows: Sequence[HistoryRow]) -> list[HistoryRow]:
     """Return the runs of one commit, release or day, the oldest first."""
     if key == "day":
         return [row for row in rows if row.created[:10] == outcome.key]

@@ -126,6 +126,7 @@ class RetryingClient:
         asked_at = _now()
         async with self._limiter.slot(tokens, attempts=attempts.sent):
             self._stop_signal.check()
+            attempts.waited_s += _now() - asked_at
             attempts.extend(_now() - asked_at)
             try:
                 reply = await self._send_once(attempts)
@@ -151,7 +152,13 @@ class RetryingClient:
             report_expired("an attempt of a call", end - start)
             message = f"no complete reply within {end - start:.3g} s ({self._endpoint})"
             raise CallFault("timeout", message) from None
-        return replace(reply, attempts=attempts.sent, latency_s=_now() - start)
+        return replace(
+            reply,
+            attempts=attempts.sent,
+            latency_s=_now() - start,
+            limited=attempts.limited,
+            waited_s=attempts.waited_s,
+        )
 
     def _record_fault(self, attempts: _Attempts, fault: CallFault) -> None:
         # the frames of its traceback hold the response, up to 16 MiB, and it is kept while other attempts are made
@@ -179,6 +186,7 @@ class RetryingClient:
         fault = attempts.faults[-1]
         if fault.policy.is_overload or fault.retry_after_s is not None:
             attempts.extend(pause)
+        attempts.waited_s += pause
         return pause  # the limiter's queue waits for its own pause and keeps the order of the calls
 
     def _should_stop(self, state: RetryCallState) -> bool:
@@ -212,6 +220,11 @@ class _Attempts:
     deadline: float | None = None
     """None before the first attempt: calls may queue for a long time."""
     faults: list[CallFault] = field(default_factory=list)
+    waited_s: float = 0.0
+
+    @property
+    def limited(self) -> int:
+        return sum(fault.kind == "rate_limit" for fault in self.faults)
 
     @property
     def record(self) -> CallRecord | None:
@@ -219,7 +232,15 @@ class _Attempts:
             return None
         read, written = self.tokens
         model = self.call.model or self.call.endpoint
-        return CallRecord(self.call.purpose, model, self.sent, read or None, written or None)
+        return CallRecord(
+            self.call.purpose,
+            model,
+            self.sent,
+            read or None,
+            written or None,
+            limited=self.limited,
+            waited_s=self.waited_s,
+        )
 
     @property
     def tokens(self) -> tuple[int, int]:

@@ -6,6 +6,7 @@ Works without an event loop if nothing awaits (`run_sync`): importing asyncio al
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from time import perf_counter
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from pytest_evalgate.errors import MissingOutput
@@ -93,22 +94,24 @@ async def grade_output(grading: Grading, case: Case, index: int, output: Output)
     if is_empty(output) and not (grading.allow_empty or expects_empty(case)):
         reason = describe_incomplete(replace(output, finish="reasoning")) if output.reasoning else _EMPTY
         return Trial(index, 0.0, output, reason=reason, calls=calls)
+    started = perf_counter()
     try:
         scores = await grade(case, output, grading.scorers, every=grading.judge_always, mean=grading.mean)
     except CallFailed as failed:  # the call of a judge
         calls = (*calls, *filter(None, [failed.record]))
         return Trial(index, None, output, reason=str(failed), calls=calls, is_final=failed.is_final)
+    score_s = round(perf_counter() - started, 6)
     calls += tuple(call for score in scores for call in score.calls)
     may_change = any(score.may_change for score in scores)
     scores = tuple(replace(score, calls=(), may_change=False) if score.calls else score for score in scores)
     if not any(score.counts for score in scores):
-        return Trial(index, None, output, scores, UNSCORED, calls)
+        return Trial(index, None, output, scores, UNSCORED, calls, score_s=score_s)
     passed = passes(scores, grading.threshold, mean=grading.mean)
     failing = () if passed else [score for score in scores if score.counts and not score.passed]
     reason = "; ".join(f"{score.name}: {score.reason}" if score.reason else score.name for score in failing)
     if passed is None:
-        return Trial(index, None, output, scores, reason, calls, is_final=not may_change)
-    return Trial(index, float(passed), output, scores, reason, calls)
+        return Trial(index, None, output, scores, reason, calls, is_final=not may_change, score_s=score_s)
+    return Trial(index, float(passed), output, scores, reason, calls, score_s=score_s)
 
 
 def combine_trials(planned: PlannedCase, trials: Sequence[Trial]) -> CaseResult:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import time
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from functools import cached_property
@@ -11,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from pytest_evalgate.app.decide import RunDecider, rerun_policy
 from pytest_evalgate.config import NoRegressionGate, key_variables
-from pytest_evalgate.errors import BaselineError, SettingsError
+from pytest_evalgate.errors import BaselineError, SettingsError, StorageError
 from pytest_evalgate.plugin.context import is_unversioned
 from pytest_evalgate.plugin.signals import defer_interrupts
 from pytest_evalgate.records.attempts import TakenOver
@@ -19,6 +20,7 @@ from pytest_evalgate.records.results import Run
 from pytest_evalgate.records.verdicts import GateResult
 from pytest_evalgate.runs import git, kept, run_file
 from pytest_evalgate.runs.run_file import RunInfo, config_sha256
+from pytest_evalgate.runs.run_log import RunLog, path_of_log
 from pytest_evalgate.runs.shard import path_of as shard_path
 from pytest_evalgate.text import files
 from pytest_evalgate.text.redaction import Redactor
@@ -75,6 +77,7 @@ class SessionDecider:
     view: ReportView | None = None
     origin: RunInfo = _UNKNOWN
     exit_code: int | None = None
+    run_log: RunLog = field(default_factory=RunLog)
     _outputs: dict[str, Mapping[str, Json]] = field(default_factory=dict)
 
     @cached_property
@@ -215,6 +218,7 @@ class SessionDecider:
             notes: Notes about the run, which are stored with it.
         """
         self.assembly.discard_outputs()
+        started = time.monotonic()
         now = datetime.now(UTC)
         ledger.add_unplanned()
         plans = list(ledger.plans.values())
@@ -238,10 +242,14 @@ class SessionDecider:
             info=self.origin,
             redactor=self.redactor,
             digests=[name for name, rule in rules.items() if rule.compares_outputs],
+            run_log=self.run_log,
         )
+        stored = time.monotonic()
+        self.run_log.add_stage("store", stored - started)
         if self.shard is None:
             verdict = self.decider.decide_attempt(run, self.origin, rules)
             verdict = self.decider.append_history(run, self.origin, verdict)
+            self.run_log.add_stage("decide", time.monotonic() - stored)
             return replace(verdict, resumed=self._taken_over(run))
         refused = refused or refused_reason(run, self.shard, files.relative_name(self.file, self.assembly.root))
         return without_verdicts(self.decider.decide(replace(run, refused=refused), rules), self.shard)
@@ -298,13 +306,20 @@ class SessionDecider:
         return verdict
 
     def report(self, verdict: Verdict, report_writer: ReportWriter) -> Iterator[str]:
-        """Write the reports and notify webhooks; yield lines about both. A shard does neither: it is merged first."""
+        """Write log and reports, and notify webhooks; yield lines about them. A shard has its log only."""
+        yield from self._write_log(verdict)
         if self.shard is None and self.run is not None:
             yield from report_writer.report(verdict, self.decider, (self.run, self.origin), self.redactor, self.view)
             if self.assembly.settings.notify:
                 from pytest_evalgate.app.notifying import notify  # noqa: PLC0415 - only if a webhook is configured
 
                 yield from notify(self.run, self.origin.facts, verdict, self.decider, self.redactor)
+
+    def _write_log(self, verdict: Verdict) -> Iterator[str]:
+        try:
+            self.run_log.write(path_of_log(run_file.path_of(self.state.path, self.run_id)), verdict)
+        except StorageError as error:
+            yield f"the log could not be written: {error}; the verdict is unchanged"
 
     def _suite_settings(self, name: str) -> Suite | None:
         """Return the settings of a suite, with the stop rule of the command line."""

@@ -60,9 +60,12 @@ class VerdictHooks:
     def pytest_runtestloop(self, session: pytest.Session) -> Generator[None, object, object]:
         """Decide after the last item; a failed gate fails the session like a failed test."""
         context = self._context
+        run_log, started = self._session_decider.run_log, time.monotonic()
+        run_log.add_stage("collect", started - self._started)
         try:
             result = yield
         finally:
+            run_log.add_stage("run", time.monotonic() - started)
             if not context.is_controller:
                 context.wiring.close()  # deciding takes a second, also after -x and Ctrl-C: send nothing meanwhile
         if not context.is_worker and not context.is_dry:

@@ -83,6 +83,8 @@ class Reply:
         latency_s: Seconds that the successful attempt took.
         attempts: Number of requests sent; 0 if the reply was cached.
         cost_usd: Cost; None if the price is unknown, 0 if the reply was cached.
+        limited: Number of attempts that a rate limit refused (429).
+        waited_s: Seconds that the call waited for a slot, for a limit and before retries.
     """
 
     value: Any
@@ -95,6 +97,8 @@ class Reply:
     attempts: int = 1
     cost_usd: float | None = None
     reasoning: str = ""
+    limited: int = field(default=0, compare=False)
+    waited_s: float = field(default=0.0, compare=False)
 
     @property
     def cached(self) -> bool:
@@ -106,7 +110,8 @@ class Reply:
 class CallRecord:
     """The record of a call in a run. ``attempts`` is 0 if the reply was cached.
 
-    ``served`` is the model that replied, if it is another one than ``model``.
+    ``served`` is the model that replied, if it is another one than ``model``. ``limited`` attempts were refused by a
+    rate limit; ``waited_s`` is the time that the call waited for a slot, for a limit and before retries.
     """
 
     purpose: str
@@ -117,6 +122,8 @@ class CallRecord:
     cost_usd: float | None = None
     latency_s: float | None = None
     served: str = ""
+    limited: int = field(default=0, compare=False)
+    waited_s: float = field(default=0.0, compare=False)
 
     @property
     def is_local(self) -> bool:
@@ -163,6 +170,8 @@ def record_of(call: Call, reply: Reply) -> CallRecord:
         reply.cost_usd,
         reply.latency_s,
         other_model(call.model, reply.served_model),
+        reply.limited,
+        reply.waited_s,
     )
 
 

@@ -91,7 +91,8 @@ class Trial:
 
     ``value`` is 1.0 or 0.0. It is None if the trial has no result; ``reason`` explains it. ``calls`` are the calls of
     the target and the judges, failed ones included. ``is_final``: a trial without a result would have none in another
-    run either, until something is changed. ``raised``: where the target's own exception was raised.
+    run either, until something is changed. ``raised``: where the target's own exception was raised. ``score_s``:
+    seconds of the scorers, judges included.
     """
 
     index: int
@@ -102,6 +103,7 @@ class Trial:
     calls: tuple[CallRecord, ...] = ()
     is_final: bool = False
     raised: Raised | None = None
+    score_s: float | None = field(default=None, compare=False)
 
     @property
     def is_unscored(self) -> bool:

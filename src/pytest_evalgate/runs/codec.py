@@ -48,6 +48,8 @@ class CallRow(_Row):
     cost_usd: Amount | None = None
     latency_s: Amount | None = None
     served: str = ""
+    limited: Count = 0
+    waited_s: Amount = 0.0
 
 
 class SpanRow(_Row):
@@ -105,6 +107,7 @@ class TrialRow(_Row):
     calls: list[CallRow] = Field(default_factory=list)
     is_final: bool = False
     raised: RaisedRow | None = None
+    score_s: Amount | None = None
 
 
 class CaseRow(_Row):
@@ -253,6 +256,7 @@ def _encode_trial(trial: Trial) -> dict[str, Json]:
             scores=[_encode_score(score) for score in trial.scores],
             calls=[_encode_call(call) for call in trial.calls],
             is_final=trial.is_final or None,
+            score_s=trial.score_s,
             raised=None if trial.raised is None else _encode_raised(trial.raised),
         ),
     }
@@ -272,7 +276,8 @@ def _decode_trial(index: int, value: Mapping[str, Json], *, texts: bool, digests
     scores = tuple(_decode_score(score, texts=texts) for score in value.get("scores", ()))
     reason, is_final = value.get("reason", ""), value.get("is_final", False)
     raised = _decode_raised(value.get("raised"), texts=texts)
-    return Trial(index, value["value"], output, scores, reason, calls, is_final, raised)
+    score_s = value.get("score_s") if texts else None  # without it, equal trials are stored once
+    return Trial(index, value["value"], output, scores, reason, calls, is_final, raised, score_s)
 
 
 def _encode_output(output: Output, calls: tuple[CallRecord, ...]) -> dict[str, Json]:
@@ -310,6 +315,8 @@ def _encode_call(call: CallRecord) -> dict[str, Json]:
             cost_usd=call.cost_usd,
             latency_s=call.latency_s,
             served=call.served,
+            limited=call.limited or None,
+            waited_s=round(call.waited_s, 3) or None,
         ),
     }
 
@@ -324,6 +331,8 @@ def _decode_call(value: Mapping[str, Json]) -> CallRecord:
         value.get("cost_usd"),
         value.get("latency_s"),
         sys.intern(value.get("served", "")),
+        value.get("limited", 0),
+        value.get("waited_s", 0.0),
     )
 
 

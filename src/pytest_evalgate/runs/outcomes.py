@@ -31,7 +31,7 @@ class OutcomesError(UserError):
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
+class OutcomeRow:
     """One row: the commit, release or day, and the value. ``place`` is ``file:line``."""
 
     key: str
@@ -45,7 +45,7 @@ class Outcomes:
 
     key: JoinKey
     column: str
-    rows: tuple[Outcome, ...]
+    rows: tuple[OutcomeRow, ...]
 
 
 def read_outcomes(path: Path, column: str | None = None) -> Outcomes:
@@ -96,7 +96,7 @@ def _column(path: Path, names: list[str], wanted: str | None) -> str:
     return others[0]
 
 
-def _outcome(row: dict[str, str | None], key: JoinKey, column: str, place: str) -> Outcome | None:
+def _outcome(row: dict[str, str | None], key: JoinKey, column: str, place: str) -> OutcomeRow | None:
     name, text = (row.get(key) or "").strip(), (row.get(column) or "").strip()
     if not name or not text:
         return None
@@ -110,7 +110,7 @@ def _outcome(row: dict[str, str | None], key: JoinKey, column: str, place: str) 
         value = math.nan
     if not math.isfinite(value):
         raise OutcomesError(f"{place}: {column}: {quote_text(text)} is not a number such as 12.5")
-    return Outcome(name.lower() if key == "commit" else name, value, place)
+    return OutcomeRow(name.lower() if key == "commit" else name, value, place)
 
 
 def _list(names: list[str]) -> str:

@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from pytest_evalgate.config import Settings
     from pytest_evalgate.records.cases import Json
     from pytest_evalgate.records.results import CaseResult, Trial
+    from pytest_evalgate.runs.run_log import RunLog
 
 RUN_FILE: Final = "run.jsonl"
 _AGAIN: Final = "run again with: pytest --eval-gate"
@@ -114,6 +115,7 @@ def write_stream(  # noqa: PLR0913 - the parts of a run file, by name
     info: RunInfo = _UNKNOWN,
     redactor: Redactor = _NO_REDACTION,
     digests: Collection[str] = (),
+    run_log: RunLog | None = None,
 ) -> Run:
     """Write a run file atomically, from results that arrive one by one.
 
@@ -126,6 +128,7 @@ def write_stream(  # noqa: PLR0913 - the parts of a run file, by name
         info: The origin of the run.
         redactor: Removes secrets that results may contain.
         digests: Suites whose gates ask whether outputs are those that people labelled.
+        run_log: Gets each case.
 
     Returns:
         The run without outputs and the reasons of scores, which can be large and which gates do not need.
@@ -141,7 +144,10 @@ def write_stream(  # noqa: PLR0913 - the parts of a run file, by name
                 redacted = redactor.redact(result)
                 planned = dumps({**codec.encode_case(case), "suite": plan.name})
                 yield f"{planned[:-1]},{redacted[1:]}\n"  # joins two JSON objects; parsing the result takes longer
-                lean = codec.decode_result(json.loads(redacted), case, texts=False, digests=plan.name in digests)
+                row = json.loads(redacted)
+                if run_log is not None:
+                    run_log.add_case(plan.name, case.id, row)
+                lean = codec.decode_result(row, case, texts=False, digests=plan.name in digests)
                 kept.append(replace(lean, trials=shared.setdefault(lean.trials, lean.trials)))
             suites.append(SuiteRun(plan, tuple(kept), stopped.get(plan.name)))
 
