@@ -86,6 +86,12 @@ def test_the_recovery_names_the_first_run_that_failed(root: Path) -> None:
     assert alert.since == "run r02 (commit 0000002)"
 
 
+def test_a_failed_run_that_stopped_early_counts_as_failed(root: Path) -> None:
+    rows = [_row(1, 1.0), replace(_row(2, 0.2, "fail"), stopped=True)]
+    (alert,) = _found(root, _run(100, 0), ["recovered"], rows)
+    assert (alert.since, alert.amount) == ("run r02 (commit 0000002)", "")
+
+
 def test_a_decline_is_reported_once_with_what_changed_in_its_first_run(root: Path) -> None:
     settings = Settings.model_validate({"suites": {"faq": {**_SUITE, "gates": [{"kind": "pass-rate", "min": 0.5}]}}})
     rows = [_row(number, 0.98) for number in range(1, 11)]

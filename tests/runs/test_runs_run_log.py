@@ -3,8 +3,10 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING
 
+import pytest
 from tests.builders import planned, result_of, run_of, suite_of
 
+from pytest_evalgate.errors import StorageError
 from pytest_evalgate.gates import SuiteRules, decide
 from pytest_evalgate.records.calls import CallRecord
 from pytest_evalgate.records.results import CaseResult, Output, Trial
@@ -23,12 +25,12 @@ def _verdict() -> Verdict:
 
 
 def _log(folder: Path, *results: CaseResult) -> list[dict[str, object]]:
-    log = RunLog()
+    log = RunLog(folder / "runs" / "log.jsonl")
     for result in results:
         log.add_case("faq", result.case.id, codec.encode_result(result))
     log.add_stage("run", 1.23456)
-    log.write(folder / "log.jsonl", _verdict())
-    return list(read_log(folder / "log.jsonl"))
+    log.close(_verdict())
+    return list(read_log(folder / "runs" / "log.jsonl"))
 
 
 def test_a_trial_has_its_times_attempts_and_waits(tmp_path: Path) -> None:
@@ -54,7 +56,7 @@ def test_cases_without_a_result_are_the_dead_letters(tmp_path: Path) -> None:
     crashed = CaseResult(planned("c"), "errored", reason="the worker crashed")
     skipped = CaseResult(planned("d"), "skipped")
     _log(tmp_path, result_of("P", planned("a")), missing, crashed, skipped)
-    found = list(read_log(tmp_path / "log.jsonl", errored=True))
+    found = list(read_log(tmp_path / "runs" / "log.jsonl", errored=True))
     assert [(event["event"], event["case"]) for event in found] == [("trial", "b"), ("case", "c")]
     assert found[0]["reason"].startswith("HTTP 500")
     assert len(found[0]["reason"]) == 500
@@ -70,3 +72,19 @@ def test_a_damaged_or_missing_log_has_the_events_that_are_left(tmp_path: Path) -
     path.unlink()
     path.mkdir()
     assert list(read_log(path)) == []
+
+
+def test_long_logs_are_written_in_blocks_and_replace_an_old_one(tmp_path: Path) -> None:
+    _log(tmp_path, result_of("P", planned("old")))
+    events = _log(tmp_path, *(result_of("P", planned(f"c{number}")) for number in range(4_100)))
+    assert len(events) == 4_102
+    assert events[0]["case"] == "c0"
+
+
+def test_an_error_is_raised_at_the_end_only(tmp_path: Path) -> None:
+    (tmp_path / "way").write_text("", "utf-8")
+    log = RunLog(tmp_path / "way" / "log.jsonl")
+    for number in range(4_100):
+        log.add_case("faq", f"c{number}", codec.encode_result(result_of("P", planned("a"))))
+    with pytest.raises(StorageError, match="cannot be"):
+        log.close(_verdict())

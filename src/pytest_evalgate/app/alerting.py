@@ -64,7 +64,7 @@ class AlertFinder:
         self._run, self._facts, self._verdict, self._decider = run, facts, verdict, decider
         self._with_reasons = with_reasons
         file = history.file_of(decider.settings.history, root=decider.root, state=decider.state)
-        self._rows = history.read(file).rows
+        self._rows = history.read(file).attempts
 
     def find(self, kinds: Collection[AlertKind]) -> tuple[Alert, ...]:
         """Return the events of these kinds."""
@@ -101,16 +101,17 @@ class AlertFinder:
                 streak -= 1
             last, first = before[-1], before[streak]
             what = f"passes after {count(len(before) - streak, 'failed run')}"
-            now = "" if suite.pass_rate is None else f"{percent(last.pass_rate)} -> {percent(suite.pass_rate)}"
+            known = suite.pass_rate is not None and not last.stopped  # the rate of a part would mislead
+            now = f"{percent(last.pass_rate)} -> {percent(suite.pass_rate or 0.0)}" if known else ""
             causes = self._causes(name, _Point.of(last), self._own(name))
             yield Alert("recovered", name, what, now, str(_Point.of(first)), causes)
 
     def _trend(self) -> Iterator[Alert]:
         for name, suite in self._verdict.suites.items():
-            trend, before = suite.trend, self._before(name)
+            trend, before = suite.trend, [row for row in self._before(name) if not row.stopped]
             if trend is None or not trend.alarm or self._was_alarmed(before):
                 continue
-            rows = [row for row in self._rows if row.suite == name]
+            rows = [row for row in self._rows if row.suite == name and not row.stopped]
             at = next((place for place, row in enumerate(rows) if row.run_id == trend.since), 0)
             start = _Point.of(rows[at]) if rows else None
             earlier = _Point.of(rows[at - 1]) if at else None

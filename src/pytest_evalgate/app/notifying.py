@@ -64,7 +64,8 @@ def _notify(
     from pytest_evalgate.reports.alert_bodies import bodies  # noqa: PLC0415 - the same
 
     settings = decider.settings
-    finder = AlertFinder(run, facts, verdict, decider, with_reasons=settings.report.content != "none")
+    with_reasons = settings.report.content != "none" and not settings.report.redact
+    finder = AlertFinder(run, facts, verdict, decider, with_reasons=with_reasons)
     about = AlertedRun(run.id, run.created, run.commit, verdict.tier, verdict.verdict, verdict.exit_code)
     sent: list[tuple[Notify, Sequence[Alert], list[Message]]] = []
     for webhook in settings.notify:

@@ -77,7 +77,6 @@ class SessionDecider:
     view: ReportView | None = None
     origin: RunInfo = _UNKNOWN
     exit_code: int | None = None
-    run_log: RunLog = field(default_factory=RunLog)
     _outputs: dict[str, Mapping[str, Json]] = field(default_factory=dict)
 
     @cached_property
@@ -94,6 +93,11 @@ class SessionDecider:
             assembly.base,
             assembly.base_problem,
         )
+
+    @cached_property
+    def run_log(self) -> RunLog:
+        """The log beside the run file."""
+        return RunLog(path_of_log(run_file.path_of(self.state.path, self.run_id)))
 
     @cached_property
     def redactor(self) -> Redactor:
@@ -317,7 +321,7 @@ class SessionDecider:
 
     def _write_log(self, verdict: Verdict) -> Iterator[str]:
         try:
-            self.run_log.write(path_of_log(run_file.path_of(self.state.path, self.run_id)), verdict)
+            self.run_log.close(verdict)
         except StorageError as error:
             yield f"the log could not be written: {error}; the verdict is unchanged"
 

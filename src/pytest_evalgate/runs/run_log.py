@@ -15,9 +15,9 @@ from __future__ import annotations
 
 import json
 import sys
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
+from pytest_evalgate.errors import StorageError
 from pytest_evalgate.text import files, jsonl
 
 if TYPE_CHECKING:
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
 LOG_FILE: Final = "log.jsonl"
 _LONGEST_REASON: Final = 500
+_BLOCK: Final = 2_000  # lines in memory: 0.4 MB
 _SUMS: Final = ("attempts", "limited", "waited_s", "tokens_in", "tokens_out", "cost_usd")
 _encode: Final = json.JSONEncoder(separators=(",", ":"), check_circular=False).encode
 
@@ -38,18 +39,22 @@ def path_of_log(run_file: Path) -> Path:
     return run_file.with_name(LOG_FILE)
 
 
-@dataclass
 class RunLog:
-    """The events of one run, kept until its end."""
+    """The log of one run. The file is made when the first lines are written; errors are kept until `close`."""
 
-    _lines: list[str] = field(default_factory=list)
+    def __init__(self, path: Path) -> None:
+        """Write to ``path``, which is replaced."""
+        self._path = path
+        self._lines: list[str] = []
+        self._has_begun = False
+        self._problem: StorageError | None = None
 
     def add_case(self, suite: str, case: str, row: Mapping[str, Json]) -> None:
         """Add the trials of a case, from its row of the run file."""
         outcome, trials = row["outcome"], row.get("trials", ())
         if not trials:
             reason = {"reason": row["reason"][:_LONGEST_REASON]} if row.get("reason") else {}
-            self._lines.append(_encode({"event": "case", "suite": suite, "case": case, "outcome": outcome, **reason}))
+            self._add({"event": "case", "suite": suite, "case": case, "outcome": outcome, **reason})
         for index, trial in enumerate(trials):
             event = {"event": "trial", "suite": suite, "case": case, "trial": index, "outcome": _outcome(trial)}
             if (latency := trial.get("latency_s")) is not None:
@@ -60,28 +65,49 @@ class RunLog:
                 event |= _of_calls(calls)
             if event["outcome"] != "passed" and trial.get("reason"):
                 event["reason"] = trial["reason"][:_LONGEST_REASON]
-            self._lines.append(_encode(event))
+            self._add(event)
 
     def add_stage(self, stage: str, seconds: float) -> None:
         """Add a stage of the session and its duration."""
-        self._lines.append(_encode({"event": "stage", "stage": stage, "seconds": round(seconds, 3)}))
+        self._add({"event": "stage", "stage": stage, "seconds": round(seconds, 3)})
 
-    def write(self, path: Path, verdict: Verdict) -> None:
-        """Write the log, with the end of the run.
+    def close(self, verdict: Verdict) -> None:
+        """Add the end of the run, and write what is left.
 
         Raises:
-            StorageError: It cannot be written.
+            StorageError: The log could not be written.
         """
-        end = {
-            "event": "end",
-            "run": verdict.run_id,
-            "verdict": verdict.verdict,
-            "exit_code": verdict.exit_code,
-            "seconds": round(verdict.duration_s, 3),
-            "peak_mib": peak_mib(),
-        }
-        text = "\n".join([*self._lines, _encode(end), ""])
-        files.write_atomically(path, text.encode("ascii"))
+        self._add(
+            {
+                "event": "end",
+                "run": verdict.run_id,
+                "verdict": verdict.verdict,
+                "exit_code": verdict.exit_code,
+                "seconds": round(verdict.duration_s, 3),
+                "peak_mib": peak_mib(),
+            }
+        )
+        self._flush()
+        if self._problem is not None:
+            raise self._problem
+
+    def _add(self, event: dict[str, Json]) -> None:
+        self._lines.append(_encode(event))
+        if len(self._lines) >= _BLOCK:
+            self._flush()
+
+    def _flush(self) -> None:
+        """Append the lines so far, without fsync: a log is no reason to wait for a disk."""
+        lines, self._lines = self._lines, []
+        if self._problem is not None:
+            return
+        try:
+            files.make_folder(self._path.parent)
+            with files.storing(self._path), self._path.open("ab" if self._has_begun else "wb") as file:
+                file.write(("\n".join(lines) + "\n").encode("ascii"))
+            self._has_begun = True
+        except StorageError as error:
+            self._problem = error
 
 
 def _outcome(trial: Mapping[str, Json]) -> str:
