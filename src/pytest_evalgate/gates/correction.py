@@ -10,6 +10,7 @@ import numpy as np
 from pytest_evalgate.config import BudgetGate, MeanScoreGate, NoRegressionGate
 from pytest_evalgate.stats.judged import judged_rate
 from pytest_evalgate.stats.numeric import ROUNDING
+from pytest_evalgate.stats.weights import relative_weights
 from pytest_evalgate.text.wording import count, percent
 
 if TYPE_CHECKING:
@@ -103,9 +104,12 @@ class JudgeFailures:
         """Return the failures of the cases at ``places``."""
         return JudgeFailures(self.shares[places], self.errors)
 
-    def correct(self, passed: float, n_eff: float) -> tuple[JudgedRate, CorrectionDetails]:
+    def correct(
+        self, passed: float, n_eff: float, weights: npt.NDArray[np.float64] | None = None
+    ) -> tuple[JudgedRate, CorrectionDetails]:
         """Correct the rate ``passed`` of these cases, whose effective number is ``n_eff``."""
-        refused = min(float(self.shares.mean()), 1 - passed)
+        shares = self.shares if weights is None else relative_weights(weights) * self.shares
+        refused = min(float(shares.mean()), 1 - passed)
         found = judged_rate(n=n_eff, passed=passed, refused=refused, errors=self.errors)
         limit = judged_rate(n=_LARGE_N, passed=passed, refused=refused, errors=self.errors).lower
         return found, CorrectionDetails(passed, limit, -ROUNDING <= found.unclipped <= found.max_rate + ROUNDING)

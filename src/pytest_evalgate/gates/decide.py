@@ -38,6 +38,7 @@ from pytest_evalgate.gates.pairing import (
     repeats_of,
     score_summaries,
     total_calls,
+    weighting_of,
 )
 from pytest_evalgate.gates.pass_rate import decide_mean_score, decide_must_pass, decide_pass_rate
 from pytest_evalgate.gates.power import blindness_of
@@ -381,7 +382,7 @@ def _suite_problem(suite: SuiteRun, rules: SuiteRules) -> tuple[VerdictName, str
     if not not_skipped(here):
         reason = f"all {len(here):,} are skipped" if here else "all are removed"
         return "invalid", f"no case to decide: {reason}"
-    if (trials_problem := Measure(rules.aggregate).trials_problem(suite.plan.trials)) is not None:
+    if (trials_problem := Measure(rules.aggregate).trials_problem(suite.plan.fewest_trials)) is not None:
         return "invalid", trials_problem
     if accounting.errored / accounting.planned > rules.max_error_rate:  # a product would round past the limit
         have = "has" if accounting.errored == 1 else "have"
@@ -451,6 +452,7 @@ def _suite_verdict(
         notes=(*served_notes(others), *(() if complete is None else _notes(complete.inputs))),
         other_models=others,
         corrected=None if complete is None else _corrected(complete.inputs.head.corrected.rate),
+        weighting=None if complete is None else weighting_of(results, complete.inputs.compared.pairing),
     )
 
 
@@ -506,6 +508,10 @@ def _notes(inputs: GateInputs) -> Iterator[str]:
         pairs = compared.pairs
         if not pairs.single_trial and len(pairs) < _FEW_PAIRS:
             yield f"only {count(len(pairs), 'pair')} of means: below {_FEW_PAIRS} a margin may be met too easily"
+    weighting = weighting_of(inputs.head.results, compared.pairing)
+    if weighting is not None and weighting.changed:
+        weigh = "weighs" if weighting.changed == 1 else "weigh"
+        yield f"{count(weighting.changed, 'case')} {weigh} another amount than in the baseline: this run's weights are used for both"
     details = inputs.head.corrected.rate.judged
     yield from correction_notes(
         inputs.suite, inputs.rules, inputs.correction, details, compares=compared.pairing is not None

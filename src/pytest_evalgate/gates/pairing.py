@@ -11,7 +11,9 @@ from pytest_evalgate.records.attempts import Repeats
 from pytest_evalgate.records.served import served_problem
 from pytest_evalgate.records.verdicts import Accounting, Calls, ScoreSummary
 from pytest_evalgate.stats.clusters import icc_anova
+from pytest_evalgate.records.weighting import Weighting
 from pytest_evalgate.stats.stability import flip_rate
+from pytest_evalgate.stats.weights import kish_n
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -20,7 +22,7 @@ if TYPE_CHECKING:
     from pytest_evalgate.records.results import CaseResult, SuiteRun
     from pytest_evalgate.records.verdicts import Baseline, BaselineCase
 
-_DECIMALS = 6  # of a cost in US$
+_DECIMALS = 6  # of a cost in US$, and of the ratio of two weights
 
 
 def not_skipped(results: Iterable[CaseResult]) -> tuple[CaseResult, ...]:
@@ -96,6 +98,20 @@ def repeats_of(results: Iterable[CaseResult], n_eff: float) -> Repeats | None:
         design_effect=None if icc is None else icc.design_effect,
         n_eff=n_eff,
     )
+
+
+def weighting_of(results: Sequence[CaseResult], pairing: Pairing | None) -> Weighting | None:
+    """Describe the weights of at least one case; None if all weigh alike.
+
+    Weights that differ from the baseline's by one factor are the same weights.
+    """
+    weights = [result.case.weight for result in results]
+    pairs = () if pairing is None else pairing.pairs
+    if len({*weights, *(one.now.case.weight for one in pairs), *(one.before.weight for one in pairs)}) <= 1:
+        return None
+    ratios = Counter(round(one.now.case.weight / one.before.weight, _DECIMALS) for one in pairs)
+    changed = ratios.total() - max(ratios.values(), default=0)
+    return Weighting(kish_n(weights), changed) if changed or len(set(weights)) > 1 else None
 
 
 @dataclass(frozen=True, slots=True)

@@ -55,7 +55,7 @@ def delta_of(
     raw = None if pairs.youden == 1 else replace(pairs, youden=1.0).finding(alpha)
     return Delta(
         baseline=source,
-        baseline_rate=float(pairs.before.mean()),
+        baseline_rate=pairs.baseline_rate,
         pairs=len(pairs),
         losses=pairs.losses,
         gains=pairs.gains,

@@ -11,6 +11,7 @@ from pytest_evalgate.records.cases import Json, nothing
 from pytest_evalgate.records.corrected import CorrectedRate, MeasuredChange  # noqa: TC001 - as above
 from pytest_evalgate.records.measured import MetricResult  # noqa: TC001 - as above
 from pytest_evalgate.records.results import StopRule  # noqa: TC001 - as above
+from pytest_evalgate.records.weighting import Weighting  # noqa: TC001 - as above
 
 VerdictName = Literal["pass", "fail", "inconclusive", "incomplete", "not_evaluated", "invalid"]
 
@@ -69,12 +70,14 @@ class OtherModel:
 class BaselineCase:
     """A case of a promoted run. ``values`` has one value in [0, 1] for each trial.
 
-    ``scores`` has the scores, one for each trial, of the scorers whose scores differ from ``values``.
+    ``scores`` has the scores, one for each trial, of the scorers whose scores differ from ``values``. ``weight`` is
+    that of the promoted run; comparisons use the weights of the run that is compared.
     """
 
     fingerprint: str
     values: tuple[float, ...]
     scores: Mapping[str, tuple[float, ...]] = field(default_factory=nothing)
+    weight: float = 1.0
 
     @property
     def mean(self) -> float:
@@ -224,6 +227,7 @@ class SliceResult:
 
     ``shrunken`` is the pass rate, shrunk towards that of all slices with the same ``by``; slices with fewer cases are
     shrunk more. It is used to rank and display slices, never to gate. ``gated`` means that a gate tests the slice.
+    ``n_eff`` is the effective number of cases if they do not weigh alike; None if they do.
     """
 
     by: str
@@ -235,6 +239,7 @@ class SliceResult:
     delta: Delta | None = None
     shrunken: float | None = None
     gated: bool = False
+    n_eff: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -331,7 +336,7 @@ class SuiteVerdict:
     ``cases`` is the number of cases without the skipped ones; ``passed`` is the number of cases that pass in most of
     their trials. ``corrected`` is the pass rate, corrected for the errors of the judge that decides it. ``reruns``
     is None for the first attempt at a commit. ``notes`` are warnings about the numbers. ``other_models`` replied in
-    place of those that were asked for.
+    place of those that were asked for. ``weighting`` is None if all cases weigh alike.
     """
 
     cases: int
@@ -356,6 +361,7 @@ class SuiteVerdict:
     corrected: CorrectedRate | None = None
     reruns: Reruns | None = None
     metrics: tuple[MetricResult, ...] = ()
+    weighting: Weighting | None = None
 
 
 @dataclass(frozen=True, slots=True)

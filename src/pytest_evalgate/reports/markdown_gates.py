@@ -112,7 +112,7 @@ def slice_tables(verdict: SuiteVerdict) -> Iterator[str]:
         pieces = list(group)
         how = phrases.slice_gates(pieces, verdict.gates, "gated, Holm's p")
         yield f"By {name(by)} ({how})"
-        rates = (f"{one.passed:,}/{one.n:,} · {phrases.share(one.pass_rate, one.interval)}" for one in pieces)
+        rates = (phrases.slice_rate(one).replace("  ", " · ") for one in pieces)
         rows = ((name(one.value), rate, *phrases.slice_change(one)) for one, rate in zip(pieces, rates, strict=True))
         yield table(_SLICE_HEADINGS, rows)
 

@@ -99,7 +99,18 @@ def rate(verdict: SuiteVerdict) -> str:
     if verdict.pass_rate is None or verdict.interval is None:
         return "-"
     counted = f"{verdict.cases:,} x{verdict.trials}" if verdict.trials > 1 else f"{verdict.passed:,}/{verdict.cases:,}"
-    return f"{counted}  {share(verdict.pass_rate, verdict.interval)}"
+    n_eff = None if verdict.weighting is None else verdict.weighting.n_eff
+    return f"{counted}  {share(verdict.pass_rate, verdict.interval)}{_weighted(n_eff)}"
+
+
+def slice_rate(piece: SliceResult) -> str:
+    """Return the counts and the rate of a slice: ``166/178  93.3% (88.6-96.1)``."""
+    return f"{piece.passed:,}/{piece.n:,}  {share(piece.pass_rate, piece.interval)}{_weighted(piece.n_eff)}"
+
+
+def _weighted(n_eff: float | None) -> str:
+    """Return the mark of a weighted rate, which the counts before it do not give: `` weighted, n_eff 143``."""
+    return "" if n_eff is None else f" weighted, n_eff {n_eff:,.0f}"
 
 
 def cost(calls: Calls) -> str:

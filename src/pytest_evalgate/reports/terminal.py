@@ -324,7 +324,7 @@ def _slice_row(piece: SliceResult) -> tuple[str, ...]:
     return (
         truncate_columns(one_line(piece.value), _WIDEST_NAME),
         f"{piece.n:,}",
-        f"{piece.passed:,}/{piece.n:,}  {phrases.share(piece.pass_rate, piece.interval)}",
+        phrases.slice_rate(piece),
         *phrases.slice_change(piece),
         note,
     )

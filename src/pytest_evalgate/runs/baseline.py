@@ -6,6 +6,7 @@ Beside a baseline, ``NAME.outputs.jsonl`` contains the output of each case for r
 from __future__ import annotations
 
 import dataclasses
+import math
 from typing import TYPE_CHECKING, Final
 
 from pytest_evalgate.errors import BaselineError
@@ -95,7 +96,7 @@ def promote(run: Run, suite: SuiteRun, *, reason: str, now: str) -> Baseline:
         run.id, run.created, now, run.commit, reason, suite.plan.golden_sha256, suite.plan.scorers_sha256
     )
     others = other_models(counted)
-    return Baseline(name, "run", provenance, suite.plan.trials, cases, _scorer_names(suite.results), others)
+    return Baseline(name, "run", provenance, suite.plan.most_trials, cases, _scorer_names(suite.results), others)
 
 
 def _baseline_case(result: CaseResult) -> BaselineCase:
@@ -107,7 +108,7 @@ def _baseline_case(result: CaseResult) -> BaselineCase:
     trials = [{score.name: score.value for score in trial.scores} for trial in result.trials]
     scores = {name: tuple(trial.get(name) or 0.0 for trial in trials) for name in _scorer_names([result])}
     differing = {name: column for name, column in scores.items() if column != values}
-    return BaselineCase(result.case.fingerprint, values, differing)
+    return BaselineCase(result.case.fingerprint, values, differing, result.case.weight)
 
 
 def _scorer_names(results: Iterable[CaseResult]) -> tuple[str, ...]:
@@ -143,6 +144,8 @@ def _encode_case(case: BaselineCase) -> Json:
     encoded: Json = {"fingerprint": case.fingerprint, "values": _numbers(case.values)}
     if case.scores:
         encoded["scores"] = {name: _numbers(values) for name, values in case.scores.items()}
+    if case.weight != 1:
+        encoded["weight"] = case.weight
     return encoded
 
 
@@ -165,6 +168,8 @@ def _check(baseline: Baseline) -> None:
         check_filled(id=case_id, fingerprint=case.fingerprint)
         if len(case.values) > baseline.trials:
             raise ValueError(f"case {case_id}: {len(case.values)} values of {baseline.trials} trials")
+        if not 0 < case.weight < math.inf:
+            raise ValueError(f"case {case_id}: weight must be above 0, got {case.weight}")
         if not case.values or not all(0 <= value <= 1 for value in case.values):
             raise ValueError(f"case {case_id}: values must be in [0, 1], got {list(case.values)}")
         for name, scores in case.scores.items():

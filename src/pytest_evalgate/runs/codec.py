@@ -110,6 +110,8 @@ class CaseRow(_Row):
     skip: str | None = None
     cluster: str | None = None
     side: Side = "both"
+    weight: Annotated[float, Field(gt=0)] = 1.0
+    planned_trials: Annotated[int, Field(ge=1)] | None = None
     reason: str = ""
     question: QuestionRow | None = None
     trials: list[TrialRow] = Field(default_factory=list)
@@ -179,6 +181,8 @@ def encode_case(case: PlannedCase) -> dict[str, Json]:
             skip=case.skip,
             cluster=case.cluster,
             side=None if case.side == "both" else case.side,
+            weight=None if case.weight == 1 else case.weight,
+            planned_trials=case.trials,  # "trials" are those of the result
         ),
     }
 
@@ -194,6 +198,8 @@ def decode_case(value: Mapping[str, Json]) -> PlannedCase:
         skip=value.get("skip"),
         cluster=value.get("cluster"),
         side=value.get("side", "both"),
+        weight=value.get("weight", 1.0),
+        trials=value.get("planned_trials"),
     )
 
 
