@@ -307,7 +307,7 @@ class Wiring:
             self.configured.models[judge.model],
             client=self.client,
             root=self.root,
-            counts=not judge.report_only,
+            counts=entry.counts and not judge.report_only,
             threshold=calibrated if entry.threshold is None else entry.threshold,
             weight=entry.weight,
             score_name=entry.name,

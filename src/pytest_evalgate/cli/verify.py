@@ -15,7 +15,7 @@ from pytest_evalgate.cli.options import add_run
 from pytest_evalgate.cli.verb import Verb
 from pytest_evalgate.config import always_planned, sample_of
 from pytest_evalgate.errors import SettingsError
-from pytest_evalgate.golden.sampling import sample_plan
+from pytest_evalgate.golden.sampling import sample_plan, select_split
 from pytest_evalgate.guard.base_branch import BaseBranch
 from pytest_evalgate.guard.base_checkout import BASE_VARIABLE as PULL_REQUEST_VARIABLE
 from pytest_evalgate.guard.base_checkout import BaseCheckout
@@ -94,6 +94,8 @@ def _of_suite(project: Project, ran: SuiteRun, base: BaseBranch | None) -> Itera
     sets = golden.load(paths, root=project.root)
     sides = NO_CHANGES if base is None else base.sides(held.name, sets)
     suite = project.settings.suites.get(held.name)
+    if suite is not None and suite.split is not None:
+        sets, sides = select_split(sets, suite.split, place=f"suites.{held.name}.split"), sides.of_split(suite.split)
     wanted = suite if base is None else base.settings.suites.get(held.name, suite)
     slices = () if suite is None else suite.slices
     plan = make_plan(held.name, sets, scorers=None, trials=held.trials, slices=slices, sides=sides)

@@ -134,9 +134,11 @@ def place_of(suite: Suite, key: str) -> str:
 class Suite(Table):
     """A golden set with its target, scorers and gates.
 
-    ``golden`` is a file or a list of files. A suite without a ``target`` belongs to tests marked ``golden_set``, or
-    its golden set contains recorded outputs. With ``scorers = []``, each case is graded by its asserts alone. A case
-    passes if its scores reach ``threshold``; ``aggregate`` combines its ``trials``.
+    ``golden`` is a file or a list of files; with ``split``, only rows of that split run. A suite without a ``target``
+    belongs to tests marked ``golden_set``, or its golden set contains recorded outputs. ``targets`` are candidates to
+    compare: each runs as a suite of its own, and if there is a ``target``, they only report. With ``scorers = []``,
+    each case is graded by its asserts alone. A case passes if its scores reach ``threshold``; ``aggregate`` combines
+    its ``trials``.
     ``judge_always`` asks judges even if other scorers have already decided. ``strip_reasoning =
     false`` grades a model's reasoning, such as ``<think>`` blocks, as part of the output. ``allow_empty = true``
     grades empty outputs, which otherwise are misses unless the case expects an empty text.
@@ -148,7 +150,9 @@ class Suite(Table):
     """
 
     golden: FileNames
+    split: str | None = None
     target: TargetTable = None
+    targets: dict[TierName, TargetTable] = Field(default_factory=dict)
     scorers: tuple[ScorerSpec, ...] = ("exact",)
     threshold: Share | None = None
     judge_always: bool = False
@@ -163,6 +167,11 @@ class Suite(Table):
     gates: Gates = None
     mode: Literal["blocking", "advisory"] = "blocking"
     tiers: dict[TierName, Tier] = Field(default_factory=dict)
+
+    @property
+    def has_default_scorers(self) -> bool:
+        """Whether the suite names no scorers."""
+        return "scorers" not in self.model_fields_set
 
     @property
     def judges(self) -> tuple[str, ...]:

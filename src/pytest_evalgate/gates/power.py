@@ -115,8 +115,12 @@ def _smallest_failing_drop(pairs: Pairs, alpha: float, beyond: float | None) -> 
 
 
 def _problems(plan: SuitePlan, cases: Sequence[PlannedCase], rules: SuiteRules) -> Iterator[str]:
-    if (trials_problem := Measure(rules.aggregate).trials_problem(plan.fewest_trials)) is not None:
+    measure = Measure(rules.aggregate)
+    if (trials_problem := measure.trials_problem(plan.trials)) is not None:
         yield trials_problem
+    for case in cases:
+        if case.trials is not None and case.trials < measure.trials:
+            yield f"{case.place}: trials: {case.trials}, but {rules.aggregate} needs {measure.trials} trials of a case"
     if _units(cases) == (1, "cluster") and len(cases) > 1 and any(map(_needs_spread, rules.effective_gates)):
         yield ONE_CLUSTER
     n_eff = kish_n([case.weight for case in cases])

@@ -117,6 +117,7 @@ DIRECTIONS: Final[Mapping[type[Table], Mapping[str, Direction]]] = {
     },
     Suite: {
         "golden": _files,
+        "split": changed,
         "threshold": higher,
         "aggregate": changed,
         "cluster": changed,

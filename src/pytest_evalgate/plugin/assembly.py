@@ -11,7 +11,7 @@ from pytest_evalgate.app import fit
 from pytest_evalgate.app.project import resolve_path
 from pytest_evalgate.engine import Grading
 from pytest_evalgate.errors import GoldenSetError, SettingsError
-from pytest_evalgate.golden.sampling import sample_plan
+from pytest_evalgate.golden.sampling import sample_plan, select_split
 from pytest_evalgate.records.cases import GoldenSet
 from pytest_evalgate.runs.plan import NO_CHANGES, make_plan
 from pytest_evalgate.scorers.scorer import is_judge
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from pytest_evalgate.records.cases import Case, Json
     from pytest_evalgate.records.results import PlannedCase, SuitePlan
     from pytest_evalgate.runs.plan import BranchChanges
+    from pytest_evalgate.scorers.scorer import WeightedScorer
 
 
 @dataclass(frozen=True)
@@ -169,6 +170,8 @@ class Assembly:
             files.existing_path(self.root, path, f"suites.{name}.golden")
         here = golden.load(self.golden_paths(name, suite), root=self.root)
         sides = NO_CHANGES if self.base is None else self.base.sides(name, here)
+        if suite.split is not None:
+            here, sides = select_split(here, suite.split, place=f"suites.{name}.split"), sides.of_split(suite.split)
         sets = (*here, *_sets_of(sides, here))
         cases = [case for golden_set in sets for case in golden_set]
         context = replace(self.context, place=f"suites.{name}.scorers")
@@ -212,10 +215,15 @@ class Assembly:
         )
 
     def _identity(self, suite: Suite) -> Json:
-        """Return scorers with parameters and code, judges and threshold, which are equal in compared runs."""
-        named = [spec["python"] for spec in suite.scorers if isinstance(spec, dict) and "python" in spec]
+        """Return scorers with parameters and code, judges and threshold, which are equal in compared runs.
+
+        Scorers that only warn may differ.
+        """
+        deciding = [one for one in suite.scorers if not (isinstance(one, dict) and one.get("severity") == "warn")]
+        named = [spec["python"] for spec in deciding if isinstance(spec, dict) and "python" in spec]
+        judges = [str(spec["judge"]) for spec in deciding if isinstance(spec, dict) and "judge" in spec]
         identity: dict[str, Json] = {
-            "scorers": list(suite.scorers),
+            "scorers": deciding,
             "threshold": suite.threshold,
             "code": {spec: callables.code_sha256(spec) for spec in named},
         }
@@ -223,10 +231,10 @@ class Assembly:
             identity["strip_reasoning"] = False
         if suite.allow_empty:
             identity["allow_empty"] = True
-        if suite.judges:
+        if judges:
             from pytest_evalgate.judges.build import parts_of_judge  # noqa: PLC0415 - only if a suite has a judge
 
-            identity["judges"] = {name: parts_of_judge(name, self.settings, root=self.root) for name in suite.judges}
+            identity["judges"] = {name: parts_of_judge(name, self.settings, root=self.root) for name in judges}
         return identity
 
     def _target(self, name: str, suite: Suite, cases: Sequence[Case]) -> Target | None:
@@ -291,12 +299,14 @@ def _grading(graders: tuple[Scorer, ...], suite: Suite, threshold: float | None 
 
 
 def _case_gradings(
-    cases: Sequence[Case], built: tuple[Scorer, ...], suite: Suite, context: scorers.Context
+    cases: Sequence[Case], built: tuple[WeightedScorer, ...], suite: Suite, context: scorers.Context
 ) -> dict[str, Grading]:
     """Return the grading of each case with asserts or a threshold: the suite's scorers and its own."""
-    taken = [scorer.name for scorer in built]
+    by_default = suite.has_default_scorers
     return {
-        case.id: _grading((*built, *scorers.case_scorers(case, context=context, taken=taken)), suite, case.threshold)
+        case.id: _grading(
+            scorers.scorers_of(case, built, context=context, by_default=by_default), suite, case.threshold
+        )
         for case in cases
         if case.asserts or case.threshold is not None
     }

@@ -72,7 +72,7 @@ class ConcurrentBodies:
                 test.suite,
                 [
                     _trial_task(test, arguments, index, self._code, context.copy())
-                    for index in range(test.suite.plan.trials)
+                    for index in range(test.trials)
                 ],
             )
 

@@ -7,7 +7,7 @@ validates one. Rows that this process wrote are not validated: for 100,000 cases
 from __future__ import annotations
 
 import sys
-from typing import TYPE_CHECKING, Annotated, Any, get_args
+from typing import TYPE_CHECKING, Annotated, Any, Final, get_args
 
 from pydantic import ConfigDict, Field, ValidationError
 
@@ -27,6 +27,7 @@ Count = Annotated[int, Field(ge=0)]
 Amount = Annotated[float, Field(ge=0)]
 Share = Annotated[float, Field(ge=0, le=1)]
 _BinaryValue = Annotated[float, Field(ge=0, le=1, multiple_of=1)]
+_REASON: Final = 200
 _Pair = Annotated[list[str], Field(min_length=2, max_length=2)]
 
 
@@ -220,7 +221,7 @@ def decode_result(value: Mapping[str, Json], case: PlannedCase, *, texts: bool =
     """Decode the result of ``case``.
 
     ``texts=False`` leaves out the texts, which take most of the memory and which gates do not need: the question, the
-    values and metadata of outputs, the reasons of single scores, and tracebacks.
+    values and metadata of outputs, tracebacks, and the reasons of single scores, except the beginnings of warnings.
 
     Raises:
         ValueError: A value is unknown, or an output names a call that does not exist.
@@ -324,8 +325,10 @@ def _encode_score(score: Score) -> dict[str, Json]:
 
 def _decode_score(value: Mapping[str, Json], *, texts: bool) -> Score:
     name = sys.intern(value["name"])  # every case has the same few scorers
-    reason = value.get("reason", "") if texts else ""
-    return Score(name, value["value"], value["passed"], reason, value.get("weight"), value.get("counts", True))
+    counts, reason = value.get("counts", True), value.get("reason", "")
+    if not texts:  # reports show why a scorer warns, for the first of its misses
+        reason = reason[:_REASON] if not counts and value["passed"] is False else ""
+    return Score(name, value["value"], value["passed"], reason, value.get("weight"), counts)
 
 
 def _present(**values: Any) -> dict[str, Json]:

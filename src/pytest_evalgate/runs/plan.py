@@ -28,6 +28,10 @@ class BranchChanges:
     changed: frozenset[str] = frozenset()
     base_cases: tuple[Case, ...] = ()
 
+    def of_split(self, split: str) -> BranchChanges:
+        """Return the changes without the base's cases of other splits."""
+        return BranchChanges(self.changed, tuple(case for case in self.base_cases if case.split == split))
+
 
 NO_CHANGES: Final = BranchChanges()
 """For a golden set that is unchanged, or whose base is unknown."""

@@ -55,8 +55,8 @@ def build(spec: str | Mapping[str, Any], *, context: Context) -> WeightedScorer:
     """Build one scorer.
 
     ``spec`` is the name of a rule, ``{kind = "...", ...}`` with the rule's parameters, ``{python = "pkg.mod:name"}``,
-    or ``{judge = "NAME"}``. Tables also accept ``threshold`` (default 1.0; 0.5 for python and `MEASURES`), ``weight``
-    and ``name``.
+    or ``{judge = "NAME"}``. Tables also accept ``threshold`` (default 1.0; 0.5 for python and `MEASURES`), ``weight``,
+    ``name`` and ``severity``.
 
     Raises:
         SettingsError: The specification cannot be used.
@@ -144,7 +144,7 @@ def _scorer(
     code: UserCode | None,
 ) -> BuiltScorer:
     chosen = threshold if options.threshold is None else options.threshold
-    return BuiltScorer(options.name or name, function, chosen, options.weight, code, options.field)
+    return BuiltScorer(options.name or name, function, chosen, options.weight, code, options.field, options.counts)
 
 
 def _uniquely_named(scorers: Iterable[WeightedScorer], taken: Iterable[str] = ()) -> tuple[WeightedScorer, ...]:
@@ -181,6 +181,22 @@ def case_scorers(case: Case, *, context: Context, taken: Iterable[str] = ()) -> 
     if problems := [one for one in built if isinstance(one, LineProblem)]:
         raise GoldenSetError(problems)
     return _uniquely_named((one for one in built if not isinstance(one, LineProblem)), taken)
+
+
+def scorers_of(
+    case: Case, built: Sequence[WeightedScorer], *, context: Context, by_default: bool
+) -> tuple[WeightedScorer, ...]:
+    """Return the scorers of a case: those of its suite, and its asserts.
+
+    If the suite has its scorers ``by_default``, because it names none, a case without an expected value is graded by
+    its asserts alone.
+
+    Raises:
+        GoldenSetError: As for `case_scorers`.
+    """
+    if by_default and case.asserts and case.expected is None and not case.expected_any:
+        built = ()
+    return (*built, *case_scorers(case, context=context, taken=[scorer.name for scorer in built]))
 
 
 def check_asserts(cases: Iterable[Case], *, context: Context) -> list[LineProblem]:

@@ -107,7 +107,8 @@ class BuiltScorer:
     """A scorer that calls ``function(case, output)``, plain or async, and turns the returned value into a score.
 
     ``code`` runs the functions of users. None for a rule of this package, which returns at once. ``field`` is the path
-    of the part of the output that is graded; an output without it scores 0.
+    of the part of the output that is graded; an output without it scores 0. Scores that do not ``count`` are reported
+    only.
     """
 
     name: str
@@ -116,6 +117,7 @@ class BuiltScorer:
     weight: float | None = None
     code: UserCode | None = None
     field: str | None = None
+    counts: bool = True
 
     @property
     def waits(self) -> bool:
@@ -159,7 +161,7 @@ class BuiltScorer:
             cause = truncate(str(error)) if type(error) is ScorerError else describe_error(error)
             raise ScorerError(f'{case.place}: case "{case.id}": scorer "{self.name}": {cause}') from error
         passed = None if value is None else value >= self.threshold - _ROUNDING
-        return Score(self.name, value, passed, reason, self.weight)
+        return Score(self.name, value, passed, reason, self.weight, self.counts)
 
     async def _grade(self, case: Case, output: Output) -> Graded:
         if self.field is not None:

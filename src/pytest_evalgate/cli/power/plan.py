@@ -18,6 +18,7 @@ from pytest_evalgate.config import NoRegressionGate, PassRateGate, SliceGate
 from pytest_evalgate.errors import RunFileError, SettingsError
 from pytest_evalgate.gates.pairing import pair
 from pytest_evalgate.gates.power import DEFAULT_DISCORDANCE
+from pytest_evalgate.golden.sampling import select_split
 from pytest_evalgate.runs import baseline as baselines
 from pytest_evalgate.runs import run_file
 from pytest_evalgate.stats.families import fewest_losses
@@ -337,7 +338,8 @@ def _count_cases(project: Project, evidence: SuiteEvidence) -> tuple[int, str]:
     if evidence.baseline is not None:
         return len(evidence.baseline.cases), "baseline"
     if evidence.configured is not None:
-        sets = golden.load([project.root / name for name in evidence.configured.golden], root=project.root)
+        loaded_sets = golden.load([project.root / name for name in evidence.configured.golden], root=project.root)
+        sets = select_split(loaded_sets, evidence.configured.split, place=f"suites.{evidence.name}.split")
         return sum(case.skip is None for loaded in sets for case in loaded), "golden set"
     raise SettingsError("no suite is configured and no run is stored: add the number of cases, --cases 200")
 
