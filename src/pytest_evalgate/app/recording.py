@@ -306,7 +306,7 @@ def _target_spec(options: RecordingOptions, suite: Suite) -> config.Target:
     match spec:
         case None:
             raise SettingsError(f"suites.{name}: no target to record: a marked test produces its outputs; {remedy}")
-        case config.RecordedTarget():
+        case config.RecordedTarget() | config.RunTarget():
             raise SettingsError(f"suites.{name}.target: its outputs are recorded already; {remedy}")
         case config.HookTarget():
             raise SettingsError(

@@ -34,8 +34,10 @@ from pytest_evalgate.config.suites import (
     chosen_tier,
     for_tier,
     known_tiers,
+    owner_of,
     place_of,
     sample_of,
+    suite_named,
 )
 from pytest_evalgate.config.tables import Judge, Model, Price, Report, ReportFormat, Table
 from pytest_evalgate.config.targets import (
@@ -46,6 +48,7 @@ from pytest_evalgate.config.targets import (
     ModelTarget,
     PythonTarget,
     RecordedTarget,
+    RunTarget,
     Target,
 )
 
@@ -70,6 +73,7 @@ __all__ = [
     "Price",
     "PythonTarget",
     "RecordedTarget",
+    "RunTarget",
     "Report",
     "ReportFormat",
     "Settings",
@@ -88,9 +92,11 @@ __all__ = [
     "known_tiers",
     "load",
     "needs_baseline",
+    "owner_of",
     "parse_target",
     "place_of",
     "read_file",
     "sample_of",
+    "suite_named",
     "with_places",
 ]

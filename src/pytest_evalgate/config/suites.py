@@ -8,7 +8,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from pytest_evalgate.config.gates import Gate, MustPassGate, SliceGate, gate_list
 from pytest_evalgate.config.tables import Amount, FileNames, Judge, Model, Report, Seconds, Share, Table, TextForm
-from pytest_evalgate.config.targets import ModelTarget, TargetTable
+from pytest_evalgate.config.targets import ModelTarget, SomeTarget, TargetTable
 from pytest_evalgate.errors import SettingsError
 from pytest_evalgate.text.problems import InvalidKey
 from pytest_evalgate.text.wording import did_you_mean
@@ -71,6 +71,39 @@ class Tier(Table):
         """The keys of the suite that the tier replaces, with their values."""
         values = {"trials": self.trials, "gates": self.gates}
         return {key: value for key, value in values.items() if value is not None}
+
+
+def owner_of(name: str) -> str:
+    """Return the suite of a candidate: ``support`` for ``support[mini]``; any other name is its own."""
+    return name.partition("[")[0] if name.endswith("]") else name
+
+
+def suite_named(settings: Settings, name: str) -> Suite | None:
+    """Return a suite, or for a candidate that is not configured its suite; None if there is none.
+
+    The candidates of a suite differ in their targets, and the gates do not depend on these.
+    """
+    owner = owner_of(name)
+    same = (suite for other, suite in settings.suites.items() if owner_of(other) == owner)
+    return settings.suites.get(name) or settings.suites.get(owner) or next(same, None)
+
+
+def with_candidates(settings: Settings) -> Settings:
+    """Return the settings with a suite for each of the ``targets`` of a suite, such as ``support[mini]``.
+
+    The candidates of a suite that has a ``target`` as well are advisory: they are compared with it, and it gates.
+    """
+    if not any(suite.targets for suite in settings.suites.values()):
+        return settings
+    suites: dict[str, Suite] = {}
+    for name, suite in settings.suites.items():
+        alone = suite.model_copy(update={"targets": {}})
+        if suite.target is not None or not suite.targets:
+            suites[name] = alone
+        mode = suite.mode if suite.target is None else "advisory"
+        for label, target in suite.targets.items():
+            suites[f"{name}[{label}]"] = alone.model_copy(update={"target": target, "mode": mode})
+    return settings.model_copy(update={"suites": suites})
 
 
 def chosen_tier(settings: Settings, requested_tier: str | None) -> str:
@@ -152,7 +185,7 @@ class Suite(Table):
     golden: FileNames
     split: str | None = None
     target: TargetTable = None
-    targets: dict[TierName, TargetTable] = Field(default_factory=dict)
+    targets: dict[TierName, SomeTarget] = Field(default_factory=dict)
     scorers: tuple[ScorerSpec, ...] = ("exact",)
     threshold: Share | None = None
     judge_always: bool = False
@@ -261,5 +294,8 @@ class Settings(Table):
         for name, suite in self.suites.items():
             if isinstance(suite.target, ModelTarget):
                 yield "model", ("suites", name, "target", "model"), suite.target.model
+            for label, target in suite.targets.items():
+                if isinstance(target, ModelTarget):
+                    yield "model", ("suites", name, "targets", label, "model"), target.model
             yield from (("judge", ("suites", name, "scorers"), judge) for judge in suite.judges)
         yield from (("model", ("judges", name, "model"), judge.model) for name, judge in self.judges.items())

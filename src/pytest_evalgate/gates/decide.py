@@ -24,6 +24,7 @@ from pytest_evalgate.config import (
     SliceGate,
 )
 from pytest_evalgate.gates.budget import decide_budget
+from pytest_evalgate.gates.candidate_pairs import compare_candidates
 from pytest_evalgate.gates.correction import correction_notes, correction_of, gate_problem
 from pytest_evalgate.gates.evidence import COMPLETIONS, Evidence, Measure
 from pytest_evalgate.gates.family import GateTest, TestName, adjusted
@@ -554,6 +555,7 @@ def decide(
         changed_in_gate=tuple(changes),
         problems=run.problems,
         refused=run.refused,
+        side_by_side=compare_candidates(run.suites, rules, suites),
     )
 
 

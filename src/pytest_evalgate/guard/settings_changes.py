@@ -20,6 +20,7 @@ from pytest_evalgate.config import (
     for_tier,
     known_tiers,
     needs_baseline,
+    owner_of,
     place_of,
     sample_of,
 )
@@ -347,7 +348,7 @@ def baseline_changes(base: Baseline | None, head: Baseline | None) -> Iterator[G
 
 
 def _where(baseline: Baseline) -> str:
-    return f"suites.{baseline.suite}.baseline"
+    return f"suites.{owner_of(baseline.suite)}.baseline"
 
 
 def _summary(baseline: Baseline) -> str:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from pytest_evalgate import callables, config, golden, scorers, targets
 from pytest_evalgate.app import fit
 from pytest_evalgate.app.project import resolve_path
+from pytest_evalgate.config.candidates import candidates_of
 from pytest_evalgate.engine import Grading
 from pytest_evalgate.errors import GoldenSetError, SettingsError
 from pytest_evalgate.golden.sampling import sample_plan, select_split
@@ -90,7 +91,7 @@ class Assembly:
     """Builder of suites, each built once, on first use. ``settings`` are those of the tier that runs.
 
     ``in_code`` has the places of the marked tests that run configured suites, by suite. Such a test is the target of
-    its suite, in place of the configured one.
+    its suite, in place of the configured one. ``configured`` are the settings without candidates of the command line.
     """
 
     root: Path
@@ -100,13 +101,14 @@ class Assembly:
     wiring: Wiring
     base: BaseBranch | None = None
     base_problem: str | None = None
+    configured: Settings | None = None
     in_code: dict[str, str] = field(default_factory=dict)
     _ready: dict[str, ReadySuite] = field(default_factory=dict)
     _ad_hoc: dict[str, Suite] = field(default_factory=dict)
 
     def suite_settings(self, name: str) -> Suite | None:
         """Return the settings of a configured suite, or of a golden set of the command line."""
-        suite = self.settings.suites.get(name) or self._ad_hoc.get(name)
+        suite = self.settings.suites.get(name) or self._ad_hoc.get(name) or config.suite_named(self.settings, name)
         if suite is None or name not in self.in_code:
             return suite
         return suite.model_copy(update={"target": None})
@@ -130,14 +132,21 @@ class Assembly:
         """
         return tuple(resolve_path(self.root, path, f"suites.{name}.golden") for path in suite.golden)
 
-    def add_ad_hoc(self, path: Path) -> str:
-        """Make a suite of a golden set of the command line that no suite contains, and return its name."""
+    def replaces(self, name: str) -> bool:
+        """Return whether the command line names the target of a configured suite, or its candidates."""
+        return bool(self.options.targets) and config.suite_named(self.settings, name) is not None
+
+    def add_ad_hoc(self, path: Path) -> tuple[str, ...]:
+        """Make a suite of a golden set of the command line that no suite contains; return it, or its candidates."""
         name = path.stem if path.stem not in self.settings.suites else files.relative_name(path, self.root)
         name = name.replace("/", ".")
         if name in self._ad_hoc and resolve_path(self.root, self._ad_hoc[name].golden[0], name) != path:
             raise SettingsError(f"{path}: a second golden set named {path.stem}: configure a suite for each")
-        self._ad_hoc[name] = config.Suite(golden=(str(path),))
-        return name
+        suite = config.Suite(golden=(str(path),))
+        several = self.options.targets if len(self.options.targets) > 1 else ()
+        made = dict(candidates_of(name, suite, several)) or {name: suite}
+        self._ad_hoc |= made
+        return tuple(made)
 
     def ready(self, name: str) -> ReadySuite:
         """Return a suite by its name.
@@ -247,9 +256,9 @@ class Assembly:
 
     def target_settings(self, suite: Suite) -> TargetSettings | None:
         """Return the settings of a suite's target; the command line takes precedence over its own."""
-        if self.options.target:
-            return config.parse_target(self.options.target, instead_of=suite.target)
-        return suite.target
+        if len(self.options.targets) == 1:
+            return config.parse_target(self.options.targets[0], instead_of=suite.target)
+        return suite.target  # one of several targets of the command line is that of a candidate
 
     def _trials(self, name: str, suite: Suite, target: Target | None) -> int:
         wanted = self.options.trials or suite.trials

@@ -135,7 +135,7 @@ class CaseCollector:
             metafunc.parametrize("case", [])
             return
         name = marker_options.suite.plan.name
-        if name in self._assembly.settings.suites and self._context.options.target:
+        if self._assembly.replaces(name):
             self._replaced_tests.add(nodeid)
             metafunc.parametrize("case", [])
             return

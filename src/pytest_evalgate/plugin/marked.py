@@ -203,7 +203,7 @@ def read_marker(marker: pytest.Mark, assembly: Assembly, test: Callable[..., Any
             'target="pkg.mod:name"'
         )
     paths = [_golden_path(assembly.root, folder, Path(path)) for path in marker.args]
-    names = {name for path in paths for name in assembly.suites_of(path)}
+    names = {config.owner_of(name) for path in paths for name in assembly.suites_of(path)}
     if len(names) > 1 and not marker.kwargs.get("suite"):
         known = sorted(names)
         raise SettingsError(f'{_AT}: its golden set is that of the suites {", ".join(known)}: add suite="{known[0]}"')

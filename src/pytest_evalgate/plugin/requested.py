@@ -45,7 +45,7 @@ class Options:
     estimate: bool = False
     offline: bool = False
     resume: bool = True
-    target: str | None = None
+    targets: tuple[str, ...] = ()
     baseline: str | None = None
     base_ref: str | None = None
     tier: str | None = None
@@ -56,6 +56,11 @@ class Options:
     report: str | None = None
     budget_usd: float | None = None
     max_concurrency: int | None = None
+
+    @property
+    def target(self) -> str | None:
+        """The targets of the command line as one text, such that ``--eval-target TEXT`` gives them all again."""
+        return " --eval-target ".join(self.targets) or None
 
 
 def read_options(config: pytest.Config, environ: Mapping[str, str] = os.environ) -> Options:
@@ -72,7 +77,7 @@ def read_options(config: pytest.Config, environ: Mapping[str, str] = os.environ)
         estimate=config.getoption("--eval-estimate"),
         offline=config.getoption("--eval-offline"),
         resume=not config.getoption("--no-eval-resume"),
-        target=values["target"],
+        targets=_repeated(values["target"]),
         baseline=values["baseline"],
         base_ref=values["base_ref"],
         tier=values["tier"],
@@ -84,6 +89,11 @@ def read_options(config: pytest.Config, environ: Mapping[str, str] = os.environ)
         budget_usd=_amount("--eval-budget-usd", values["budget_usd"]),
         max_concurrency=_count("--eval-max-concurrency", values["max_concurrency"]),
     )
+
+
+def _repeated(given: list[str] | str | None) -> tuple[str, ...]:
+    lines = given.splitlines() if isinstance(given, str) else given or []
+    return tuple(filter(None, map(str.strip, lines)))
 
 
 def refs_in_addopts(config: pytest.Config) -> tuple[str, ...]:

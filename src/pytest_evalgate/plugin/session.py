@@ -18,6 +18,7 @@ import pytest
 from pytest_evalgate import config as config_
 from pytest_evalgate.app.report import ReportWriter
 from pytest_evalgate.app.wiring import RunContext, Wiring
+from pytest_evalgate.config.candidates import with_requested
 from pytest_evalgate.errors import SettingsError, StorageError, UserError
 from pytest_evalgate.guard.base_branch import find_base
 from pytest_evalgate.plugin import MARKER, marked
@@ -113,7 +114,8 @@ class EvalSession:
             reject_another_base(config)
         options = read_options(config)
         all_tiers = config_.load(root)
-        settings = config_.for_tier(all_tiers, config_.chosen_tier(all_tiers, options.tier))
+        configured = config_.for_tier(all_tiers, config_.chosen_tier(all_tiers, options.tier))
+        settings = with_requested(configured, options.targets)
         run_identity = (
             new_run_identity(root, state.path, settings, options)
             if worker is None
@@ -147,7 +149,7 @@ class EvalSession:
             keys=None if base.branch is None else base.branch.keys,
         )
         scoring = Context(rules=registry(rules), roots=(root,), judge=wiring.judge, code=wiring.code)
-        assembly = Assembly(root, settings, options, scoring, wiring, base.branch, base.problem)
+        assembly = Assembly(root, settings, options, scoring, wiring, base.branch, base.problem, configured)
         ledger = Ledger()
         closing.callback(ledger.close)
         closing.callback(wiring.close)

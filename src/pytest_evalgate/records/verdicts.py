@@ -11,6 +11,7 @@ from pytest_evalgate.records.cases import Json, nothing
 from pytest_evalgate.records.corrected import CorrectedRate, MeasuredChange  # noqa: TC001 - as above
 from pytest_evalgate.records.measured import MetricResult  # noqa: TC001 - as above
 from pytest_evalgate.records.results import StopRule  # noqa: TC001 - as above
+from pytest_evalgate.records.side_by_side import SideBySide  # noqa: TC001 - as above
 from pytest_evalgate.records.weighting import Weighting  # noqa: TC001 - as above
 
 VerdictName = Literal["pass", "fail", "inconclusive", "incomplete", "not_evaluated", "invalid"]
@@ -389,6 +390,7 @@ class Verdict:
     """The verdict of the build: the content of ``verdict.json``. ``resumed`` is an interrupted run that it resumed.
 
     ``changed_in_gate`` is None if the base branch of a pull request could not be read; ``base_problem`` is the reason.
+    ``side_by_side`` compares the candidates of each suite that ran with several targets.
     """
 
     verdict: VerdictName
@@ -406,3 +408,4 @@ class Verdict:
     refused: str | None = None
     base_problem: str | None = None
     resumed: TakenOver | None = None
+    side_by_side: tuple[SideBySide, ...] = ()

@@ -149,7 +149,8 @@ def _is_clean(view: ReportView) -> bool:
         and not view.notes
         and all(change.what in UNDER_TEST for change in verdict.changed_in_gate or ())
         and all(
-            suite.verdict.verdict == "pass" and not (_has_dropped(suite.verdict.delta) or suite.verdict.notes)
+            suite.verdict.verdict == "pass"
+            and not (_has_dropped(suite.verdict.delta) or suite.verdict.notes or suite.warned)
             for suite in view.suites
         )
     )
@@ -356,7 +357,7 @@ def _details(suite: SuiteView, limits: _PageLimits) -> Iterator[str]:
 
 def _notes(suite: SuiteView) -> Iterator[str]:
     trend = phrases.trend_warning(suite.verdict)
-    for note in (*suite.verdict.notes, *([] if trend is None else [trend])):
+    for note in (*phrases.scorer_warnings(suite), *suite.verdict.notes, *([] if trend is None else [trend])):
         yield f"{name(suite.name)}: {prose(note)}"
 
 

@@ -259,6 +259,14 @@ def trend_warning(verdict: SuiteVerdict) -> str | None:
     return trend.message if trend is not None and (trend.alarm or "unusually" in trend.message) else None
 
 
+def scorer_warnings(suite: SuiteView) -> Iterator[str]:
+    """Yield a warning for each scorer that only warns: ``length missed 12 cases, first golden/faq.jsonl:3: ...``."""
+    for one in suite.warned:
+        scorer, _, why = one.text.partition(": ")
+        text = f'{scorer} (severity = "warn") missed {count(one.count, "case")}, first {one.example}'
+        yield f"{text}: {why}" if why else text
+
+
 def weakest_first(changes: Sequence[GateChange]) -> list[GateChange]:
     """Return the changes in the gate by kind, weakenings first, and of these the kinds in ``LISTED_FIRST``."""
     return sorted(

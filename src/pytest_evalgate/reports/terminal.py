@@ -213,6 +213,8 @@ def _suite(suite: SuiteView, view: ReportView, width: int, verbosity: int, limit
         yield from regressed_lines(suite, width, limits)
     yield from missed_lines(suite, width, limits, shown=shown, options=dict(view.facts).get(OPTIONS, ""))
     yield from slice_lines(suite.name, verdict, width)
+    for text in phrases.scorer_warnings(suite):
+        yield from wrap_lines(f"  WARN {name}: {one_line(text)}", width, "yellow")
     yield from _warnings(name, verdict, width)
     yield from _judges_and_flaky(suite, view.calibrations, width)
 

@@ -9,6 +9,7 @@ import dataclasses
 import math
 from typing import TYPE_CHECKING, Final
 
+from pytest_evalgate.config import owner_of
 from pytest_evalgate.errors import BaselineError
 from pytest_evalgate.records.served import other_models
 from pytest_evalgate.records.verdicts import Baseline, BaselineCase, Provenance
@@ -47,7 +48,7 @@ def find(spec: str | None, *, suite: str, file: Path, root: Path) -> Baseline | 
             return None
         source = f"file:{files.relative_name(path, root)}"
         baseline = _BASELINE.read(path, source, source=source)
-    if baseline.suite != suite:
+    if owner_of(baseline.suite) != owner_of(suite):
         raise BaselineError(f"{source}: is the baseline of suite {baseline.suite!r}, not of {suite!r}")
     return baseline
 
@@ -55,11 +56,13 @@ def find(spec: str | None, *, suite: str, file: Path, root: Path) -> Baseline | 
 def file_of(configured: str | None, *, suite: str, root: Path, state: Path) -> Path:
     """Return the file to which the baseline of ``suite`` is written; the default one if a commit is configured.
 
+    The candidates of a suite share its baseline.
+
     Raises:
         BaselineError: It is outside of the root folder.
     """
     if configured is None or configured.startswith(_GIT):
-        return state / "baselines" / f"{suite}.json"
+        return state / "baselines" / f"{owner_of(suite)}.json"
     return _inside(root, configured)
 
 

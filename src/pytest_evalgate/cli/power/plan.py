@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Literal, get_args
 
 from pytest_evalgate import golden
-from pytest_evalgate.config import NoRegressionGate, PassRateGate, SliceGate
+from pytest_evalgate.config import NoRegressionGate, PassRateGate, SliceGate, suite_named
 from pytest_evalgate.errors import RunFileError, SettingsError
 from pytest_evalgate.gates.pairing import pair
 from pytest_evalgate.gates.power import DEFAULT_DISCORDANCE
@@ -345,7 +345,7 @@ def _count_cases(project: Project, evidence: SuiteEvidence) -> tuple[int, str]:
 
 
 def _evidence(project: Project, name: str, run: Run | None) -> SuiteEvidence:
-    configured = project.settings.suites.get(name)
+    configured = suite_named(project.settings, name)
     spec = None if configured is None else configured.baseline
     commit = spec if spec is not None and spec.startswith("git:") else None
     baseline = baselines.find(commit, suite=name, file=project.baseline_file(name), root=project.root)
