@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
 _GRADED: Final = ("expected", "expected_any", "rubric", "reference_context", "expected_tools", "trajectory")
 _WITHOUT_EFFECT: Final = {
-    "split": "every split runs: name one, split = \"NAME\" in the suite",
+    "split": 'every split runs: name one, split = "NAME" in the suite',
     "human_label": "it labels a recorded output, and the row has none: add output, or move it into metadata",
 }
 _WISHES: Final = frozenset(
@@ -189,7 +189,10 @@ def scorer_problems(name: str, suite: Suite, cases: Iterable[Case], scorers_of: 
 def _gates_on_warnings(place: str, suite: Suite, cases: Sequence[Case], scorers_of: ScorersOf) -> Iterator[str]:
     """Yield a problem for each gate on the scores of a rule that only warns."""
     warning = {
-        one.name for case in cases for one in scorers_of(case) if not getattr(one, "counts", True) and not is_judge(one)
+        one.name
+        for case in cases
+        for one in scorers_of(case)
+        if not getattr(one, "counts", True) and not is_judge(one)
     }
     for gate in suite.gates or ():
         if isinstance(gate, MeanScoreGate | NoRegressionGate) and gate.scorer in warning:

@@ -173,7 +173,9 @@ def _cases(read: Sequence[ReadFile]) -> list[Case]:
 
 def _run_cases(project: Project, name: str, read: Sequence[ReadFile]) -> list[Case]:
     """Return the cases of the split that a suite runs; raise SettingsError if there are none."""
-    sets = select_split([one.golden for one in read], project.settings.suites[name].split, place=f"suites.{name}.split")
+    sets = select_split(
+        [one.golden for one in read], project.settings.suites[name].split, place=f"suites.{name}.split"
+    )
     return [case for golden_set in sets for case in golden_set]
 
 

@@ -52,7 +52,7 @@ def labels_of(specs: Sequence[str]) -> list[str]:
     labels: list[str] = []
     for spec in specs:
         last = re.split(r"[:/]", spec.rstrip("/"))[-1].removesuffix(".jsonl")
-        label = _NOT_IN_NAMES.sub("-", last).strip("-.")[:_LONGEST] or "target"
+        label = re.sub("-{2,}", "-", _NOT_IN_NAMES.sub("-", last)).strip("-.")[:_LONGEST] or "target"
         numbered = (label if number == 1 else f"{label}-{number}" for number in count(1))
         labels.append(next(one for one in numbered if one not in labels))
     return labels

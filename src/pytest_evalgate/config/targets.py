@@ -158,7 +158,8 @@ class RunTarget(Table):
     run: Annotated[str, Field(min_length=1)]
 
 
-Target = RecordedTarget | PythonTarget | ModelTarget | HttpTarget | CommandTarget | HookTarget | RunTarget
+_Configured = RecordedTarget | PythonTarget | ModelTarget | HttpTarget | CommandTarget | HookTarget
+Target = _Configured | RunTarget
 
 TARGETS: dict[str, type[Table]] = {
     "recorded": RecordedTarget,
@@ -238,5 +239,5 @@ TARGET_SPECS: Final = (
     "recorded:FILE, python:pkg.mod:name, model:NAME, http:URL, command:'PROGRAM ARGUMENTS' or run:ID (run:last)"
 )
 
-TargetTable = Annotated[Target | None, BeforeValidator(target_table)]
-SomeTarget = Annotated[Target, BeforeValidator(target_table)]
+TargetTable = Annotated[Target | None, BeforeValidator(target_table, json_schema_input_type=_Configured | None)]
+SomeTarget = Annotated[Target, BeforeValidator(target_table, json_schema_input_type=_Configured)]

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 from pytest_evalgate.config import owner_of
 from pytest_evalgate.gates.evidence import Measure, Pairs, clusters_of, weights_of
 from pytest_evalgate.gates.pairing import call_records, head_results, is_missing, not_skipped, total_calls
-from pytest_evalgate.records.side_by_side import Candidate, CandidatePair, SideBySide
+from pytest_evalgate.records.side_by_side import CandidateResult, CandidatePair, SideBySide
 from pytest_evalgate.stats.families import holm_adjusted
 
 if TYPE_CHECKING:
@@ -53,19 +53,19 @@ def _side_by_side(
         if isinstance(found, CandidatePair):
             tests.append(found)
         else:
-            notes.append(f"{names[0]} and {names[1]} are not compared: {found or 'one of them did not run as a whole'}")
+            notes.append(
+                f"{names[0]} and {names[1]} are not compared: {found or 'one of them did not run as a whole'}"
+            )
     if any(rules[suite.plan.name].deciding_judges for suite in suites):
         notes.append("rates and tests are those of the judge's verdicts, not corrected for its errors")
     adjusted = holm_adjusted([one.p for one in tests]) if tests else ()
-    pairs = tuple(
-        replace(one, p_adjusted=p, differ=p <= ALPHA) for one, p in zip(tests, adjusted, strict=True)
-    )
+    pairs = tuple(replace(one, p_adjusted=p, differ=p <= ALPHA) for one, p in zip(tests, adjusted, strict=True))
     groups = _groups([suite.plan.name for suite in ranked], pairs)
     candidates = tuple(_candidate(suite, verdicts[suite.plan.name], groups[suite.plan.name]) for suite in ranked)
     return SideBySide(owner, candidates, pairs, tuple(notes))
 
 
-def _candidate(suite: SuiteRun, verdict: SuiteVerdict, groups: str) -> Candidate:
+def _candidate(suite: SuiteRun, verdict: SuiteVerdict, groups: str) -> CandidateResult:
     results = not_skipped(head_results(suite.results))
     calls = total_calls(record for record in call_records(results) if record.purpose == "target")
     latencies = [
@@ -73,7 +73,7 @@ def _candidate(suite: SuiteRun, verdict: SuiteVerdict, groups: str) -> Candidate
     ]
     known = sorted(latency for latency in latencies if latency is not None)
     is_known = bool(known) and len(known) == len(latencies)
-    return Candidate(
+    return CandidateResult(
         suite=suite.plan.name,
         cases=verdict.cases,
         pass_rate=verdict.pass_rate,
@@ -146,7 +146,10 @@ def _groups(names: Sequence[str], pairs: Sequence[CandidatePair]) -> dict[str, s
 
 
 def _cliques(
-    candidates: set[str], alike: Mapping[str, set[str]], chosen: frozenset[str] = frozenset(), seen: set[str] | None = None
+    candidates: set[str],
+    alike: Mapping[str, set[str]],
+    chosen: frozenset[str] = frozenset(),
+    seen: set[str] | None = None,
 ) -> Iterator[frozenset[str]]:
     """Yield the maximal cliques of a graph (Bron & Kerbosch 1973)."""
     seen = set() if seen is None else seen

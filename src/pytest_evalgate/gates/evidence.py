@@ -337,8 +337,7 @@ def _weighted_rate(cases: Cases, weights: npt.NDArray[np.float64]) -> RateEstima
         return _rate(n, float(np.mean(relative_weights(weights) * cases.values)), 1.0)
     found = weighted_mean(cases.values, weights, clusters)
     trials = float(cases.trials.mean()) if cases.is_mean and clusters is None else 1.0
-    n_eff = weighted_n(found, weights, most_per_case=trials)
-    return _rate(n, min(1.0, max(0.0, found.mean)), n_eff)
+    return _rate(n, min(1.0, max(0.0, found.mean)), weighted_n(found, n * trials))
 
 
 def _rate(n: int, value: float, n_eff: float, passes: float | None = None) -> RateEstimate:

@@ -33,7 +33,9 @@ def select_split(sets: Sequence[GoldenSet], split: str | None, *, place: str) ->
     if not any(chosen):
         known = Counter(case.split or "none" for one in sets for case in one)
         splits = ", ".join(f"{name} ({count(number, 'case')})" for name, number in known.most_common())
-        raise SettingsError(f'{place}: no row has the split "{split}"{did_you_mean(split, known)}; there are: {splits}')
+        raise SettingsError(
+            f'{place}: no row has the split "{split}"{did_you_mean(split, known)}; there are: {splits}'
+        )
     return chosen
 
 

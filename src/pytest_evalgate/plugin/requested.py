@@ -63,6 +63,16 @@ class Options:
         return " --eval-target ".join(self.targets) or None
 
 
+def keep_typed_targets(config: pytest.Config) -> None:
+    """Let targets of the command line replace those of ``addopts``, as for every other option of one value.
+
+    The option itself is changed, because xdist passes it to its workers.
+    """
+    typed = [word for word in map(str, config.invocation_params.args) if word.partition("=")[0] == _TARGET]
+    if typed:
+        config.option.eval_target = config.getoption(_TARGET)[-len(typed) :]
+
+
 def read_options(config: pytest.Config, environ: Mapping[str, str] = os.environ) -> Options:
     """Read the options of a session.
 
@@ -104,6 +114,7 @@ def refs_in_addopts(config: pytest.Config) -> tuple[str, ...]:
 
 
 _BASE_REF = "--eval-base-ref"
+_TARGET = "--eval-target"
 
 _SETUP_ONLY = ("--setup-only", "--setuponly", "--setup-plan", "--setupplan")
 _RUNNING_NOTHING = {

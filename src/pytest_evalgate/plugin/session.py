@@ -43,6 +43,7 @@ from pytest_evalgate.plugin.ledger import Ledger, attach, detach
 from pytest_evalgate.plugin.marked import GOLDEN_TEST, PrefetchHooks, Recorder
 from pytest_evalgate.plugin.progress import Progress
 from pytest_evalgate.plugin.requested import (
+    keep_typed_targets,
     read_options,
     refs_in_addopts,
     reject_another_base,
@@ -112,6 +113,7 @@ class EvalSession:
             state.prepare()
             reject_options_that_run_nothing(config)
             reject_another_base(config)
+            keep_typed_targets(config)
         options = read_options(config)
         all_tiers = config_.load(root)
         configured = config_.for_tier(all_tiers, config_.chosen_tier(all_tiers, options.tier))

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True)
-class Candidate:
+class CandidateResult:
     """One candidate: its suite, with the rate, the cost and the latency of this run.
 
     ``cost_usd`` is that of the target's sent calls, None if it is unknown; ``cached`` calls cost nothing.
@@ -55,6 +55,6 @@ class SideBySide:
     """
 
     suite: str
-    candidates: tuple[Candidate, ...]
+    candidates: tuple[CandidateResult, ...]
     pairs: tuple[CandidatePair, ...]
     notes: tuple[str, ...] = ()
