@@ -64,7 +64,8 @@ def test_a_pass_rate_gate_uses_the_bound_of_the_weighted_rate() -> None:
 
 def test_heavy_misses_fail_a_gate_that_the_counts_would_pass() -> None:
     [gate] = _verdict(_suite("PPPm", [1, 1, 1, 9])).gates
-    assert (gate.result, gate.value) == ("fail", pytest.approx(0.25))
+    assert gate.result == "fail"
+    assert gate.value == pytest.approx(0.25)
 
 
 def test_equal_weights_of_any_size_change_nothing() -> None:
@@ -89,7 +90,8 @@ def test_a_slice_of_equal_weights_is_counted_and_another_one_weighted() -> None:
     suite = suite_of(result_of(letter, case) for letter, case in zip("PmPm", cases, strict=True))
     german, english = _verdict(suite, SliceGate(kind="slice", by="lang", min=0.1, min_n=1, bound="point")).slices
     assert (german.pass_rate, german.n_eff) == (0.5, None)
-    assert (english.pass_rate, english.n_eff) == (pytest.approx(0.2), pytest.approx(25 / 17))
+    assert english.pass_rate == pytest.approx(0.2)
+    assert english.n_eff == pytest.approx(25 / 17)
 
 
 def test_a_mean_score_is_weighted() -> None:
@@ -98,7 +100,8 @@ def test_a_mean_score_is_weighted() -> None:
         for result, value in zip(_suite("PPP", [1, 1, 8]).results, (0.9, 0.8, 0.1), strict=True)
     ]
     [gate] = _verdict(suite_of(results), MeanScoreGate(kind="mean-score", scorer="tone", min=0.5, bound="point")).gates
-    assert (gate.result, gate.value) == ("fail", pytest.approx(0.25))
+    assert gate.result == "fail"
+    assert gate.value == pytest.approx(0.25)
 
 
 def test_both_sides_have_the_weights_of_the_plan_and_a_difference_is_reported() -> None:

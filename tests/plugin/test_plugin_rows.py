@@ -10,10 +10,12 @@ from tests.plugin.conftest import jsonl
 from pytest_evalgate.errors import UserError
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from tests.plugin.conftest import Project
 
 
-def _rows(project: Project, *rows: dict[str, object], **settings: str) -> None:
+def _rows(project: Project, *rows: Mapping[str, object], **settings: str) -> None:
     """Write a suite whose rows have recorded outputs."""
     project.suite({}, target='{ recorded = "golden/faq.out.jsonl" }', **settings)
     project.write("golden/faq.jsonl", jsonl([{"input": "?", **row, "output": None} for row in rows]))

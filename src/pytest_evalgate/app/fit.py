@@ -197,7 +197,8 @@ def _gates_on_warnings(place: str, suite: Suite, cases: Sequence[Case], scorers_
     for gate in suite.gates or ():
         if isinstance(gate, MeanScoreGate | NoRegressionGate) and gate.scorer in warning:
             where = f"{place}.{place_of(suite, 'gates')}: {gate.kind}"
-            yield f'{where}: scorer "{gate.scorer}" has severity = "warn" and decides nothing: remove severity or the gate'
+            why = f'scorer "{gate.scorer}" has severity = "warn" and decides nothing'
+            yield f"{where}: {why}: remove severity or the gate"
 
 
 def _first_of(cases: Sequence[Case]) -> str:

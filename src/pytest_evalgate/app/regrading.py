@@ -8,7 +8,7 @@ from pytest_evalgate.errors import MissingOutput, RunFileError, SettingsError
 from pytest_evalgate.records.calls import ApplicationFailure
 from pytest_evalgate.records.results import Output
 from pytest_evalgate.runs import codec, run_file
-from pytest_evalgate.targets import Recording, RecordedTargetRunner
+from pytest_evalgate.targets import RecordedTargetRunner, Recording
 from pytest_evalgate.text.wording import first_few
 
 if TYPE_CHECKING:

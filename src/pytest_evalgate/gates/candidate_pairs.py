@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 from pytest_evalgate.config import owner_of
 from pytest_evalgate.gates.evidence import Measure, Pairs, clusters_of, weights_of
 from pytest_evalgate.gates.pairing import call_records, head_results, is_missing, not_skipped, total_calls
-from pytest_evalgate.records.side_by_side import CandidateResult, CandidatePair, SideBySide
+from pytest_evalgate.records.side_by_side import CandidatePair, CandidateResult, SideBySide
 from pytest_evalgate.stats.families import holm_adjusted
 
 if TYPE_CHECKING:
@@ -136,7 +136,7 @@ def _groups(names: Sequence[str], pairs: Sequence[CandidatePair]) -> dict[str, s
     differing = {frozenset((one.first, one.second)) for one in pairs if one.differ}
     alike = {name: {one for one in names if one != name and frozenset((one, name)) not in differing} for name in names}
     order = {name: place for place, name in enumerate(names)}
-    cliques = sorted((sorted(order[name] for name in clique) for clique in _cliques(set(names), alike)))
+    cliques = sorted(sorted(order[name] for name in clique) for clique in _cliques(set(names), alike))
     letters: dict[str, str] = dict.fromkeys(names, "")
     for number, clique in enumerate(cliques):
         letter = _LETTERS[number] if number < len(_LETTERS) else f"({number + 1})"

@@ -512,7 +512,8 @@ def _notes(inputs: GateInputs) -> Iterator[str]:
     weighting = weighting_of(inputs.head.results, compared.pairing)
     if weighting is not None and weighting.changed:
         weigh = "weighs" if weighting.changed == 1 else "weigh"
-        yield f"{count(weighting.changed, 'case')} {weigh} another amount than in the baseline: this run's weights are used for both"
+        changed = f"{count(weighting.changed, 'case')} {weigh} another amount than in the baseline"
+        yield f"{changed}: this run's weights are used for both"
     details = inputs.head.corrected.rate.judged
     yield from correction_notes(
         inputs.suite, inputs.rules, inputs.correction, details, compares=compared.pairing is not None

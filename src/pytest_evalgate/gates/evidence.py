@@ -423,8 +423,8 @@ class Pairs:
         """Test testable pairs for a drop at one-sided ``alpha``.
 
         With one trial in both runs: mid-p McNemar test and Tango's bounds. Otherwise, and with weights, the sign-flip
-        or the paired t test on per-case numbers or cluster sums. For judged cases the p is that of the verdicts, while the change and
-        its bounds are divided by J before they are compared with the margin.
+        or the paired t test on per-case numbers or cluster sums. For judged cases the p is that of the verdicts, while
+        the change and its bounds are divided by J before they are compared with the margin.
         """
         found = self._raw_finding(alpha, margin)
         if self.youden == 1:

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 from pytest_evalgate.records.attempts import Repeats
 from pytest_evalgate.records.served import served_problem
 from pytest_evalgate.records.verdicts import Accounting, Calls, ScoreSummary
-from pytest_evalgate.stats.clusters import icc_anova
 from pytest_evalgate.records.weighting import Weighting
+from pytest_evalgate.stats.clusters import icc_anova
 from pytest_evalgate.stats.stability import flip_rate
 from pytest_evalgate.stats.weights import kish_n
 

@@ -60,9 +60,7 @@ def _target_name(ready: ReadySuite, assembly: Assembly) -> str:
             return f"candidate {shlex.join(target.command)}"
         case config.HookTarget():
             return f"candidate {target.kind}"
-        case config.RunTarget():
-            return f"outputs of run {target.run}"
-    return "recorded outputs"
+    return f"outputs of run {target.run}" if isinstance(target, config.RunTarget) else "recorded outputs"
 
 
 def _judge(name: str, assembly: Assembly) -> HeaderJudge:

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, NoReturn, cast
 import pytest
 from pydantic import ValidationError
 
-from pytest_evalgate import targets
+from pytest_evalgate import config, targets
 from pytest_evalgate.config import Suite
 from pytest_evalgate.engine import combine_trials, grade_output
 from pytest_evalgate.errors import EngineStopped, ScorerError, SettingsError

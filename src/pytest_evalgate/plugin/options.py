@@ -21,8 +21,10 @@ FLAGS = {
 VALUES = {
     "--eval-target": (
         "SPEC",
-        "run this target instead of each suite's own: recorded:FILE[,FILE], python:pkg.mod:name, model:NAME, http:URL, "
-        "run:ID for the outputs of a stored run; give it several times to compare candidates",
+        (
+            "run this target instead of each suite's own: recorded:FILE[,FILE], python:pkg.mod:name, model:NAME, "
+            "http:URL, run:ID for the outputs of a stored run; give it several times to compare candidates"
+        ),
     ),
     "--eval-baseline": ("SPEC", "compare with this baseline instead of each suite's own: a file, or git:REF"),
     "--eval-base-ref": (

@@ -63,6 +63,13 @@ class Options:
         return " --eval-target ".join(self.targets) or None
 
 
+def check_options(config: pytest.Config) -> None:
+    """Reject options that the files of the branch may not set; raises as `reject_another_base`."""
+    reject_options_that_run_nothing(config)
+    reject_another_base(config)
+    keep_typed_targets(config)
+
+
 def keep_typed_targets(config: pytest.Config) -> None:
     """Let targets of the command line replace those of ``addopts``, as for every other option of one value.
 

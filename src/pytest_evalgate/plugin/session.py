@@ -43,11 +43,9 @@ from pytest_evalgate.plugin.ledger import Ledger, attach, detach
 from pytest_evalgate.plugin.marked import GOLDEN_TEST, PrefetchHooks, Recorder
 from pytest_evalgate.plugin.progress import Progress
 from pytest_evalgate.plugin.requested import (
-    keep_typed_targets,
+    check_options,
     read_options,
     refs_in_addopts,
-    reject_another_base,
-    reject_options_that_run_nothing,
 )
 from pytest_evalgate.plugin.selection import Selection, build_selected, fit_warnings, select
 from pytest_evalgate.plugin.signals import defer_interrupts, no_silent_exit, sigterm_as_interrupt
@@ -111,9 +109,7 @@ class EvalSession:
         worker = getattr(config, "workerinput", None)
         if worker is None:
             state.prepare()
-            reject_options_that_run_nothing(config)
-            reject_another_base(config)
-            keep_typed_targets(config)
+            check_options(config)
         options = read_options(config)
         all_tiers = config_.load(root)
         configured = config_.for_tier(all_tiers, config_.chosen_tier(all_tiers, options.tier))

@@ -10,7 +10,7 @@ from pytest_evalgate.text.wording import count, p_value, points, seconds, usd
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from pytest_evalgate.records.side_by_side import CandidateResult, CandidatePair, SideBySide
+    from pytest_evalgate.records.side_by_side import CandidatePair, CandidateResult, SideBySide
 
 HEADINGS: Final = ("candidate", "pass rate (95% CI)", "cost", "p95", "group")
 

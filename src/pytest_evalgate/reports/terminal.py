@@ -96,10 +96,7 @@ def _lines(view: ReportView, width: int, verbosity: int, limits: ListLimits) -> 
     yield from gate_change_lines(view.verdict.changed_in_gate or (), width)
     for problem in view.verdict.problems:
         yield from wrap_lines(f"INVALID: {one_line(problem)}", width, "red")
-    if view.suites:
-        yield from _table(view.suites, width)
-    for found in view.verdict.side_by_side:
-        yield from candidate_lines(found, width)
+    yield from _tables(view, width)
     for suite in phrases.worst_suites(view):
         yield from _suite(suite, view, width, verbosity, limits)
     if view.verdict.suites_not_run:
@@ -150,6 +147,13 @@ def gate_change_lines(changes: Sequence[GateChange], width: int) -> Iterator[Lin
             yield from wrap_lines(
                 f"{' ' * 11}... and {len(alike) - listed:,} more: {what} (all are in verdict.json)", width
             )
+
+
+def _tables(view: ReportView, width: int) -> Iterator[Line]:
+    if view.suites:
+        yield from _table(view.suites, width)
+    for found in view.verdict.side_by_side:
+        yield from candidate_lines(found, width)
 
 
 def candidate_lines(found: SideBySide, width: int) -> Iterator[Line]:
