@@ -78,7 +78,7 @@ def _candidate(suite: SuiteRun, verdict: SuiteVerdict, groups: str) -> Candidate
         cases=verdict.cases,
         pass_rate=verdict.pass_rate,
         interval=verdict.interval,
-        cost_usd=None if calls.unknown_price or calls.local or not calls.planned else calls.cost_usd,
+        cost_usd=calls.cost_usd if calls.sent and not (calls.unknown_price or calls.local) else None,
         cached=calls.cached,
         p95_latency_s=known[-(-95 * len(known) // 100) - 1] if is_known else None,  # nearest rank
         groups=groups,

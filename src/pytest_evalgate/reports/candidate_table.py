@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 
     from pytest_evalgate.records.side_by_side import CandidatePair, CandidateResult, SideBySide
 
+_SHORT: Final = 0.001
 HEADINGS: Final = ("candidate", "pass rate (95% CI)", "cost", "p95", "group")
 
 
@@ -25,13 +26,14 @@ def rows(found: SideBySide) -> Iterator[tuple[str, ...]]:
     for one in found.candidates:
         rate = "-" if one.pass_rate is None or one.interval is None else share(one.pass_rate, one.interval)
         latency = "-" if one.p95_latency_s is None else seconds(one.p95_latency_s)
+        if one.p95_latency_s is not None and one.p95_latency_s < _SHORT:
+            latency = "< 1 ms"
         yield one.suite, rate, _cost(one), latency, one.groups or "-"
 
 
 def _cost(one: CandidateResult) -> str:
-    if one.cost_usd is None:
-        return "-"
-    return usd(one.cost_usd) + (f" ({one.cached:,} cached)" if one.cached else "")
+    cost = "-" if one.cost_usd is None else usd(one.cost_usd)
+    return f"{cost} ({one.cached:,} cached)" if one.cached else cost
 
 
 def conclusion(found: SideBySide) -> str:

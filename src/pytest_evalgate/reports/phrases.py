@@ -88,7 +88,10 @@ def gate_name(gate: GateResult) -> str:
 
 
 def rate(verdict: SuiteVerdict) -> str:
-    """Return ``221/240  92.1% (88.0-94.9)``, or the number of cases that ran if the pass rate is not known yet."""
+    """Return ``221/240  92.1% (88.0-94.9)``, or the number of cases that ran if the pass rate is not known yet.
+
+    A weighted rate is not that of the counts before it, and ends in ``weighted, n_eff 143``.
+    """
     ended = verdict.accounting
     if verdict.stopped is not None:
         return f"{completed_part(verdict)} run"
@@ -100,17 +103,14 @@ def rate(verdict: SuiteVerdict) -> str:
         return "-"
     counted = f"{verdict.cases:,} x{verdict.trials}" if verdict.trials > 1 else f"{verdict.passed:,}/{verdict.cases:,}"
     n_eff = None if verdict.weighting is None else verdict.weighting.n_eff
-    return f"{counted}  {share(verdict.pass_rate, verdict.interval)}{_weighted(n_eff)}"
+    weighted = "" if n_eff is None else f" weighted, n_eff {n_eff:,.0f}"
+    return f"{counted}  {share(verdict.pass_rate, verdict.interval)}{weighted}"
 
 
 def slice_rate(piece: SliceResult) -> str:
     """Return the counts and the rate of a slice: ``166/178  93.3% (88.6-96.1)``."""
-    return f"{piece.passed:,}/{piece.n:,}  {share(piece.pass_rate, piece.interval)}{_weighted(piece.n_eff)}"
-
-
-def _weighted(n_eff: float | None) -> str:
-    """Return the mark of a weighted rate, which the counts before it do not give: `` weighted, n_eff 143``."""
-    return "" if n_eff is None else f" weighted, n_eff {n_eff:,.0f}"
+    weighted = "" if piece.n_eff is None else f" n_eff {piece.n_eff:,.0f}"
+    return f"{piece.passed:,}/{piece.n:,}  {share(piece.pass_rate, piece.interval)}{weighted}"
 
 
 def cost(calls: Calls) -> str:
