@@ -39,7 +39,7 @@ def _cost(one: CandidateResult) -> str:
 def conclusion(found: SideBySide) -> str:
     """Return how to read the groups, and which candidates differ at all."""
     differing = sum(one.differ for one in found.pairs)
-    tests = f"paired tests of {count(len(found.pairs), 'pair')}, Holm's p at most 0.05"
+    tests = f"{count(len(found.pairs), 'pair')} tested, Holm's p at most 0.05"
     if not differing:
         return f"no two candidates are distinguishable ({tests})"
     return f"candidates with a letter in common are not distinguishable ({tests})"

@@ -165,7 +165,7 @@ def candidate_lines(found: SideBySide, width: int) -> Iterator[Line]:
           candidate       pass rate (95% CI)  cost      p95    group
           support[large]  95.0% (91.5-97.1)   US$3.10   2.0 s  a
           support[mini]   92.1% (88.0-94.9)   US$0.31   1.2 s  a
-        no two candidates are distinguishable (paired tests of 1 pair, Holm's p at most 0.05)
+        no two candidates are distinguishable (1 pair tested, Holm's p at most 0.05)
           support[large] against support[mini]: +2.9 pp (-0.8..+6.6), 12 better, 5 worse, p=0.14: not distinguishable
     """
     yield from wrap_lines(one_line(candidate_table.title(found)), width)
