@@ -367,3 +367,23 @@ def test_the_report_says_what_it_does_not_look_for(project: Project, monkeypatch
     report = lint_files([Path("a.jsonl")])
     assert [*report.lines()][-2:] == ["not checked: national telephone numbers", "0 errors, 0 warnings, 0 notes"]
     assert report.as_json()["not_checked"] == ["national telephone numbers"]
+
+
+@pytest.mark.parametrize(
+    ("settings", "found"),
+    [
+        ('scorers = [{ kind = "exact", severity = "warn" }]', "so none decides what passes"),
+        ('split = "tests"', 'no row has the split "tests"; did you mean "test"?'),
+        ('split = "test"', ""),
+        ("", "split: it has no effect (2 cases)"),
+    ],
+)
+def test_what_a_run_refuses_or_warns_about_in_rows_is_found(project: Project, settings: str, found: str) -> None:
+    rows = [
+        {"id": "a", "input": "a?", "expected": "x", "split": "test"},
+        {"id": "b", "input": "b?", "expected": "x", "split": "train"},
+    ]
+    project.write("a.jsonl", *rows)
+    project.write("evalgate.toml", f'[suites.faq]\ngolden = "a.jsonl"\n{settings}')
+    _, lines = project.lint()
+    assert any(found in line for line in lines) if found else not any("split" in line for line in lines)

@@ -27,7 +27,7 @@ def rows(found: SideBySide) -> Iterator[tuple[str, ...]]:
         rate = "-" if one.pass_rate is None or one.interval is None else share(one.pass_rate, one.interval)
         latency = "-" if one.p95_latency_s is None else seconds(one.p95_latency_s)
         if one.p95_latency_s is not None and one.p95_latency_s < _SHORT:
-            latency = "< 1 ms"
+            latency = "under 1 ms"
         yield one.suite, rate, _cost(one), latency, one.groups or "-"
 
 

@@ -47,8 +47,9 @@ def candidate_blocks(found: SideBySide) -> Iterator[str]:
     """Render the candidates of a suite side by side, and the tests between them."""
     yield f"### Candidates of {name(found.suite)}"
     rows = ((name(candidate), *cells) for candidate, *cells in candidate_table.rows(found))
-    yield table(tuple(heading.capitalize() for heading in candidate_table.HEADINGS), rows)
-    yield prose(candidate_table.conclusion(found))
+    yield table(tuple(heading[:1].upper() + heading[1:] for heading in candidate_table.HEADINGS), rows)
+    conclusion = candidate_table.conclusion(found)
+    yield prose(conclusion[:1].upper() + conclusion[1:])
     yield "\n".join(f"- {prose(text)}" for text in candidate_table.sentences(found))
 
 
