@@ -328,14 +328,14 @@ def test_what_a_run_refuses_is_an_error_of_the_suite(project: Project) -> None:
 
 
 def test_what_no_suite_grades_is_a_warning(project: Project) -> None:
-    project.write("a.jsonl", {"id": "a", "input": "x", "expected": "y", "must_not_contain": "z", "weight": 2})
+    project.write("a.jsonl", {"id": "a", "input": "x", "expected": "y", "must_not_contain": "z", "human_label": "p"})
     one = '[suites.one]\ngolden = "a.jsonl"\nscorers = ["json-valid"]'
     project.write("evalgate.toml", one)
     _, lines = project.lint()
     assert "a.jsonl: ungraded: expected, must_not_contain: nothing grades them (1 case): add a scorer or asserts" in (
         line.partition("; ")[0] for line in lines
     )
-    assert any("a.jsonl: ungraded: weight: it has no effect (1 case)" in line for line in lines)
+    assert any("a.jsonl: ungraded: human_label: it has no effect (1 case)" in line for line in lines)
     project.write("evalgate.toml", one, '[suites.two]\ngolden = "a.jsonl"')  # the other suite compares
     _, lines = project.lint()
     assert any("ungraded: must_not_contain: nothing grades it" in line for line in lines)
