@@ -237,6 +237,7 @@ class SessionDecider:
             stopped=ledger.stopped,
             info=self.origin,
             redactor=self.redactor,
+            judges={name: frozenset(found.judges) for name, found in rules.items()},
         )
         if self.shard is None:
             verdict = self.decider.decide_attempt(run, self.origin, rules)

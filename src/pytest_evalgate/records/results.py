@@ -6,6 +6,7 @@ from collections.abc import Mapping  # noqa: TC003 - `runs.record_file` validate
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
+from pytest_evalgate.records.attempts import TrialAgreement  # noqa: TC001 - as below
 from pytest_evalgate.records.cases import Json, Place, Side, golden_id_of, nothing
 from pytest_evalgate.records.raised import Raised  # noqa: TC001 - as above
 
@@ -141,7 +142,8 @@ class SuitePlan:
 class CaseResult:
     """All trials of one planned case in one run. ``question`` is `Case.question`.
 
-    ``is_final``: an errored case would be errored in another run as well, until something is changed.
+    ``is_final``: an errored case would be errored in another run as well, until something is changed. ``answer`` and
+    ``agreement`` are known if the outputs were left out: see `records.answers`.
     """
 
     case: PlannedCase
@@ -150,6 +152,8 @@ class CaseResult:
     reason: str = ""
     question: Mapping[str, Json] = field(default_factory=nothing, compare=False)
     is_final: bool = False
+    answer: str = field(default="", compare=False)
+    agreement: TrialAgreement | None = field(default=None, compare=False)
 
     @property
     def lowest(self) -> float:
