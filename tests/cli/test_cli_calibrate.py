@@ -340,8 +340,12 @@ def test_raters_that_do_not_agree_refuse_the_calibration(project: JudgeProject) 
     ])  # fmt: skip
     project.label(_labels())
     _, alone = project.json("grades", "--labels", "labels.jsonl")
-    [why] = alone["why_not"]
-    assert why.startswith("the agreement of its raters is unknown, but an alpha of 0.8 is required: let two people")
+    assert alone["why_not"] == [
+        (
+            "the agreement of its raters is unknown, but an alpha of 0.8 is required: let two people label some of "
+            "the rows (pytest-evalgate label check labels.jsonl)"
+        )
+    ]
 
 
 def _scored(n: int = 60) -> list[dict[str, Any]]:

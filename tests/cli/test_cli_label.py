@@ -111,7 +111,7 @@ def test_a_row_contains_the_case_and_the_output_but_no_verdict(project: LabelPro
     row = project.rows("--n", "200")[3]
     assert row == {
         "id": "c3", "input": {"q": 3}, "expected": "e", "context": ["one", "two"], "output": "answer 3",
-        "label": None, "cluster": "d0", "weight": 1.0, "sample": "719e30fdda549ba3/A/180", "batch": 1,
+        "label": None, "cluster": "d0", "weight": 1.0, "sample": "1199d310940f6634/A/180", "batch": 1,
     }  # fmt: skip
 
 

@@ -359,7 +359,8 @@ def test_the_first_judge_with_a_problem_is_named(build: Build) -> None:
 def _of_run(build: Build, suite: SuiteRun, strata: tuple[tuple[float, ...], ...], frame: str = "") -> JudgeRule:
     """Return the judge with labels that were drawn from the outputs of ``suite``, or of another ``frame``."""
     judge = build.judge()
-    sample = LabelledSample(frame or frame_of(suite.results), tuple(LabelledStratum(*counts) for counts in strata))
+    decided = [(result.case.id, trial.output) for result in suite.results for trial in result.trials if trial.output]
+    sample = LabelledSample(frame or frame_of(decided), tuple(LabelledStratum(*counts) for counts in strata))
     assert judge.calibration is not None
     return replace(judge, calibration=replace(judge.calibration, sample=sample))
 

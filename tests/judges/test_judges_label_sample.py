@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -23,7 +22,6 @@ from pytest_evalgate.judges.label_sample import (
     top_up,
     was_asked,
 )
-from pytest_evalgate.records.answers import answer_of
 from pytest_evalgate.records.results import CaseResult, Output, Score, Trial
 
 
@@ -115,8 +113,6 @@ def test_a_sample_of_other_outputs_or_verdicts_is_not_topped_up() -> None:
 
 
 def test_a_frame_is_that_of_the_outputs_by_id() -> None:
-    one, other = _result(0, 1.0, text="x"), _result(1, 0.0, text="y")
-    assert frame_of([one, other]) == frame_of([other, one]) != frame_of([one, _result(1, 0.0, text="z")])
-    assert frame_of([one]) != frame_of([_result(1, 1.0, text="x")])
-    lean = replace(one, answer=answer_of(one), trials=(replace(one.trials[0], output=Output(None)),))
-    assert frame_of([lean]) == frame_of([one])
+    outputs = [("a", Output("x")), ("b", Output({"y": 1}))]
+    assert frame_of(outputs) == frame_of(reversed(outputs)) != frame_of([("a", Output("x")), ("b", Output({"y": 2}))])
+    assert frame_of([("a", Output("x"))]) != frame_of([("b", Output("x"))])

@@ -1,4 +1,4 @@
-"""Digests of answers and agreement of trials, with outputs and without."""
+"""Agreement of trials, with outputs and without."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from tests.builders import planned, run_of, suite_of
 
 from pytest_evalgate.engine import combine_trials
-from pytest_evalgate.records.answers import agreement_of, answer_of
+from pytest_evalgate.records.answers import agreement_of
 from pytest_evalgate.records.attempts import TrialAgreement
 from pytest_evalgate.records.results import CaseResult, Output, Score, Trial
 from pytest_evalgate.runs import codec, run_file
@@ -24,15 +24,6 @@ def _case(*answers: tuple[str, float, str], name: str = "c") -> CaseResult:
         for at, (text, grade, reason) in enumerate(answers)
     ]
     return combine_trials(planned(name, 1), trials)
-
-
-def test_an_answer_is_the_first_complete_output() -> None:
-    case = _case(("x", 1.0, ""), ("y", 1.0, ""))
-    assert answer_of(case) == answer_of(_case(("x", 0.0, "")))
-    cut = replace(case, trials=(replace(case.trials[0], output=Output("x", finish="length")), case.trials[1]))
-    assert answer_of(cut) == answer_of(_case(("y", 1.0, "")))
-    assert answer_of(replace(case, trials=())) == ""
-    assert answer_of(replace(case, case=replace(case.case, side="base"))) == ""
 
 
 def test_trials_agree_in_their_text_or_in_what_was_read_of_it() -> None:
@@ -57,12 +48,8 @@ def test_agreement_is_unknown_without_outputs() -> None:
     assert agreement_of(replace(known, trials=(*known.trials, *known.trials)), ()) is None
 
 
-def test_what_gates_need_of_outputs_stays_when_they_are_left_out(tmp_path: Path) -> None:
+def test_agreement_stays_when_outputs_are_left_out(tmp_path: Path) -> None:
     suite = suite_of([_case(("a", 1.0, "r"), ("b", 1.0, "r"), name="c1"), _case(("c", 1.0, ""), name="c2")])
     encoded = [[json.dumps(codec.encode_result(result)) for result in suite.results]]
-    run = run_of(suite)
-    [kept] = run_file.write_stream(run, [suite.plan], encoded, tmp_path / "r.jsonl", judges={"faq": {"j"}}).suites
-    assert [result.answer for result in kept.results] == [answer_of(result) for result in suite.results]
+    [kept] = run_file.write_stream(run_of(suite), [suite.plan], encoded, tmp_path / "r.jsonl").suites
     assert [result.agreement for result in kept.results] == [TrialAgreement(2, raw=False, parsed=True), None]
-    [plain] = run_file.write_stream(run, [suite.plan], encoded, tmp_path / "p.jsonl").suites
-    assert [result.answer for result in plain.results] == ["", ""]

@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from pytest_evalgate.config import BudgetGate, MeanScoreGate, NoRegressionGate
-from pytest_evalgate.gates.frame import frame_of
-from pytest_evalgate.records.answers import answer_of
+from pytest_evalgate.gates.frame import first_output, frame_of
 from pytest_evalgate.stats.judged import judged_rate
 from pytest_evalgate.stats.numeric import ROUNDING
 from pytest_evalgate.text.wording import count, percent
@@ -168,9 +167,11 @@ class Correction:
         if any(len(result.trials) > 1 or result.case.cluster is not None for result in results):
             return False
         decided = [
-            result
+            (result.case.id, trial.output)
             for result in results
-            if answer_of(result) and all(trial.value == 1 or self._alone_fails(trial) for trial in result.trials)
+            if (trial := first_output(result)) is not None
+            and trial.output is not None
+            and (trial.value == 1 or self._alone_fails(trial))
         ]
         drawn_from = sum(one.outputs for one in design.strata)
         return abs(len(decided) - drawn_from) < 0.5 and frame_of(decided) == self.frame  # noqa: PLR2004 - a count

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from pytest_evalgate.config import Gate
+    from pytest_evalgate.gates.run_labels import RunLabels
     from pytest_evalgate.records.corrected import LabelledSample
     from pytest_evalgate.records.verdicts import Baseline, Calibration
 
@@ -69,6 +70,7 @@ class SuiteRules:
 
     ``gates`` is None if none are configured. ``looked_for`` is added to the message about a missing baseline. A suite
     ``is_new`` if the base branch does not have it. The keys of ``judges`` are the names of their scores.
+    ``run_labels`` are people's labels of pairs of a run and its baseline.
     """
 
     gates: tuple[Gate, ...] | None = None
@@ -81,6 +83,7 @@ class SuiteRules:
     is_new: bool = False
     judges: Mapping[str, JudgeRule] = field(default_factory=dict)
     looked_for: str = ""
+    run_labels: RunLabels | None = None
 
     @property
     def effective_gates(self) -> tuple[Gate, ...]:
@@ -92,6 +95,12 @@ class SuiteRules:
         """The gate whose alpha and margin the suite's delta is reported with: the first one on passed cases."""
         found = (gate for gate in self.effective_gates if isinstance(gate, NoRegressionGate) and gate.scorer is None)
         return next(found, _DEFAULT)
+
+    @property
+    def compares_outputs(self) -> bool:
+        """Whether labels were drawn from outputs, so that they apply to a run with the same ones."""
+        calibrations = [judge.calibration for judge in self.judges.values() if judge.calibration is not None]
+        return self.run_labels is not None or any(one.sample is not None for one in calibrations)
 
     @property
     def deciding_judges(self) -> Mapping[str, JudgeRule]:

@@ -13,8 +13,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from pytest_evalgate.errors import SettingsError
-from pytest_evalgate.gates.frame import frame_of
-from pytest_evalgate.records.answers import first_complete
+from pytest_evalgate.gates.frame import first_output, frame_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -66,7 +65,7 @@ class Candidate:
     @property
     def output(self) -> Output:
         """The output. Candidates have one."""
-        assert self.trial.output is not None  # noqa: S101 - `first_complete` returns trials with an output
+        assert self.trial.output is not None  # noqa: S101 - `first_output` returns trials with an output
         return self.trial.output
 
 
@@ -81,7 +80,7 @@ def candidates_of(results: Iterable[CaseResult], judge: str | None) -> list[Cand
     The stratum is the verdict of ``judge``; without a judge, that of the case. Outputs without a verdict are left out,
     since a calibration cannot use them. If no case has a verdict either, all outputs form one stratum.
     """
-    found = [(result, trial) for result in results if (trial := first_complete(result)) is not None]
+    found = [(result, trial) for result in results if (trial := first_output(result)) is not None]
     judged = [
         Candidate(result, trial, _stratum(verdict, [_verdict(each, judge) for each in result.trials]))
         for result, trial in found
@@ -140,7 +139,7 @@ def top_up(candidates: Sequence[Candidate], before: Mapping[str, DrawnFrom], n: 
     strata: dict[str, list[Candidate]] = {}
     for one in candidates:
         strata.setdefault(one.stratum, []).append(one)
-    frame = frame_of(one.result for one in candidates)
+    frame = frame_of((one.id, one.output) for one in candidates)
     names = _names(strata, before, frame, seed)
     sizes = {name: len(members) for name, members in strata.items()}
     drawn = {name: [one for one in members if one.id in before] for name, members in strata.items()}

@@ -1,12 +1,12 @@
-"""Answers of a case: the digest of its first one, and the agreement of its trials.
+"""Agreement of the trials of a case: in their outputs, and in what the scorers read of them.
 
-Gates work on results without outputs, which would take most of the memory. What they need of the outputs is computed
-when these are left out, and kept on the result of the case.
+Gates work on results without outputs, which would take most of the memory. The agreement is computed when these are
+left out, and kept on the result of the case.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from pytest_evalgate.records.attempts import TrialAgreement
 from pytest_evalgate.text import jsonl
@@ -15,32 +15,6 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Hashable, Sequence
 
     from pytest_evalgate.records.results import CaseResult, Trial
-
-_DIGITS: Final = 16
-
-
-def first_complete(result: CaseResult) -> Trial | None:
-    """Return the first trial of a case with a complete output; None if there is none.
-
-    A case of the base branch, which this branch removed or edited, has none.
-    """
-    if result.case.side == "base":
-        return None
-    return next((trial for trial in result.trials if _is_complete(trial)), None)
-
-
-def _is_complete(trial: Trial) -> bool:
-    return trial.output is not None and trial.output.value is not None and trial.output.finish == "complete"
-
-
-def answer_of(result: CaseResult) -> str:
-    """Return a digest of the first complete output of a case, 16 hexadecimal digits; empty if there is none."""
-    if result.answer:
-        return result.answer
-    trial = first_complete(result)
-    if trial is None or trial.output is None:
-        return ""
-    return jsonl.digest(trial.output.value)[:_DIGITS]
 
 
 def agreement_of(result: CaseResult, judges: Collection[str]) -> TrialAgreement | None:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping  # noqa: TC003 - `runs.record_file` validates records by their types
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Final, Literal
 
 from pytest_evalgate.records.attempts import TrialAgreement  # noqa: TC001 - as below
 from pytest_evalgate.records.cases import Json, Place, Side, golden_id_of, nothing
 from pytest_evalgate.records.raised import Raised  # noqa: TC001 - as above
+from pytest_evalgate.text.detectors import DetectedSpan  # noqa: TC001 - as above
 
 if TYPE_CHECKING:
     from pytest_evalgate.records.calls import CallRecord, Finish
@@ -26,12 +27,21 @@ StopRule = Literal["certainty"]
 """The rule by which a suite may end before its last case: its verdict cannot change any more."""
 
 
+TRAJECTORY_KEYS: Final = ("trajectory", "messages", "tool_calls")
+
+
+"""Keys of an output's metadata, or of its value, that contain the steps of an agent, in order of precedence."""
+
+
 @dataclass(frozen=True, slots=True)
 class Output:
     """The output of the target in one trial; ``value`` is text or any JSON value.
 
-    ``call`` is the call that returned it, if the engine sent one. An output whose ``finish`` is not ``complete`` is
-    not graded: its trial is a miss. ``reasoning`` is not part of the answer, and not graded.
+    ``metadata`` has what the target returned beside the value: the steps of an agent (`TRAJECTORY_KEYS`), ``context``
+    (the passages that it retrieved), and whatever else. ``call`` is the call that returned it, if the engine sent one.
+    An output whose ``finish`` is not ``complete`` is not graded: its trial is a miss. ``reasoning`` is not part of the
+    answer, and not graded. ``value_sha256`` is that of a value that has been left out, for gates that ask whether
+    outputs are those that people labelled.
     """
 
     value: Json
@@ -40,6 +50,7 @@ class Output:
     finish: Finish = "complete"
     call: CallRecord | None = None
     reasoning: str = ""
+    value_sha256: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +59,8 @@ class Score:
 
     ``passed`` is None if ``value`` is: unknown is neither a pass nor a miss. A score that does not ``count``, such as
     that of a judge without calibration, is reported only. ``calls`` are the calls of the scorer; the trial keeps them.
-    ``may_change``: a value that is None for a transient reason, such as a judge's call that timed out.
+    ``may_change``: a value that is None for a transient reason, such as a judge's call that timed out. ``spans`` are
+    what a rule found in the graded text, such as personal data.
     """
 
     name: str
@@ -59,6 +71,7 @@ class Score:
     counts: bool = True
     calls: tuple[CallRecord, ...] = field(default=(), compare=False)
     may_change: bool = field(default=False, compare=False)
+    spans: tuple[DetectedSpan, ...] = ()
 
 
 Graded = tuple[float | None, str]
@@ -142,8 +155,8 @@ class SuitePlan:
 class CaseResult:
     """All trials of one planned case in one run. ``question`` is `Case.question`.
 
-    ``is_final``: an errored case would be errored in another run as well, until something is changed. ``answer`` and
-    ``agreement`` are known if the outputs were left out: see `records.answers`.
+    ``is_final``: an errored case would be errored in another run as well, until something is changed. ``agreement``
+    is that of its trials, if their outputs were left out.
     """
 
     case: PlannedCase
@@ -152,7 +165,6 @@ class CaseResult:
     reason: str = ""
     question: Mapping[str, Json] = field(default_factory=nothing, compare=False)
     is_final: bool = False
-    answer: str = field(default="", compare=False)
     agreement: TrialAgreement | None = field(default=None, compare=False)
 
     @property

@@ -30,7 +30,9 @@ FindingName = Literal[
 """The result of a delta test: the comparison of a run with its baseline."""
 
 
-DeltaTest = Literal["mcnemar-midp", "sign-flip-midp", "paired-t", "cluster-sign-flip-midp", "cluster-t"]
+DeltaTest = Literal[
+    "mcnemar-midp", "sign-flip-midp", "paired-t", "cluster-sign-flip-midp", "cluster-t", "run-labels-t"
+]
 
 
 """Paired test of a delta."""

@@ -18,7 +18,7 @@ from pydantic import Field
 
 from pytest_evalgate.config import DEFAULT_TIER
 from pytest_evalgate.errors import RunFileError
-from pytest_evalgate.records.answers import agreement_of, answer_of
+from pytest_evalgate.records.answers import agreement_of
 from pytest_evalgate.records.results import Run, StopRule, SuitePlan, SuiteRun
 from pytest_evalgate.runs import codec
 from pytest_evalgate.runs.codec import Amount, Count  # noqa: TC001 - pydantic resolves the annotations of _Head
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
     from pytest_evalgate.config import Settings
     from pytest_evalgate.records.cases import Json
-    from pytest_evalgate.records.results import CaseResult, PlannedCase, Trial
+    from pytest_evalgate.records.results import CaseResult, Trial
 
 RUN_FILE: Final = "run.jsonl"
 _AGAIN: Final = "run again with: pytest --eval-gate"
@@ -115,6 +115,7 @@ def write_stream(  # noqa: PLR0913 - the parts of a run file, by name
     stopped: Mapping[str, StopRule] = _NOT_STOPPED,
     info: RunInfo = _UNKNOWN,
     redactor: Redactor = _NO_REDACTION,
+    digests: Collection[str] = (),
     judges: Mapping[str, Collection[str]] = _NO_JUDGES,
 ) -> Run:
     """Write a run file atomically, from results that arrive one by one.
@@ -127,11 +128,12 @@ def write_stream(  # noqa: PLR0913 - the parts of a run file, by name
         stopped: The rule by which a suite ended before its last case, by suite.
         info: The origin of the run.
         redactor: Removes secrets that results may contain.
-        judges: The names of the scores of each suite's judges.
+        digests: Suites whose gates ask whether outputs are those that people labelled.
+        judges: The names of the scores of each suite's judges, whose reasons quote the output.
 
     Returns:
-        The run without outputs and the reasons of scores, which can be large. What gates need of them is kept: the
-        agreement of several trials, and a digest of the outputs of a suite with a judge.
+        The run without outputs and the reasons of scores, which can be large and which gates do not need. Whether the
+        trials of a case agree is computed before.
     """
     suites: list[SuiteRun] = []
     shared: dict[tuple[Trial, ...], tuple[Trial, ...]] = {}  # most cases have equal trials once outputs are left out
@@ -144,26 +146,17 @@ def write_stream(  # noqa: PLR0913 - the parts of a run file, by name
                 redacted = redactor.redact(result)
                 planned = dumps({**codec.encode_case(case), "suite": plan.name})
                 yield f"{planned[:-1]},{redacted[1:]}\n"  # joins two JSON objects; parsing the result takes longer
-                lean = _lean(json.loads(redacted), case, judges.get(plan.name, ()))
+                value = json.loads(redacted)
+                lean = codec.decode_result(value, case, texts=False, digests=plan.name in digests)
+                if len(lean.trials) > 1:
+                    whole = codec.decode_result(value, case)
+                    lean = replace(lean, agreement=agreement_of(whole, judges.get(plan.name, ())))
                 kept.append(replace(lean, trials=shared.setdefault(lean.trials, lean.trials)))
             suites.append(SuiteRun(plan, tuple(kept), stopped.get(plan.name)))
 
     seal = _Seal()
     files.write_atomically(path, seal.over(line.encode("ascii") for line in lines()), patch=seal.patch)
     return replace(run, suites=tuple(suites))
-
-
-def _lean(encoded: dict[str, Json], case: PlannedCase, judges: Collection[str]) -> CaseResult:
-    lean = codec.decode_result(encoded, case, texts=False)
-    repeated = len(lean.trials) > 1
-    if not repeated and not judges:
-        return lean
-    whole = codec.decode_result(encoded, case)
-    return replace(
-        lean,
-        answer=answer_of(whole) if judges else "",
-        agreement=agreement_of(whole, judges) if repeated else None,
-    )
 
 
 def read(path: Path) -> Run:

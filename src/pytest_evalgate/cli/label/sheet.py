@@ -8,21 +8,25 @@ import json
 from typing import TYPE_CHECKING, Final, Literal
 
 from pytest_evalgate.errors import SettingsError
+from pytest_evalgate.judges.label_pairs import FIELD
 from pytest_evalgate.judges.label_rows import cell_of, id_of, read_rows
 from pytest_evalgate.judges.label_sample import DrawnFrom
 from pytest_evalgate.judges.labels import LabelsError
 from pytest_evalgate.judges.question import material_of
+from pytest_evalgate.records.results import Output
 from pytest_evalgate.text import jsonl
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
     from pathlib import Path
 
+    from pytest_evalgate.judges.label_pairs import PairSheetRow
     from pytest_evalgate.judges.label_sample import LabelSample, SampledOutput
     from pytest_evalgate.records.cases import Case, Json
 
 Format = Literal["jsonl", "csv"]
 
+PAIR_COLUMNS: Final = ("id", "input", "expected", "context", "output", "label", FIELD)
 COLUMNS: Final = ("id", "input", "expected", "context", "output", "label", "cluster", "weight", "sample", "batch")
 _FIRST_BATCH: Final = 1
 
@@ -37,6 +41,23 @@ def new_sheet(drawn: Iterable[SampledOutput], cases: Mapping[str, Case], form: F
     writer.writerow(COLUMNS)
     writer.writerows([_cells(row, COLUMNS) for row in rows])
     return text.getvalue()
+
+
+def pair_sheet(rows: Iterable[PairSheetRow], cases: Mapping[str, Case], form: Format, *, header: bool = True) -> str:
+    """Return rows of pairs as a file, or as its further rows without the ``header`` line of CSV."""
+    written = [_pair_row(row, cases.get(row.case_id)) for row in rows]
+    if form == "jsonl":
+        return "".join(map(_line, written))
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerows([PAIR_COLUMNS] if header else [])
+    writer.writerows([_cells(row, PAIR_COLUMNS) for row in written])
+    return text.getvalue()
+
+
+def _pair_row(row: PairSheetRow, case: Case | None) -> dict[str, Json]:
+    fields = {"id": row.id, **_question(case, row.output), "output": row.output, "label": None, FIELD: row.drawn_from}
+    return {name: fields[name] for name in PAIR_COLUMNS if name in fields}
 
 
 def drawn_rows(path: Path) -> dict[str, DrawnFrom]:
@@ -107,14 +128,21 @@ def _cells(row: Mapping[str, Json], columns: Sequence[str]) -> list[str]:
 
 def _row(drawn: SampledOutput, cases: Mapping[str, Case], batch: int) -> dict[str, Json]:
     output, planned = drawn.candidate.output, drawn.candidate.result.case
-    case = cases.get(planned.golden_id)
-    fields: dict[str, Json] = {"id": planned.id, "cluster": planned.cluster, "output": output.value}
-    if case is not None:
-        messages = [dict(message) for message in case.messages]
-        fields["input"] = case.input if case.input is not None else messages or dict(case.vars) or None
-        fields["expected"] = case.expected if case.expected is not None else list(case.expected_any)
-        # the context that a judge gets: the one that the application retrieved, else that of the case
-        fields["context"] = list(material_of(case, output).context)
+    question = _question(cases.get(planned.golden_id), output)
+    fields: dict[str, Json] = {"id": planned.id, "cluster": planned.cluster, "output": output.value, **question}
     present = {name: value for name, value in fields.items() if value not in (None, [])}
     row = {**present, "label": None, "weight": drawn.weight, "sample": str(drawn.drawn_from), "batch": batch}
     return {name: row[name] for name in COLUMNS if name in row}
+
+
+def _question(case: Case | None, output: Output | Json) -> dict[str, Json]:
+    """Return the fields of a row that are those of its case."""
+    if case is None:
+        return {}
+    messages = [dict(message) for message in case.messages]
+    asked = case.input if case.input is not None else messages or dict(case.vars) or None
+    expected = case.expected if case.expected is not None else list(case.expected_any)
+    # the context that a judge gets: the one that the application retrieved, else that of the case
+    whole = output if isinstance(output, Output) else Output(output)
+    fields = {"input": asked, "expected": expected, "context": list(material_of(case, whole).context)}
+    return {name: value for name, value in fields.items() if value not in (None, [])}

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Final, get_args
 
 from pytest_evalgate import golden
 from pytest_evalgate.app.project import Project, suites_of
+from pytest_evalgate.cli.label.pairs import sample_pairs
 from pytest_evalgate.cli.label.sheet import Format, drawn_rows, extended_sheet, new_sheet
 from pytest_evalgate.cli.options import add_run, add_seed, add_suite, whole_number
 from pytest_evalgate.cli.printing import print_result
@@ -40,6 +41,12 @@ def _add_sample_arguments(parser: argparse.ArgumentParser) -> None:
     add_suite(parser, "the only one of the run")
     add_run(parser)
     option("--judge", metavar="NAME", help="judge whose verdicts form the strata (default: the suite's only judge)")
+    option(
+        "--against",
+        metavar="BASE",
+        help="draw pairs of outputs, of this run and of BASE (baseline, or the id of a run), for run_labels of the "
+        "suite",
+    )
     option("--n", type=whole_number(_MAX_OUTPUTS), default=100, help="number of outputs (default: 100)")
     option(
         "--more",
@@ -57,6 +64,8 @@ def _sample(args: argparse.Namespace) -> int:
     project = Project.find()
     run = project.run(args.run_id)
     suite = _only(suites_of(run, args.suite))
+    if args.against is not None:
+        return sample_pairs(args, project, suite, _cases(project.root, run.id, suite))
     judge = args.judge or _asked_judge_of(project, suite)
     candidates = candidates_of(suite.results, judge)
     if not candidates:
