@@ -204,7 +204,7 @@ class LabelDesign:
     """The labels of a stratified sample of one run, and the rates that they estimate.
 
     In 2,000 simulated builds each, for N = 200, 500 and 1,000 and 60, 150 and 300 labels, the 95 % intervals held the
-    true rate in 94.0 to 96.0 % (`fresh_rate`) and 94.0 to 97.0 % (`own_rate`): ``python -m benchmarks.sampled_labels``.
+    true rate in 94.0 to 96.0 % (`fresh_rate`) and 94.0 to 97.0 % (`own_rate`): see ``benchmarks/sampled_labels.py``.
 
     Raises:
         ValueError: there is no stratum.
