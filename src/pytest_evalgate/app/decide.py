@@ -228,6 +228,7 @@ class RunDecider:
             aggregate=suite.aggregate,
             stop=suite.stop,
             judges=self._judges(name, suite, add_problem),
+            metrics=suite.metrics,
         )
 
     def _judges(self, name: str, suite: Suite, add_problem: Callable[[str], None]) -> Mapping[str, JudgeRule]:

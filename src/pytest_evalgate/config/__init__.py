@@ -24,6 +24,16 @@ from pytest_evalgate.config.load import (
     read_file,
     with_places,
 )
+from pytest_evalgate.config.metrics import (
+    LOWER_IS_BETTER,
+    ClassificationMetric,
+    ConfidenceMetric,
+    Metric,
+    MetricGate,
+    RankingMetric,
+    RegressionMetric,
+    SpansMetric,
+)
 from pytest_evalgate.config.suites import (
     DEFAULT_TIER,
     Acknowledgement,
@@ -50,6 +60,14 @@ from pytest_evalgate.config.targets import (
 )
 
 __all__ = [
+    "LOWER_IS_BETTER",
+    "ClassificationMetric",
+    "ConfidenceMetric",
+    "Metric",
+    "MetricGate",
+    "RankingMetric",
+    "RegressionMetric",
+    "SpansMetric",
     "CONFIG_FILE",
     "DEFAULT_TIER",
     "PYPROJECT_FILE",

@@ -11,7 +11,7 @@ from pytest_evalgate.stats.judged import JudgeErrors
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from pytest_evalgate.config import Gate
+    from pytest_evalgate.config import Gate, Metric
     from pytest_evalgate.records.verdicts import Baseline, Calibration
 
 _DEFAULT = NoRegressionGate(kind="no-regression")
@@ -64,6 +64,7 @@ class SuiteRules:
     is_new: bool = False
     judges: Mapping[str, JudgeRule] = field(default_factory=dict)
     looked_for: str = ""
+    metrics: tuple[Metric, ...] = ()
 
     @property
     def effective_gates(self) -> tuple[Gate, ...]:

@@ -57,7 +57,7 @@ def mrr(case: Case, output: Output, /, *, field: Text | None = None) -> Graded:
 def _measured(measure: str, case: Case, output: Output, k: int, field: str | None) -> Graded:
     relevance = wanted_documents(case)
     try:
-        ranked = _ranked(output, field)
+        ranked = ranked_documents(output, field)
     except ValueError as error:
         return 0.0, str(error)
     found = retrieval(ranked, relevance, k)
@@ -87,7 +87,7 @@ def _grade(document: str, grade: Json) -> float:
     return float(grade)
 
 
-def _ranked(output: Output, field: str | None) -> list[str]:
+def ranked_documents(output: Output, field: str | None) -> list[str]:
     """Return the ids in ranked order, or raise ValueError with the reason why there are none."""
     value: Any = loads(output.value) if isinstance(output.value, str) else output.value
     for key in field.split(".") if field else ():
