@@ -119,8 +119,11 @@ def test_the_point_decides_if_it_is_chosen() -> None:
 
 
 def test_the_gate_of_one_class() -> None:
-    cases = [*_classes(150), *[[("d", "a")]] * 4, *[[("d", "d")]] * 6]
-    verdict = _decide(_suite(CLASSES, cases), CLASSES, _gate("recall", of="d", min=0.8), _gate("recall", of="a", min=0.8))
+    rare: list[list[Values]] = [[("d", "a" if at < 4 else "d")] for at in range(10)]
+    cases = [*_classes(150), *rare]
+    verdict = _decide(
+        _suite(CLASSES, cases), CLASSES, _gate("recall", of="d", min=0.8), _gate("recall", of="a", min=0.8)
+    )
     assert [gate.result for gate in verdict.gates] == ["fail", "pass"]
     assert _figure(verdict.metrics[0], "recall", "d").n == 10
 
@@ -190,7 +193,9 @@ def test_a_limit_and_a_drop_are_both_decided() -> None:
 def test_few_pairs_make_the_gate_blind() -> None:
     before = _classes(12, 4)
     now = _classes(12, 5)
-    found = _only(_decide(_suite(CLASSES, now), CLASSES, _gate("macro-f1", max_drop=0.02), baseline=_baseline(CLASSES, before)))
+    found = _only(
+        _decide(_suite(CLASSES, now), CLASSES, _gate("macro-f1", max_drop=0.02), baseline=_baseline(CLASSES, before))
+    )
     assert found.result == "pass"
     assert found.blind_below is not None
     assert found.blind_below > 0.12
@@ -301,7 +306,9 @@ def test_an_unreadable_number_fails_the_gate_unless_it_has_a_value() -> None:
 def test_errors_are_limited_from_above() -> None:
     rng = np.random.default_rng(1)
     cases: list[list[Values]] = [[(value, value + rng.normal(0, 2))] for value in rng.normal(50, 20, 200)]
-    verdict = _decide(_suite(NUMBERS, cases), NUMBERS, _gate("mae", max=2.0), _gate("mae", max=1.0), _gate("r2", min=0.9))
+    verdict = _decide(
+        _suite(NUMBERS, cases), NUMBERS, _gate("mae", max=2.0), _gate("mae", max=1.0), _gate("r2", min=0.9)
+    )
     assert [gate.result for gate in verdict.gates] == ["pass", "fail", "pass"]
     assert [one.name for one in verdict.metrics[0].figures] == ["mae", "rmse", "r2", "pearson", "spearman"]
 

@@ -11,7 +11,12 @@ from hypothesis import strategies as st
 from pytest_evalgate.scorers.spans import Span, count_spans, read_spans
 
 spans = st.lists(
-    st.builds(lambda start, length, label: Span(start, start + length, label), st.integers(0, 20), st.integers(1, 6), st.sampled_from("ab")),
+    st.builds(
+        lambda start, length, label: Span(start, start + length, label),
+        st.integers(0, 20),
+        st.integers(1, 6),
+        st.sampled_from("ab"),
+    ),
     max_size=6,
 )
 

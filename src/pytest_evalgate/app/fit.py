@@ -33,7 +33,6 @@ if TYPE_CHECKING:
 
     from pytest_evalgate.config import Suite
     from pytest_evalgate.protocols import Scorer, Target
-
     from pytest_evalgate.scorers.readings import MetricReader
 
     ScorersOf = Callable[[Case], Sequence[Scorer]]
@@ -236,7 +235,9 @@ def _class_problems(name: str, suite: Suite, own: Sequence[Case]) -> Iterator[st
     for gate in suite.gates or ():
         chosen = gate.of_metrics(suite.metrics) if isinstance(gate, MetricGate) and gate.of else None
         if isinstance(gate, MetricGate) and chosen is not None and gate.of not in known[chosen.title]:
-            near = did_you_mean(gate.of, known[chosen.title]) or f" ({', '.join(sorted(known[chosen.title])[:_TRIED])})"
+            near = (
+                did_you_mean(gate.of, known[chosen.title]) or f" ({', '.join(sorted(known[chosen.title])[:_TRIED])})"
+            )
             place = f"suites.{name}.{place_of(suite, 'gates')}: {gate.kind}"
             yield f'{place}: no case has the label "{gate.of}"{near}'
 

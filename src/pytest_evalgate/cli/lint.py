@@ -290,7 +290,9 @@ class _OfflineSuite:
         names = dict.fromkeys(scorer.name for case in self.cases for scorer in self.scorers_of(case))
         for text in fit.name_problems(self.name, self.suite, self.cases, names):
             yield LintFinding(place, "unknown-name", "error", text)
-        for problem in fit.case_problems(self.cases, self._graders_of, self.target, place=f"suites.{self.name}.target"):
+        for problem in fit.case_problems(
+            self.cases, self._graders_of, self.target, place=f"suites.{self.name}.target"
+        ):
             where = Place(problem.file, problem.line)
             yield LintFinding(where, "unfit", "error", f"{problem.field}: {problem.message}")
         for text in fit.stray_placeholders(self.target, self.cases):

@@ -262,9 +262,7 @@ class MetricGate(Table):
 
     def _candidates(self, metrics: Iterable[Metric]) -> list[Metric]:
         return [
-            metric
-            for metric in metrics
-            if self.metric in (None, metric.title) and self.name in self._figures(metric)
+            metric for metric in metrics if self.metric in (None, metric.title) and self.name in self._figures(metric)
         ]
 
     def _figures(self, metric: Metric) -> tuple[str, ...]:

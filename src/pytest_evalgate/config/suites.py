@@ -143,9 +143,9 @@ class Suite(Table):
     grades empty outputs, which otherwise are misses unless the case expects an empty text.
 
     ``slices`` are tag keys or dotted paths by which results are broken down. ``cluster`` names what dependent cases
-    have in common, such as a conversation. ``metrics`` are figures over all cases together. ``stop = "certainty"`` ends the suite once its verdict cannot change.
-    ``baseline`` is a file or ``git:REF``. An ``advisory`` suite is reported and never fails the build. ``tiers``
-    change settings for some runs.
+    have in common, such as a conversation. ``metrics`` are figures over all cases together. ``stop = "certainty"``
+    ends the suite once its verdict cannot change. ``baseline`` is a file or ``git:REF``. An ``advisory`` suite is
+    reported and never fails the build. ``tiers`` change settings for some runs.
     """
 
     golden: FileNames

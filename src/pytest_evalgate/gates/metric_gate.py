@@ -68,32 +68,39 @@ def decide_limit(gate: MetricGate, measured: MeasuredMetric, completion: Complet
     A figure beyond the limit fails. Otherwise the gate passes if the bound is within the limit, and is inconclusive if
     not.
     """
-    limit = gate.limit or 0.0
     if (problem := problem_of(gate, measured)) is not None:
         return _result(gate, "invalid", None, None, problem)
     bound = measured.bounds[gate.name, gate.of]
     value, reached = bound.value or 0.0, _reached(gate, bound)
-    sign = -1.0 if gate.name in LOWER_IS_BETTER else 1.0
-    what = _text(gate, value)
-    if measured.lacking:
-        # leaving them out would be a way to pass
-        message = f"{what}, without {count(measured.lacking, 'prediction')} that could not be read: set unreadable"
-        return _result(gate, "fail", value, None, message)
-    if sign * value < sign * limit - _FLOAT_NOISE:
-        return _result(gate, "fail", value, reached, f"{what}, {_limit(gate)} required")
-    if completion == "worst" and measured.missing and gate.name in measured.unbounded:
-        message = f"{what} without {count(measured.missing, 'missing output')}, which could be wrong by any amount"
-        return _result(gate, "fail", value, None, message)
+    what = f"{gate.subject} {_number(value)}"
+    if (failure := _failure(gate, measured, value, completion)) is not None:
+        return _result(gate, "fail", value, reached, f"{what}{failure}")
     if gate.bound == "point":
         return _result(gate, "pass", value, None, f"{what}, {_limit(gate)} required")
     if reached is None:
         message = f'{what}: one unit, or equal ones, have no interval: add cases, or set bound = "point"'
         return _result(gate, "invalid", value, None, message)
-    sure = f"{'at most' if sign < 0 else 'at least'} {_number(reached)} with 95% confidence"
-    if sign * reached >= sign * limit - _FLOAT_NOISE:
+    sure = f"{'at most' if gate.name in LOWER_IS_BETTER else 'at least'} {_number(reached)} with 95% confidence"
+    if _is_within(gate, reached):
         return _result(gate, "pass", value, reached, f"{what}, {sure}")
     message = f"{what}, but only {sure}; {_limit(gate)} required: {_more_cases(gate, measured, bound, reached)}"
     return _result(gate, "inconclusive", value, reached, message)
+
+
+def _failure(gate: MetricGate, measured: MeasuredMetric, value: float, completion: Completion) -> str | None:
+    """Return how the figure ``value`` fails the gate, if it does."""
+    if measured.lacking:  # leaving them out would be a way to pass
+        return f", without {count(measured.lacking, 'prediction')} that could not be read: set unreadable"
+    if not _is_within(gate, value):
+        return f", {_limit(gate)} required"
+    if completion == "worst" and measured.missing and gate.name in measured.unbounded:
+        return f" without {count(measured.missing, 'missing output')}, which could be wrong by any amount"
+    return None
+
+
+def _is_within(gate: MetricGate, value: float) -> bool:
+    sign = -1.0 if gate.name in LOWER_IS_BETTER else 1.0
+    return sign * value >= sign * (gate.limit or 0.0) - _FLOAT_NOISE
 
 
 def _reached(gate: MetricGate, bound: Bounds) -> float | None:
@@ -162,10 +169,6 @@ def _result(
 ) -> GateResult:
     bound = bound if gate.bound == "ci" else None
     return GateResult(gate.kind, result, value, bound, gate.limit, message, gate.subject)
-
-
-def _text(gate: MetricGate, value: float) -> str:
-    return f"{gate.subject} {_number(value)}"
 
 
 def _limit(gate: MetricGate) -> str:

@@ -6,9 +6,8 @@ are wrong; a figure that a missing output could make worse without limit is `Pre
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
@@ -25,12 +24,14 @@ from pytest_evalgate.stats.resampling import EARLIER, FigureGroup, Ranked, Sampl
 from pytest_evalgate.text.wording import count
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping, Sequence
+
     import numpy.typing as npt
 
     from pytest_evalgate.config import Metric
     from pytest_evalgate.gates.evidence import Completion
     from pytest_evalgate.gates.trial_columns import TrialColumns
-    from pytest_evalgate.stats.resampling import Array, Key
+    from pytest_evalgate.stats.resampling import Array
 
     Units = npt.NDArray[np.int64] | None
     SampleOf = Callable[[Sequence[TrialColumns], Units], Sample]
@@ -67,9 +68,7 @@ class Prepared:
     lacking: int = 0
 
 
-def prepare(
-    metric: Metric, now: TrialColumns, before: TrialColumns | None, completion: Completion
-) -> Prepared:
+def prepare(metric: Metric, now: TrialColumns, before: TrialColumns | None, completion: Completion) -> Prepared:
     """Prepare a metric on the trials of a run, and on those of its pairs with the baseline if there are any.
 
     Raises:
@@ -130,7 +129,7 @@ def _classification(
     if unread and not notes:
         notes.append(f"{count(unread, 'prediction')} could not be read as a class: counted as wrong")
     cells = confusion.confusion_counts(own, classes)
-    cases = np.bincount(own.label, own.share, minlength=classes)
+    cases = np.bincount(own.label, own.share, minlength=classes).astype(np.float64)
     return Prepared(
         confusion.confusion_groups(names, cases),
         sample,
@@ -194,7 +193,9 @@ def _regression(metric: RegressionMetric, now: TrialColumns, completion: Complet
     notes = [f"{count(lacking, 'prediction')} could not be read as a number: left out"] if lacking else []
     if metric.unreadable is not None:
         filled = sum(one is not None and one[1] is None for one in now.take(~now.missing).values)
-        notes += [f"{count(filled, 'prediction')} could not be read: counted as {metric.unreadable:g}"] if filled else []
+        notes += (
+            [f"{count(filled, 'prediction')} could not be read: counted as {metric.unreadable:g}"] if filled else []
+        )
     return Prepared(
         sums.regression_groups(worst), sample, unbounded=lambda _: True, notes=tuple(notes), lacking=lacking
     )
@@ -256,7 +257,7 @@ _PER_LABEL: Final = 1 + sums.SPAN_COLUMNS
 
 def _spans(now: TrialColumns, before: TrialColumns | None, completion: Completion) -> Prepared:
     runs = [one for one in (now, before) if one is not None]
-    labels = sorted({str(values[at]) for one in runs for values in one.values for at in _starts(values)})
+    labels = sorted({label for one in runs for values in one.values for label, _ in _labelled(values)})
     if not labels:
         raise MetricProblem("no span is expected, and none was found")
     index = {label: at for at, label in enumerate(labels)}
@@ -265,12 +266,10 @@ def _spans(now: TrialColumns, before: TrialColumns | None, completion: Completio
         rows = np.zeros((len(trials.values), 1 + sums.SPAN_COLUMNS * len(labels)))
         rows[:, 0] = 1
         for row, (values, missing) in enumerate(zip(trials.values, trials.missing.tolist(), strict=True)):
-            for at in _starts(values):
-                numbers = values[at + 1 : at + _PER_LABEL] if values is not None else ()
-                if missing and completion == "best":
-                    numbers = (numbers[0],) * sums.SPAN_COLUMNS
-                first = 1 + sums.SPAN_COLUMNS * index[str(values[at])] if values is not None else 0
-                rows[row, first : first + sums.SPAN_COLUMNS] = numbers
+            for label, numbers in _labelled(values):
+                assumed = missing and completion == "best"
+                first = 1 + sums.SPAN_COLUMNS * index[label]
+                rows[row, first : first + sums.SPAN_COLUMNS] = numbers[:1] if assumed else numbers
         return rows
 
     gold = rows_of(now)[:, 1 :: sums.SPAN_COLUMNS].sum(axis=0)
@@ -285,8 +284,8 @@ def _spans(now: TrialColumns, before: TrialColumns | None, completion: Completio
     )
 
 
-def _starts(values: tuple[str | float | None, ...] | None) -> range:
-    """Return where the values of each label begin; an output that could not be read begins with None."""
-    if not values:
-        return range(0)
-    return range(1 if values[0] is None else 0, len(values), _PER_LABEL)
+def _labelled(values: tuple[str | float | None, ...] | None) -> Iterator[tuple[str, tuple[Any, ...]]]:
+    """Yield each label of a trial with its counts; an output that could not be read begins with None."""
+    if values:
+        for at in range(1 if values[0] is None else 0, len(values), _PER_LABEL):
+            yield str(values[at]), values[at + 1 : at + _PER_LABEL]

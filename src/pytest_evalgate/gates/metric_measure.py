@@ -117,7 +117,9 @@ def measure(
     missing = int(np.count_nonzero(now.missing))
     notes = list(prepared.notes)
     if missing:
-        notes.append(f"{count(missing, 'output')} missing: completed as {'wrong' if completion == 'worst' else 'right'}")
+        notes.append(
+            f"{count(missing, 'output')} missing: completed as {'wrong' if completion == 'worst' else 'right'}"
+        )
     figures = tuple(
         _figure(key, bound, prepared.n.get(key[1], len(results)), changes.get(key)) for key, bound in bounds.items()
     )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -10,6 +9,8 @@ import numpy as np
 import numpy.typing as npt
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
     from pytest_evalgate.gates.pairing import Pair
     from pytest_evalgate.records.results import CaseResult, Trial
     from pytest_evalgate.stats.resampling import Array

@@ -73,9 +73,7 @@ class ReadySuite:
     def unread_fields(self) -> tuple[fit.UnreadField, ...]:
         """Fields of the cases that no scorer reads."""
         cases = (case for golden_set in self.sets for case in golden_set)
-        return tuple(
-            fit.unread_fields(cases, lambda case: (*self.grading_of(case).scorers, *self.grading.readers))
-        )
+        return tuple(fit.unread_fields(cases, lambda case: (*self.grading_of(case).scorers, *self.grading.readers)))
 
     @property
     def judges(self) -> tuple[JudgeScorer, ...]:

@@ -65,7 +65,7 @@ def headline(metric: MetricResult) -> str:
 def figure_rows(metric: MetricResult) -> list[Row]:
     """Return the figures over all cases, the headings first; without a baseline, without a column for the change."""
     overall = [figure for figure in metric.figures if not figure.of]
-    rows = [FIGURE_HEADINGS, *((one.name, value_text(one), change_text(one)) for one in overall)]
+    rows: list[Row] = [FIGURE_HEADINGS, *((one.name, value_text(one), change_text(one)) for one in overall)]
     return rows if any(one.change for one in overall) else [row[:2] for row in rows]
 
 
@@ -78,7 +78,11 @@ def class_rows(metric: MetricResult, *, intervals: bool) -> list[Row]:
         cells.setdefault(figure.of, {})[figure.name] = figure
     format_figure = value_text if intervals else lambda figure: number(figure.value)
     rows = [
-        (of, f"{next(iter(figures.values())).n:,}", *(format_figure(figures[one]) if one in figures else _NONE for one in names))
+        (
+            of,
+            f"{next(iter(figures.values())).n:,}",
+            *(format_figure(figures[one]) if one in figures else _NONE for one in names),
+        )
         for of, figures in cells.items()
     ]
     return [("class", "n", *names), *rows] if rows else []
@@ -103,7 +107,7 @@ def bin_rows(metric: MetricResult) -> list[Row]:
 
 
 def terminal_lines(suite: str, verdict: SuiteVerdict, width: int) -> Iterator[Line]:
-    """Render the metrics of a suite.
+    r"""Render the metrics of a suite.
 
     ::
 
@@ -133,7 +137,9 @@ def _indented(rows: Sequence[Row], width: int) -> Iterator[Line]:
 
 
 def _cells(row: Row) -> Row:
-    return tuple(truncate_columns(one_line(cell), _WIDEST_CLASS) if not at else one_line(cell) for at, cell in enumerate(row))
+    return tuple(
+        truncate_columns(one_line(cell), _WIDEST_CLASS) if not at else one_line(cell) for at, cell in enumerate(row)
+    )
 
 
 def _class_table(metric: MetricResult, width: int) -> list[Row]:

@@ -115,7 +115,9 @@ def _read(metric: Metric, case: Case, output: Output | None) -> Values:
 def _classes(metric: ClassificationMetric, case: Case, output: Output | None) -> Values:
     label = class_name(_at(case, metric.label))
     if label is None:
-        raise ScorerError(f"{_without(case, metric.label)}, not a class: a text of at most {_LONGEST_CLASS} characters")
+        raise ScorerError(
+            f"{_without(case, metric.label)}, not a class: a text of at most {_LONGEST_CLASS} characters"
+        )
     if metric.labels and label not in metric.labels:
         raise ScorerError(f"{metric.label} is {format_value(label)}, which is not in labels: add it there")
     return label, class_name(_predicted(output, metric.predicted))

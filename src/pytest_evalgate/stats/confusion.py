@@ -32,15 +32,13 @@ class Predictions:
 
 
 def confusion_counts(trials: Predictions, classes: int) -> npt.NDArray[np.int64]:
-    """Return the numbers of trials by true class and predicted class, shape (C, C + 1); the last column is no class."""
+    """Return the numbers of trials by true and predicted class, shape (C, C + 1); the last column is no class."""
     column = np.where(trials.predicted == NO_CLASS, classes, trials.predicted)
     cells = np.bincount(trials.label * (classes + 1) + column, minlength=classes * (classes + 1))
     return cells.reshape(classes, classes + 1).astype(np.int64)
 
 
-def confusion_sample(
-    runs: tuple[Predictions, ...], classes: int, units: Indices | None = None
-) -> Sample:
+def confusion_sample(runs: tuple[Predictions, ...], classes: int, units: Indices | None = None) -> Sample:
     """Return the sample of cases with the trials of one run, or of two runs of the same cases.
 
     The sums of a run are, in this order: the number of cases, and for each class the correct predictions, all
@@ -73,7 +71,7 @@ def _add(
     """Add the trials that are ``shown`` to the rows of their units."""
     row, label, predicted = kind[shown], trials.label[shown], trials.predicted[shown]
     share = trials.share[shown]
-    np.add.at(rows, (row, 0), share)
+    rows[:, 0] += np.bincount(row, share, minlength=len(rows))
     correct, is_class = label == predicted, predicted != NO_CLASS
     np.add.at(rows, (row[correct], 1 + label[correct]), share[correct])
     np.add.at(rows, (row[is_class], 1 + classes + predicted[is_class]), share[is_class])
@@ -83,12 +81,15 @@ def _add(
 def confusion_groups(names: tuple[str, ...], cases: Array) -> tuple[FigureGroup, ...]:
     """Return the figures over all cases and those of each class; ``cases`` are the numbers of cases of each class.
 
-    The worst imaginary case is a wrong one of the rarest class, whose errors count most in the mean over classes.
+    The worst imaginary case is one of the rarest class that is taken for the next rarest: their errors count most in
+    the mean over classes.
     """
     classes = len(names)
-    present = np.where(cases > 0, cases, np.inf)
-    rarest = np.zeros(classes)
-    rarest[int(np.argmin(present))] = 1
+    order = np.argsort(np.where(cases > 0, cases, np.inf), kind="stable")
+    rarest, other = np.zeros(classes), np.zeros(classes)
+    rarest[order[0]] = 1
+    if np.count_nonzero(cases) > 1:
+        other[order[1]] = 1
     none, every = np.zeros(classes), np.ones(classes)
 
     def unit(correct: Array, predicted: Array, truth: Array) -> Array:
@@ -111,7 +112,7 @@ def confusion_groups(names: tuple[str, ...], cases: Array) -> tuple[FigureGroup,
         return {(name, ""): value for name, value in overall_figures(*_parts(sums, classes)).items()}
 
     return (
-        FigureGroup(overall, unit(none, none, rarest), unit(rarest, rarest, rarest)),
+        FigureGroup(overall, unit(none, other, rarest), unit(rarest, rarest, rarest)),
         FigureGroup(of_class, unit(none, every, every), unit(every, every, every)),
         FigureGroup(f1_of_class, unit(none, none, every), unit(every, every, every)),
     )
@@ -143,7 +144,8 @@ def overall_figures(correct: Array, predicted: Array, truth: Array) -> dict[str,
 
 
 def _ratio(above: Array, below: Array) -> Array:
-    return np.divide(above, below, out=np.full(np.shape(above), np.nan), where=below > 0)
+    ratio: Array = np.divide(above, below, out=np.full(np.shape(above), np.nan), where=below > 0)
+    return ratio
 
 
 def _mean(values: Array) -> Array:

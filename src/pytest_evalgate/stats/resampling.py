@@ -87,7 +87,8 @@ def _correlation(x: Array, y: Array, weights: Array) -> Array:
 
 
 def _ratio(above: Array, below: Array) -> Array:
-    return np.divide(above, below, out=np.full(np.shape(above), np.nan), where=below > 0)
+    ratio: Array = np.divide(above, below, out=np.full(np.shape(above), np.nan), where=below > 0)
+    return ratio
 
 
 @dataclass(frozen=True, slots=True)
@@ -212,7 +213,9 @@ def bootstrap(
             found[key] = _bounds(float(value), low[key], high[key], sample.units)
     ones = np.ones((1, len(sample.rows)))
     for one in sample.ranked:
-        found[one.key] = _bounds(float(one.of_counts(ones)[0]), drawn.ranked[one.key], drawn.ranked[one.key], sample.units)
+        found[one.key] = _bounds(
+            float(one.of_counts(ones)[0]), drawn.ranked[one.key], drawn.ranked[one.key], sample.units
+        )
     return found
 
 
@@ -266,7 +269,12 @@ _ROUNDING = 1e-12
 
 
 def paired_bootstrap(
-    sample: Sample, groups: Sequence[FigureGroup], seed: Hashable, errors: frozenset[str], *, shift: Array | None = None
+    sample: Sample,
+    groups: Sequence[FigureGroup],
+    seed: Hashable,
+    errors: frozenset[str],
+    *,
+    shift: Array | None = None,
 ) -> dict[Key, FigureDelta]:
     """Return the change of each figure that is defined in both runs.
 
@@ -328,4 +336,3 @@ def _delta(
 
 def _known(values: Array) -> Array:
     return values[~np.isnan(values)]
-

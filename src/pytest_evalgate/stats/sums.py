@@ -5,11 +5,14 @@ Each is a function of sums over cases, so that it can be resampled (`stats.resam
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from pytest_evalgate.stats.resampling import Array, FigureGroup, Key
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
 
 SPAN_COLUMNS = 5
 """Sums of one label of spans: gold, predicted, exact, gold that is met, predicted that is met."""
@@ -46,7 +49,8 @@ def regression_groups(worst_error: float) -> tuple[FigureGroup, ...]:
 
 def _ratio(above: Array, below: Array) -> Array:
     tiny = np.finfo(np.float64).tiny
-    return np.divide(above, below, out=np.full(np.shape(above), np.nan), where=below > tiny)
+    ratio: Array = np.divide(above, below, out=np.full(np.shape(above), np.nan), where=below > tiny)
+    return ratio
 
 
 def equal_mass_edges(confidence: Array, bins: int) -> Array:

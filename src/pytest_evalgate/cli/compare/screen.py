@@ -117,7 +117,12 @@ def _suite(suite: SuiteComparison, command: str) -> Iterator[str]:
 def _metric(suite: str, metric: MetricResult) -> Iterator[str]:
     """Yield the figures of a metric on both sides; those of a class only if they changed."""
     rows = [
-        (f"{one.name} {one.of}".rstrip(), number(one.change.before), number(one.change.before + one.change.delta), figure_change(one))
+        (
+            f"{one.name} {one.of}".rstrip(),
+            number(one.change.before),
+            number(one.change.before + one.change.delta),
+            figure_change(one),
+        )
         for one in metric.figures
         if one.change is not None and (not one.of or one.change.delta)
     ]

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from pytest_evalgate.judges.rates import JudgeRate
     from pytest_evalgate.judges.threshold import Bin, Point
 
+
 def reliability(name: str, bins: Sequence[Bin], *, probabilities: bool) -> Chart:
     """Draw the reliability diagram: share of human passes by score of the judge, with the size of each bin below.
 
