@@ -135,7 +135,7 @@ def test_the_matrix_has_a_class_of_unreadable_predictions() -> None:
     assert metric.matrix.labels == ("a", "b", "(unreadable)")
     assert metric.matrix.counts == ((1, 0, 1), (1, 1, 0), (0, 0, 0))
     assert _figure(metric, "accuracy").value == 0.5
-    assert metric.notes == ("1 prediction could not be read as a class: counted as wrong",)
+    assert metric.notes == ("1 prediction is none of the classes: counted as wrong",)
 
 
 def test_labels_make_all_other_predictions_unreadable() -> None:

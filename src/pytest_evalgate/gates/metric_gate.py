@@ -155,7 +155,8 @@ def _blindness(gate: MetricGate, change: FigureDelta, most: float, largest: floa
 def combine(parts: Sequence[GateResult]) -> GateResult:
     """Return the result of a gate with a limit and an accepted change: that of the worse part, with both messages."""
     parts = sorted(parts, key=lambda part: _WORST_FIRST.index(part.result))
-    return replace(parts[0], message="; ".join(part.message for part in parts))
+    p = next((part.p for part in parts if part.p is not None), None)
+    return replace(parts[0], message="; ".join(part.message for part in parts), p=p)
 
 
 def _changed(gate: MetricGate, result: VerdictName, change: FigureDelta, message: str) -> GateResult:

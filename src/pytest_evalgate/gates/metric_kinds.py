@@ -127,7 +127,9 @@ def _classification(
         shift = np.concatenate([[0.0], np.zeros(classes), np.full(classes, wrong), np.full(classes, unlabelled)])
     unread = int(np.count_nonzero((own.predicted == confusion.NO_CLASS) & ~now.missing[now.is_known()]))
     if unread and not notes:
-        notes.append(f"{count(unread, 'prediction')} could not be read as a class: counted as wrong")
+        notes.append(
+            f"{count(unread, 'prediction')} {'is' if unread == 1 else 'are'} none of the classes: counted as wrong"
+        )
     cells = confusion.confusion_counts(own, classes)
     cases = np.bincount(own.label, own.share, minlength=classes).astype(np.float64)
     return Prepared(
