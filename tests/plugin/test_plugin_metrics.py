@@ -22,7 +22,8 @@ def _suite(project: Project, outputs: dict[str, str], extra: str = _CLASSES, gat
     project.write("outputs.jsonl", "".join(f"{json.dumps(row)}\n" for row in recorded))
     project.write(
         "evalgate.toml",
-        f'[suites.faq]\ngolden = "golden/faq.jsonl"\ntarget = {{ recorded = "outputs.jsonl" }}\n{extra}\ngates = {gates}\n',
+        '[suites.faq]\ngolden = "golden/faq.jsonl"\ntarget = { recorded = "outputs.jsonl" }\n'
+        f"{extra}\ngates = {gates}\n",
     )
 
 

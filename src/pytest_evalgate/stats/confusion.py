@@ -82,7 +82,7 @@ def confusion_groups(names: tuple[str, ...], cases: Array) -> tuple[FigureGroup,
     """Return the figures over all cases and those of each class; ``cases`` are the numbers of cases of each class.
 
     The worst imaginary case is one of the rarest class that is taken for the next rarest: their errors count most in
-    the mean over classes.
+    the mean over classes. An imaginary pair changes a bit of every class, in proportion to their sizes.
     """
     classes = len(names)
     order = np.argsort(np.where(cases > 0, cases, np.inf), kind="stable")
@@ -90,7 +90,7 @@ def confusion_groups(names: tuple[str, ...], cases: Array) -> tuple[FigureGroup,
     rarest[order[0]] = 1
     if np.count_nonzero(cases) > 1:
         other[order[1]] = 1
-    none, every = np.zeros(classes), np.ones(classes)
+    none, every, typical = np.zeros(classes), np.ones(classes), cases / cases.sum()
 
     def unit(correct: Array, predicted: Array, truth: Array) -> Array:
         return np.concatenate([[1.0], correct, predicted, truth])
@@ -112,7 +112,12 @@ def confusion_groups(names: tuple[str, ...], cases: Array) -> tuple[FigureGroup,
         return {(name, ""): value for name, value in overall_figures(*_parts(sums, classes)).items()}
 
     return (
-        FigureGroup(overall, unit(none, other, rarest), unit(rarest, rarest, rarest)),
+        FigureGroup(
+            overall,
+            unit(none, other, rarest),
+            unit(rarest, rarest, rarest),
+            (unit(none, typical, typical), unit(typical, typical, typical)),
+        ),
         FigureGroup(of_class, unit(none, every, every), unit(every, every, every)),
         FigureGroup(f1_of_class, unit(none, none, every), unit(every, every, every)),
     )
