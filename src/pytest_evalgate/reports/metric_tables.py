@@ -23,6 +23,9 @@ _MOST_CLASSES: Final = 10
 """Classes of a matrix in a terminal, and on a page of Markdown three times as many."""
 
 _HEADLINES: Final = {"classification": ("accuracy", "macro-f1"), "spans": ("exact-f1", "partial-f1")}
+_PARTS: Final = {"parity": "groups", "spans": "label"}
+"""What the figures of a part of the cases belong to, by kind of metric; else a class."""
+
 _NONE: Final = "-"
 FIGURE_HEADINGS: Final = ("figure", "value (95% CI)", "change (95% CI)")
 
@@ -54,17 +57,24 @@ def change_text(figure: Figure) -> str:
 
 def headline(metric: MetricResult) -> str:
     """Return the first figures of a metric on one line: ``accuracy 0.912 (0.861-0.944), macro-f1 0.870 (...)``."""
-    overall = [figure for figure in metric.figures if not figure.of]
-    wanted = _HEADLINES.get(metric.kind, tuple(figure.name for figure in overall[:2]))
-    shown = [figure for figure in overall if figure.name in wanted]
+    overall = [figure for figure in metric.figures if not figure.of] or metric.figures
+    wanted = _HEADLINES.get(metric.kind)
+    shown = overall[:2] if wanted is None else [figure for figure in overall if figure.name in wanted]
     if not shown:
         return metric.notes[0] if metric.notes else f"no figure of {count(metric.n, 'case')}"
-    return ", ".join(f"{figure.name} {value_text(figure)}" for figure in shown)
+    return ", ".join(f"{subject(figure)} {value_text(figure)}" for figure in shown)
+
+
+def subject(figure: Figure) -> str:
+    """Return the name of a figure: ``macro-f1``, ``recall of urgent``."""
+    return f"{figure.name} of {figure.of}" if figure.of else figure.name
 
 
 def figure_rows(metric: MetricResult) -> list[Row]:
     """Return the figures over all cases, the headings first; without a baseline, without a column for the change."""
     overall = [figure for figure in metric.figures if not figure.of]
+    if not overall:
+        return []
     rows: list[Row] = [FIGURE_HEADINGS, *((one.name, value_text(one), change_text(one)) for one in overall)]
     return rows if any(one.change for one in overall) else [row[:2] for row in rows]
 
@@ -85,7 +95,7 @@ def class_rows(metric: MetricResult, *, intervals: bool) -> list[Row]:
         )
         for of, figures in cells.items()
     ]
-    return [("class", "n", *names), *rows] if rows else []
+    return [(_PARTS.get(metric.kind, "class"), "n", *names), *rows] if rows else []
 
 
 def matrix_rows(metric: MetricResult) -> list[Row]:
@@ -177,7 +187,7 @@ def markdown_details(verdict: SuiteVerdict) -> Iterator[str]:
 
 def _markdown_table(rows: Sequence[Row]) -> str:
     headings, *body = rows
-    return table([prose(cell) for cell in headings], [(name(first), *map(prose, rest)) for first, *rest in body])
+    return table([prose(cell) for cell in headings], [(name(first), *rest) for first, *rest in body])
 
 
 def markdown_lines(suite: str, verdict: SuiteVerdict) -> Iterator[str]:
@@ -191,6 +201,5 @@ def gated_figures(verdict: SuiteVerdict) -> Iterator[tuple[str, str]]:
     gated = {phrases.gate_name(gate).removeprefix("metric ") for gate in verdict.gates if gate.kind == "metric"}
     for metric in verdict.metrics:
         for figure in metric.figures:
-            subject = f"{figure.name} of {figure.of}" if figure.of else figure.name
-            if figure.value is not None and (not figure.of or subject in gated):
-                yield f"{metric.name}.{subject}", f"{figure.value:.6g}"
+            if figure.value is not None and (not figure.of or subject(figure) in gated):
+                yield f"{metric.name}.{subject(figure)}", f"{figure.value:.6g}"

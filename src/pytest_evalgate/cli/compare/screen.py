@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 from pytest_evalgate.cli.printing import WIDTH, wrapped
 from pytest_evalgate.reports.metric_tables import change_text as figure_change
-from pytest_evalgate.reports.metric_tables import number
+from pytest_evalgate.reports.metric_tables import number, subject
 from pytest_evalgate.reports.phrases import change_text
 from pytest_evalgate.reports.terminal import verdict_line
 from pytest_evalgate.text.escape import one_line
