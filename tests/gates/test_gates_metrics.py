@@ -22,8 +22,10 @@ from pytest_evalgate.config import (
 )
 from pytest_evalgate.engine import combine_trials
 from pytest_evalgate.gates import SuiteRules, decide
+from pytest_evalgate.records.cases import Case
 from pytest_evalgate.records.results import CaseResult, Output, Reading, Run, SuiteRun, Trial
 from pytest_evalgate.records.verdicts import Baseline, BaselineCase
+from pytest_evalgate.scorers.readings import MetricReader
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -379,3 +381,26 @@ def test_the_same_run_has_the_same_verdict() -> None:
     rules = SuiteRules((_gate("macro-f1", min=0.8),), metrics=(CLASSES,))
     once, again = (decide(Run("r", "", None, (suite,)), {"faq": rules}, warn_inconclusive=True) for _ in range(2))
     assert once == again
+
+
+def test_rankings_have_the_means_of_trec_eval() -> None:
+    import pytrec_eval  # noqa: PLC0415 - dev only
+
+    rng = np.random.default_rng(6)
+    grades = {
+        f"q{at}": {f"d{doc}": int(grade) for doc, grade in enumerate(rng.integers(0, 3, 12))} | {"d99": 1}
+        for at in range(40)
+    }
+    runs = {query: {f"d{doc}": float(score) for doc, score in enumerate(rng.random(20))} for query in grades}
+    reader = MetricReader(RankingMetric(kind="ranking", k=5))
+    results = []
+    for at, (query, scores) in enumerate(runs.items()):
+        ranked = sorted(scores, key=lambda document: -scores[document])
+        read = reader.read(Case(query, expected=grades[query]), Output(ranked))
+        results.append(combine_trials(planned(query, at + 1), [Trial(0, 1.0, Output("x"), readings=(read,))]))
+    [found] = _decide(suite_of(results), reader.metric).metrics
+    names = {"ndcg@5": "ndcg_cut_5", "mrr": "recip_rank", "precision@5": "P_5", "recall@5": "recall_5"}
+    each = pytrec_eval.RelevanceEvaluator(grades, {"ndcg_cut", "recip_rank", "P", "recall"}).evaluate(runs)
+    for ours, theirs in names.items():
+        wanted = sum(one[theirs] for one in each.values()) / len(each)
+        assert _figure(found, ours).value == pytest.approx(wanted, abs=1e-9)

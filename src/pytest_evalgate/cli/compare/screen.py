@@ -118,7 +118,7 @@ def _metric(suite: str, metric: MetricResult) -> Iterator[str]:
     """Yield the figures of a metric on both sides; those of a class only if they changed."""
     rows = [
         (
-            f"{one.name} {one.of}".rstrip(),
+            subject(one),
             number(one.change.before),
             number(one.change.before + one.change.delta),
             figure_change(one),
@@ -127,7 +127,7 @@ def _metric(suite: str, metric: MetricResult) -> Iterator[str]:
         if one.change is not None and (not one.of or one.change.delta)
     ]
     if not rows:
-        yield from _wrapped(f"{suite}, {metric.name}: {metric.notes[0] if metric.notes else 'no figure to compare'}")
+        yield from _wrapped(f"{suite}, {metric.name}: {metric.notes[-1] if metric.notes else 'no figure to compare'}")
     yield from _list((metric.name.upper(), "A", "B", "change (95% CI)"), rows)
 
 
