@@ -18,12 +18,12 @@ if TYPE_CHECKING:
 _CELL: Final = 44
 _NAMES: Final = 150
 _NAME: Final = 18
-"""Characters of a class beside the matrix."""
+"""Characters of a class beside and above the matrix."""
 
-_SHORT: Final = 6
-"""Characters of a class above a cell."""
+_HEAD: Final = 132
+_SLANT: Final = 40
+"""Degrees by which the names above the columns are turned, so that they do not overlap."""
 
-_HEAD: Final = 84
 _MOST: Final = 30
 """Classes of a matrix that is drawn; the cells of a larger one would be too small to read."""
 
@@ -41,13 +41,13 @@ def confusion(title: str, matrix: ConfusionMatrix) -> Chart:
     labels, rows = matrix.labels, [*enumerate(zip(matrix.labels, matrix.counts, strict=True))]
     right = sum(cells[at] for at, (_, cells) in rows)
     total = sum(map(sum, matrix.counts))
-    size = _NAMES + _CELL * len(labels) + 24, _HEAD + _CELL * len(labels) + 40
+    size = _NAMES + _CELL * len(labels) + 100, _HEAD + _CELL * len(labels) + 40
     parts = [
         *(_cell(row, column, n, sum(cells)) for row, (_, cells) in rows for column, n in enumerate(cells) if n),
-        texts("end", "name", (((_NAMES - 8, _middle(row) + 4), _short(label, _NAME)) for row, (label, _) in rows)),
-        texts("middle", "small", (((_across(at), _HEAD - 8), _short(one, _SHORT)) for at, one in enumerate(labels))),
-        text((_NAMES, _HEAD - 28), "predicted"),
-        text((16, _HEAD - 28), "true"),
+        texts("end", "name", (((_NAMES - 8, _middle(row) + 4), _short(label)) for row, (label, _) in rows)),
+        *(_column_name(at, label) for at, label in enumerate(labels)),
+        text((_NAMES, 44), "predicted"),
+        text((16, _HEAD - 8), "true"),
         texts(
             "middle",
             "",
@@ -90,8 +90,13 @@ def _across(column: int) -> float:
     return _NAMES + _CELL * (column + 0.5)
 
 
-def _short(label: str, room: int) -> str:
-    return truncate_columns(shown(label), room)
+def _short(label: str) -> str:
+    return truncate_columns(shown(label), _NAME)
+
+
+def _column_name(column: int, label: str) -> str:
+    turned = f"translate({px(_across(column))} {px(_HEAD - 8)}) rotate(-{_SLANT})"
+    return f'<g class="name" transform="{turned}">{text((0, 0), _short(label))}</g>'
 
 
 def stated_reliability(title: str, bins: Sequence[ReliabilityBin]) -> Chart:
