@@ -80,6 +80,15 @@ def test_no_line_is_wider_than_the_terminal(screen: Screen, width: int) -> None:
     assert max(map(width_of, _terminal(view, width))) <= width
 
 
+def test_a_table_that_is_too_wide_is_split(screen: Screen) -> None:
+    names = [f"{match}-{figure}" for match in ("exact", "partial") for figure in ("precision", "recall", "f1")]
+    spans = replace(CLASSES, kind="spans", figures=tuple(Figure(name, 0.5, 9, None, "EMAIL") for name in names))
+    lines = _terminal(_view(screen, spans), 80)
+    assert "    label  n  exact-precision  exact-recall  exact-f1  partial-precision" in lines
+    assert "    label  n  partial-recall  partial-f1" in lines
+    assert "    EMAIL  9  0.500           0.500" in lines
+
+
 def test_a_matrix_of_many_classes_is_left_to_the_report(screen: Screen) -> None:
     labels = tuple(f"c{at}" for at in range(11))
     many = replace(CLASSES, matrix=ConfusionMatrix(labels, tuple((1,) * 11 for _ in labels)))

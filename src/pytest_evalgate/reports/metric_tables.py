@@ -134,7 +134,8 @@ def terminal_lines(suite: str, verdict: SuiteVerdict, width: int) -> Iterator[Li
         yield from wrap_lines(head if metric.figures else f"{head}: {one_line(headline(metric))}", width)
         if metric.figures:
             yield from _indented(figure_rows(metric), width)
-            yield from _indented(_class_table(metric, width), width)
+            for part in _class_tables(metric, width - 4):
+                yield from _indented(part, width)
             yield from _matrix_lines(metric, width)
             yield from _indented(bin_rows(metric), width)
             for note in metric.notes:
@@ -152,12 +153,26 @@ def _cells(row: Row) -> Row:
     )
 
 
-def _class_table(metric: MetricResult, width: int) -> list[Row]:
-    """Return the table of classes with intervals if that fits, else without."""
+def _class_tables(metric: MetricResult, room: int) -> Iterator[list[Row]]:
+    """Yield the table of classes: with intervals if that fits, else without, below each other if that is too wide."""
     rows = class_rows(metric, intervals=True)
-    if rows and max(map(width_of, align([_cells(row) for row in rows]))) > width - 4:
-        return class_rows(metric, intervals=False)
-    return rows
+    if not rows or _fits(rows, room):
+        yield rows
+        return
+    rows = class_rows(metric, intervals=False)
+    first, columns = 2, len(rows[0])
+    while first < columns:
+        last = next((end for end in range(columns, first + 1, -1) if _fits(_part(rows, first, end), room)), first + 1)
+        yield _part(rows, first, last)
+        first = last
+
+
+def _part(rows: Sequence[Row], first: int, last: int) -> list[Row]:
+    return [(*row[:2], *row[first:last]) for row in rows]
+
+
+def _fits(rows: Sequence[Row], room: int) -> bool:
+    return max(map(width_of, align([_cells(row) for row in rows]))) <= room
 
 
 def _matrix_lines(metric: MetricResult, width: int) -> Iterator[Line]:
