@@ -8,6 +8,7 @@ import pytest
 from pydantic import ValidationError
 
 from pytest_evalgate.config import Suite
+from pytest_evalgate.config.advice import about_unknown
 
 CLASSES = {"kind": "classification"}
 
@@ -64,6 +65,16 @@ def test_a_gate_names_its_metric_if_several_have_the_figure() -> None:
     [chosen] = suite.gates
     assert chosen.kind == "metric"
     assert chosen.of_metrics(suite.metrics) is suite.metrics[1]
+
+
+def test_a_table_in_place_of_a_list_is_refused() -> None:
+    with pytest.raises(ValidationError, match="metrics is a list of tables: write metrics = "):
+        Suite.model_validate({"golden": "g.jsonl", "metrics": CLASSES})
+
+
+def test_the_key_that_was_meant_is_named() -> None:
+    settings = {"suites": {"faq": {"metrics": [{"kind": "spans", "lable": "expected"}]}}}
+    assert about_unknown(("suites", "faq", "metrics", 0, "lable"), settings) == '; did you mean "label"?'
 
 
 def test_a_suite_without_metrics_has_no_metric_gate() -> None:

@@ -269,6 +269,13 @@ class MetricGate(Table):
         return metric.class_figures if self.of else metric.figures
 
 
+def metric_list(value: Any) -> Any:
+    """Refuse a table, as ``[suites.NAME.metrics]`` and ``metrics = {}`` write it."""
+    if isinstance(value, dict):
+        raise ValueError('metrics is a list of tables: write metrics = [{ kind = "classification" }]')  # noqa: TRY004 - pydantic takes ValueError
+    return value
+
+
 def unique_titles(metrics: Sequence[Metric]) -> None:
     """Raise ValueError if two metrics have the same name."""
     titles = [metric.title for metric in metrics]

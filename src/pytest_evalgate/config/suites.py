@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final, Literal, Self
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from pytest_evalgate.config.gates import Gate, MustPassGate, SliceGate, gate_list
-from pytest_evalgate.config.metrics import Metric, MetricGate, unique_titles
+from pytest_evalgate.config.metrics import Metric, MetricGate, metric_list, unique_titles
 from pytest_evalgate.config.tables import Amount, FileNames, Judge, Model, Report, Seconds, Share, Table, TextForm
 from pytest_evalgate.config.targets import ModelTarget, TargetTable
 from pytest_evalgate.errors import SettingsError
@@ -52,6 +52,8 @@ def _scorer_spec(value: Any) -> Any:
 ScorerSpec = Annotated[
     str | dict[str, Any], BeforeValidator(_scorer_spec, json_schema_input_type=str | dict[str, Any])
 ]
+_MetricList = tuple[Metric, ...]
+Metrics = Annotated[_MetricList, BeforeValidator(metric_list, json_schema_input_type=_MetricList)]
 _GateList = tuple[Gate, ...] | None
 Gates = Annotated[_GateList, BeforeValidator(gate_list, json_schema_input_type=_GateList), AfterValidator(_some_gates)]
 
@@ -159,7 +161,7 @@ class Suite(Table):
     aggregate: Aggregate = "mean"
     slices: tuple[str, ...] = ()
     cluster: str | None = None
-    metrics: tuple[Metric, ...] = ()
+    metrics: Metrics = ()
     stop: Literal["certainty", "never"] = "certainty"
     baseline: str | None = None
     gates: Gates = None
