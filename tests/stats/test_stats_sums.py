@@ -130,3 +130,20 @@ def test_a_single_unit_has_no_interval() -> None:
     assert found["mrr", ""].interval is None
     with pytest.raises(ValueError, match="units"):
         paired_bootstrap(Sample.of(np.hstack([rows, rows])), sums.mean_groups(["mrr"]), "s", ERRORS)
+
+
+def test_equal_predictions_have_no_correlation() -> None:
+    truth = np.arange(20.0) + 1e6
+    found = bootstrap(_regression_sample(truth, np.full(20, 0.1)), sums.regression_groups(0.0), "s")
+    assert (found["pearson", ""].value, found["spearman", ""].value) == (None, None)
+    equal = bootstrap(_regression_sample(np.full(20, 0.1), truth), sums.regression_groups(0.0), "s")
+    assert equal["r2", ""].value is None
+
+
+def test_few_changed_cases_prove_nothing() -> None:
+    """Three cases that got worse are drawn in 95 % of the draws; an exact sign test has a mid-p of 0.0625."""
+    truth = np.random.default_rng(1).normal(size=300)
+    for changed, proven in ((3, False), (6, True)):
+        now = truth + np.where(np.arange(300) < changed, 5.0, 0.0)
+        found = paired_bootstrap(_regression_sample(truth, now, truth), sums.regression_groups(0.0), "s", ERRORS)
+        assert (found["mae", ""].p_worse() <= 0.05) is proven

@@ -14,6 +14,8 @@ from pytest_evalgate.stats.resampling import Array, FigureGroup, Key
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+_ROUNDING = 1e-12
+
 SPAN_COLUMNS = 5
 """Sums of one label of spans: gold, predicted, exact, gold that is met, predicted that is met."""
 
@@ -33,7 +35,7 @@ def regression_groups(worst_error: float) -> tuple[FigureGroup, ...]:
 
     def compute(sums: Array) -> Mapping[Key, Array]:
         n, absolute, squared, y, yy, x, xx, xy = np.moveaxis(sums, -1, 0)
-        spread_y, spread_x = yy - y**2 / n, xx - x**2 / n
+        spread_y, spread_x = _spread(n, y, yy), _spread(n, x, xx)
         return {
             ("mae", ""): absolute / n,
             ("rmse", ""): np.sqrt(squared / n),
@@ -45,6 +47,12 @@ def regression_groups(worst_error: float) -> tuple[FigureGroup, ...]:
     worst = np.array([1, error, error**2, 0, 0, error, error**2, 0]) if error else np.zeros(8)
     best = np.array([1.0, 0, 0, 0, 0, 0, 0, 0]) if error else np.zeros(8)
     return (FigureGroup(compute, worst, best),)
+
+
+def _spread(n: Array, total: Array, squares: Array) -> Array:
+    """Return the sum of squared deviations from the mean; 0 if it is no more than a rounding error."""
+    spread = squares - total**2 / n
+    return np.where(spread > _ROUNDING * squares, spread, 0.0)
 
 
 def _ratio(above: Array, below: Array) -> Array:
