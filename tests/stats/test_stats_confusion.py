@@ -152,26 +152,33 @@ def test_the_paired_change_of_equal_runs_is_zero() -> None:
     assert found["macro-f1", ""].p_worse() > 0.5
 
 
-def _pair(rng: np.random.Generator, n: int, drop: float) -> tuple[Predictions, Predictions]:
-    label = rng.choice(3, n, p=[0.5, 0.3, 0.2]).astype(np.intp)
-    other = (label + rng.integers(1, 3, n)) % 3
-    easy = rng.random(n)
-    before = np.where(easy < 0.85, label, other)
-    flips = rng.random(n) < 0.08
-    now = np.where(flips, np.where(rng.random(n) < 0.85 - drop / 0.08, label, other), before)
-    return _predictions(label, now.astype(np.intp)), _predictions(label, before.astype(np.intp))
+def _population(drop: float) -> npt.NDArray[np.float64]:
+    """Return the probability of each (label, before, now) of three unequal classes, shape (3, 3, 3)."""
+    right = np.full((3, 3), 0.075) + np.eye(3) * 0.775
+    worse = right + drop * (0.5 - 1.5 * np.eye(3))
+    again = 0.3 * worse[:, None, :] + 0.7 * np.eye(3)[None]  # 30 % of the predictions are drawn again
+    return np.array([0.6, 0.3, 0.1])[:, None, None] * right[:, :, None] * again
 
 
-def test_a_real_drop_is_found_and_chance_is_not() -> None:
-    rng = np.random.default_rng(11)
-    shares = []
-    for drop in (0.0, 0.065):
-        found = []
-        for build in range(16):
-            runs = _pair(rng, 300, drop)
-            groups = confusion_groups(("a", "b", "c"), np.bincount(runs[0].label, minlength=3).astype(float))
-            change = paired_bootstrap(confusion_sample(runs, 3), groups, build, NO_ERRORS)["macro-f1", ""]
-            found.append(change.p_worse() <= 0.05)
-        shares.append(float(np.mean(found)))
-    assert shares[0] <= 0.2  # at most 3 of 16 by chance
-    assert shares[1] >= 0.8
+def _macro_f1(cells: npt.NDArray[np.float64]) -> float:
+    return float((2 * cells.diagonal() / (cells.sum(axis=0) + cells.sum(axis=1))).mean())
+
+
+def test_the_interval_contains_the_true_change_and_chance_is_not_a_drop() -> None:
+    """benchmarks/suite_metrics.py does the same with 2,000 builds."""
+    builds = 20
+    for drop, fewest, most in ((0.0, 0, 4), (0.3, 17, builds)):
+        cells = _population(drop)
+        true = _macro_f1(cells.sum(axis=1)) - _macro_f1(cells.sum(axis=2))
+        rng = np.random.default_rng(round(100 * drop))
+        covered = failed = 0
+        for build in range(builds):
+            drawn = np.unravel_index(rng.choice(27, 300, p=cells.ravel()), cells.shape)
+            label, before, now = (part.astype(np.intp) for part in drawn)
+            groups = confusion_groups(("a", "b", "c"), np.bincount(label, minlength=3).astype(np.float64))
+            runs = _predictions(label, now), _predictions(label, before)
+            found = paired_bootstrap(confusion_sample(runs, 3), groups[:1], build, NO_ERRORS)["macro-f1", ""]
+            covered += found.interval[0] <= true <= found.interval[1]
+            failed += found.p_worse() <= 0.05
+        assert covered >= 17
+        assert fewest <= failed <= most
