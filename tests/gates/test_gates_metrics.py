@@ -236,6 +236,16 @@ def test_a_baseline_of_another_definition_has_no_values() -> None:
     assert found.result == "invalid"
 
 
+def test_a_case_with_another_label_is_not_compared() -> None:
+    before = _classes(60, 6)
+    now = [[("b", str(got))] if at == 0 else [(label, got)] for at, [(label, got)] in enumerate(before)]
+    [metric] = _decide(_suite(CLASSES, now), CLASSES, baseline=_baseline(CLASSES, before)).metrics
+    assert "1 case with another label than in the baseline: not compared" in metric.notes
+    change = _figure(metric, "accuracy").change
+    assert change is not None
+    assert (change.before, change.delta) == (pytest.approx(53 / 59), 0)
+
+
 # -- what is missing
 
 

@@ -191,3 +191,12 @@ def test_a_case_of_messages_is_shown_by_them() -> None:
     messages = ({"role": "user", "content": "Hi"},)
     [change] = _compare([_case("a", input=None, messages=messages)], []).changes
     assert change.before == '[{"content":"Hi","role":"user"}]'
+
+
+def test_a_label_of_a_metric_outside_of_the_content_is_compared() -> None:
+    metrics = [{"kind": "classification", "label": "metadata.note"}, {"kind": "spans"}]
+    suite = Suite.model_validate({"golden": "g.jsonl", "metrics": metrics})
+    now = _edited(metadata={**_HARD.metadata, "note": "y"})
+    [change] = _compare([_HARD], [now], suite).changes
+    assert (change.what, change.before, change.now) == ("metric labels changed", '["x",null]', '["y",null]')
+    assert _compare([_HARD], [_edited(metadata={**_HARD.metadata, "other": "y"})], suite).changes == ()

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from pytest_evalgate.config import LOWER_IS_BETTER
+from pytest_evalgate.config import LOWER_IS_BETTER, ClassificationMetric, RegressionMetric
 from pytest_evalgate.gates.evidence import clusters_of
 from pytest_evalgate.gates.metric_kinds import MetricProblem, prepare
 from pytest_evalgate.gates.trial_columns import columns_before, columns_of
@@ -101,7 +101,8 @@ def measure(
     now = columns_of(results, metric.key)
     if now is None:
         return _unmeasured(metric, f"outputs without values of the metric {metric.title}: run again, to read them")
-    before = columns_before(pairs, metric.key) if pairs else None
+    same = [pair for pair in pairs if not _is_relabelled(metric, pair)]
+    before = columns_before(same, metric.key) if same else None
     try:
         prepared = prepare(metric, now, before, completion)
     except MetricProblem as problem:
@@ -111,7 +112,7 @@ def measure(
     changes: Mapping[Key, FigureDelta] = {}
     pair_problem = None
     if before is not None:
-        changes, pair_problem = _changes(metric, prepared, pairs, before, seed)
+        changes, pair_problem = _changes(metric, prepared, same, before, seed)
     elif pairs:
         pair_problem = f"the baseline has no values of the metric {metric.title}: promote a run that has read them"
     missing = int(np.count_nonzero(now.missing))
@@ -120,6 +121,9 @@ def measure(
         notes.append(
             f"{count(missing, 'output')} missing: completed as {'wrong' if completion == 'worst' else 'right'}"
         )
+    if len(same) < len(pairs):
+        notes.append(f"{count(len(pairs) - len(same), 'case')} with another label than in the baseline: not compared")
+    notes += [] if pair_problem is None else [pair_problem]
     figures = tuple(
         _figure(key, bound, prepared.n.get(key[1], len(results)), changes.get(key)) for key, bound in bounds.items()
     )
@@ -138,6 +142,17 @@ def measure(
         lacking=prepared.lacking,
         unbounded=names,
     )
+
+
+def _is_relabelled(metric: Metric, pair: Pair) -> bool:
+    """Return whether the label of a pair has changed: one in the metadata is no part of the compared content."""
+    if not isinstance(metric, ClassificationMetric | RegressionMetric):
+        return False
+    before = {values[0] for values in pair.before.readings.get(metric.key, ()) if values}
+    now = {
+        one.values[0] for trial in pair.now.trials for one in trial.readings if one.metric == metric.key and one.values
+    }
+    return bool(before and now) and before != now
 
 
 def _unmeasured(metric: Metric, problem: str) -> MeasuredMetric:

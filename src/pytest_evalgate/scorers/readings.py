@@ -91,6 +91,12 @@ def labels_of(metric: Metric, cases: Iterable[Case]) -> frozenset[str]:
     return frozenset(found)
 
 
+def label_outside_of_content(metric: Metric, case: Case) -> Json:
+    """Return the label of a case if it is not part of the content by which cases are compared; else None."""
+    path = getattr(metric, "label", None) or getattr(metric, "relevant", None) or ""
+    return _at(case, path) if path.startswith(("metadata.", "slice.")) else None
+
+
 def _label_fields(metric: Metric) -> tuple[str, ...]:
     if isinstance(metric, ConfidenceMetric):
         return ()
