@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections.abc import Iterable, Sequence  # noqa: TC003 - pydantic reads the annotations
 from typing import Annotated, Any, ClassVar, Final, Literal, Self
 
 from pydantic import BeforeValidator, Field, model_validator
 
 from pytest_evalgate.config.tables import Alpha, Names, Table, TextForm
+from pytest_evalgate.text import jsonl
 from pytest_evalgate.text.wording import did_you_mean
 
 _PATH_ADVICE: Final = "write a dotted path"
@@ -56,8 +55,7 @@ class _Metric(Table):
         """
         left_out = {"name", *self._DECIDED_LATER}
         parts = {key: value for key, value in self.model_dump(mode="json").items() if key not in left_out}
-        digest = hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
-        return f"{self.title}:{digest[:8]}"
+        return f"{self.title}:{jsonl.digest(parts)[:8]}"
 
     @property
     def figures(self) -> tuple[str, ...]:
