@@ -111,7 +111,7 @@ def _read(metric: Metric, case: Case, output: Output | None) -> Values:
         case RegressionMetric():
             return _numbers(metric, case, output)
         case ConfidenceMetric():
-            return (_probability(_predicted(output, metric.confidence)),)
+            return (_probability(_predicted(output, metric.confidence, case)),)
         case RankingMetric():
             return _ranked(metric, case, output)
         case SpansMetric():
@@ -126,7 +126,7 @@ def _classes(metric: ClassificationMetric, case: Case, output: Output | None) ->
         )
     if metric.labels and label not in metric.labels:
         raise ScorerError(f"{metric.label} is {format_value(label)}, which is not in labels: add it there")
-    return label, class_name(_predicted(output, metric.predicted))
+    return label, class_name(_predicted(output, metric.predicted, case))
 
 
 def class_name(value: Json) -> str | None:
@@ -143,7 +143,7 @@ def _numbers(metric: RegressionMetric, case: Case, output: Output | None) -> Val
     label = _number(_at(case, metric.label))
     if label is None:
         raise ScorerError(f"{_without(case, metric.label)}, not one number")
-    return label, _number(_predicted(output, metric.predicted))
+    return label, _number(_predicted(output, metric.predicted, case))
 
 
 def _number(value: Json) -> float | None:
@@ -186,7 +186,7 @@ def _ranked(metric: RankingMetric, case: Case, output: Output | None) -> Values:
     if not any(grade > 0 for grade in relevance.values()):
         return ()
     try:
-        ranked = ranked_documents(Output(_predicted(output, metric.predicted)), None)
+        ranked = ranked_documents(Output(_predicted(output, metric.predicted, case)))
     except ValueError:
         return (None,) * 4
     found = retrieval(ranked, relevance, metric.k)
@@ -202,7 +202,7 @@ def _spans(metric: SpansMetric, case: Case, output: Output | None) -> Iterable[s
     except ValueError as error:
         raise ScorerError(f"{metric.label}: {error}") from None
     try:
-        predicted = read_spans(_predicted(output, metric.predicted))
+        predicted = read_spans(_predicted(output, metric.predicted, case))
     except ValueError:
         predicted = []
         yield None
@@ -225,15 +225,11 @@ def _without(case: Case, path: str) -> str:
     return f'the case has no "{path}"' if value is None else f"{path} is {format_value(value)}"
 
 
-def _predicted(output: Output | None, path: str) -> Json:
-    """Return the value at a path into an output; None if there is none."""
-    first, _, rest = path.partition(".")
-    if output is None:
-        return None
-    whole = output if first == "output" else replace(output, value=dict(output.metadata))
-    if not rest:
-        return whole.value
+def _predicted(output: Output | None, path: str, case: Case) -> Json:
+    """Return the value at a path into an output; None if there is none. A whole output is not parsed."""
+    if output is None or path == "output":
+        return None if output is None else output.value
     try:
-        return part_of(whole, rest).value
+        return part_of(output, path, case).value
     except NoPartError:
         return None
