@@ -22,7 +22,7 @@ from pytest_evalgate.records.cases import Place
 from pytest_evalgate.records.results import CaseResult, Output, PlannedCase, Reading, Run, SuitePlan, SuiteRun, Trial
 from pytest_evalgate.records.verdicts import Baseline, BaselineCase, Provenance
 from pytest_evalgate.stats.confusion import Predictions, confusion_groups, confusion_sample
-from pytest_evalgate.stats.resampling import paired_bootstrap
+from pytest_evalgate.stats.resampling import bootstrap, paired_bootstrap
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -64,6 +64,10 @@ def main() -> int:
                 f"gate fails {100 * failed:.1f} %",
                 flush=True,
             )
+    for right in (0.8, 0.95):
+        for n in (50, 100, 300):
+            covered = _bounded(n, right, options.builds)
+            print(f"  {100 * right:.0f} % right  n={n:<5} lower bound covers {100 * covered:.1f} %", flush=True)
     print(f"  standard error of a coverage of 95 %: {100 * (0.05 * 0.95 / options.builds) ** 0.5:.1f} points")
     return int(seconds > LIMIT_S)
 
@@ -139,6 +143,21 @@ def _simulated(n: int, flips: float, drop: float, number: int) -> tuple[float, f
         covered += found.interval[0] <= true <= found.interval[1]
         failed += found.p_worse() <= 0.05  # noqa: PLR2004 - alpha
     return covered / number, failed / number
+
+
+def _bounded(n: int, right: float, number: int) -> float:
+    """Return the share of one-sided 95 % lower bounds of macro F1 that are at most the true one."""
+    rng = np.random.default_rng([SEED, n])
+    wrong = (1 - right) / 2
+    cells = np.array(SHARES)[:, None] * (np.full((3, 3), wrong) + np.eye(3) * (right - wrong))
+    true, covered = _macro_f1(cells), 0
+    for build in range(number):
+        label, got = (part.astype(np.intp) for part in np.unravel_index(rng.choice(9, n, p=cells.ravel()), (3, 3)))
+        trials = Predictions(label, got, np.arange(n, dtype=np.intp), np.ones(n))
+        groups = confusion_groups(("a", "b", "c"), np.bincount(label, minlength=3).astype(np.float64))
+        found = bootstrap(confusion_sample((trials,), 3), groups[:1], build)["macro-f1", ""]
+        covered += (found.lower or 0.0) <= true
+    return covered / number
 
 
 def _runs(

@@ -1,13 +1,15 @@
 """Bootstrap of figures that are functions of sums over cases, such as macro F1 of a confusion matrix.
 
 A draw does not copy cases: equal units (cases, or clusters of them) are one row with a count, so a draw is a
-multinomial vector of counts, and its sums are one matrix product. 2,000 draws of 100,000 cases with 20 classes take
-0.3 s (benchmarks/suite_metrics.py).
+multinomial vector of counts, and its sums are one matrix product. A decision on 100,000 cases of 20 classes in 20
+slices takes 2.3 s of CPU with 2,000 draws for each interval and each change, and 1.0 s without metrics.
 
 Bounds are percentiles with two corrections for small samples. Their levels are those of Student's t (Hesterberg 2015,
 "What teachers should know about the bootstrap"). Each draw also contains two imaginary units, one as bad and one as
 good as possible, each about once, as Agresti & Coull 1998 and, for pairs, Bonett & Price 2012 add them: without them,
 the bound of ten correct cases would be 1, and the interval of a change with eight changed pairs of 300 covers 93 %.
+With them, intervals of the change of macro F1 cover 94.7 to 95.2 % with 200 to 1,000 cases, and lower bounds of macro
+F1 95.5 to 100 % with 50 to 300 cases (benchmarks/suite_metrics.py).
 """
 
 from __future__ import annotations
