@@ -156,7 +156,7 @@ def combine(parts: Sequence[GateResult]) -> GateResult:
     """Return the result of a gate with a limit and an accepted change: that of the worse part, with both messages."""
     parts = sorted(parts, key=lambda part: _WORST_FIRST.index(part.result))
     p = next((part.p for part in parts if part.p is not None), None)
-    return replace(parts[0], message="; ".join(part.message for part in parts), p=p)
+    return replace(parts[0], message="; ".join(dict.fromkeys(part.message for part in parts)), p=p)
 
 
 def _changed(gate: MetricGate, result: VerdictName, change: FigureDelta, message: str) -> GateResult:
