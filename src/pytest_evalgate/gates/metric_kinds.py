@@ -132,12 +132,14 @@ def _classification(
         )
     cells = confusion.confusion_counts(own, classes)
     cases = np.bincount(own.label, own.share, minlength=classes).astype(np.float64)
+    _, first = np.unique(own.case, return_index=True)
+    support = np.bincount(own.label[first], minlength=classes)
     return Prepared(
         confusion.confusion_groups(names, cases),
         sample,
         shift,
         lambda name: name == "mcc",
-        {name: round(float(cases[at])) for at, name in enumerate(names)},
+        {name: int(support[at]) for at, name in enumerate(names)},
         _matrix(names, cells),
         notes=tuple(notes),
     )

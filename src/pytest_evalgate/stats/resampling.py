@@ -9,7 +9,7 @@ Bounds are percentiles with two corrections for small samples. Their levels are 
 good as possible, each about once, as Agresti & Coull 1998 and, for pairs, Bonett & Price 2012 add them: without them,
 the bound of ten correct cases would be 1, and the interval of a change with eight changed pairs of 300 covers 93 %.
 With them, intervals of the change of macro F1 cover 94.7 to 95.2 % with 200 to 1,000 cases, and lower bounds of macro
-F1 95.5 to 100 % with 50 to 300 cases (benchmarks/suite_metrics.py).
+F1 96.4 to 100 % with 50 to 300 cases (benchmarks/suite_metrics.py).
 """
 
 from __future__ import annotations
