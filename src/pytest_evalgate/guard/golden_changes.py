@@ -131,8 +131,8 @@ class _GateFields:
         sliced = dict.fromkeys(gate.by for gate in gates if isinstance(gate, SliceGate))
         cluster = self.suite.cluster
         specs = [spec if isinstance(spec, dict) else {"kind": spec} for spec in (*self.suite.scorers, *case.asserts)]
-        schema = any(spec.get("schema") for spec in specs)  # of the arguments of tool calls
         is_read = any("python" in spec or spec.get("kind", spec.get("type")) in _METADATA_RULES for spec in specs)
+        validates_calls = any(spec.get("schema") is True for spec in specs)
         return {
             "must-pass tags": sorted(tags & set(case.tags)),
             "slices": [f"{by}={value}" for by in sliced for value in sorted(set(self.read(case, by)))],
@@ -142,7 +142,7 @@ class _GateFields:
             "weight": case.weight,
             "split": case.split,
             "metadata": dict(case.metadata) or None if is_read else None,
-            "tools": case.metadata.get("tools") if schema and not is_read else None,
+            "tools": case.metadata.get("tools") if validates_calls and not is_read else None,
         }
 
     def _labels(self, case: Case) -> list[Any]:
