@@ -62,6 +62,15 @@ def test_a_pass_rate_gate_uses_the_bound_of_the_weighted_rate() -> None:
     assert gate.result == "inconclusive"  # 60 passes of 60 cases of one weight would reach 0.95
 
 
+def test_a_miss_of_a_light_case_does_not_raise_the_bound() -> None:
+    gate = PassRateGate(kind="pass-rate", min=0.1)
+    weights = [5.0] * 10 + [1.0] * 50
+    [all_pass], [one_misses] = (_verdict(_suite(one, weights), gate).gates for one in ("P" * 60, "P" * 59 + "m"))
+    assert one_misses.bound is not None
+    assert all_pass.bound is not None
+    assert one_misses.bound <= all_pass.bound
+
+
 def test_heavy_misses_fail_a_gate_that_the_counts_would_pass() -> None:
     [gate] = _verdict(_suite("PPPm", [1, 1, 1, 9])).gates
     assert gate.result == "fail"

@@ -343,7 +343,10 @@ def _weighted_rate(cases: Cases, weights: npt.NDArray[np.float64]) -> RateEstima
         return _rate(n, float(np.mean(relative_weights(weights) * cases.values)), 1.0)
     found = weighted_mean(cases.values, weights, clusters)
     trials = float(cases.trials.mean()) if cases.is_mean and clusters is None else 1.0
-    return _rate(n, min(1.0, max(0.0, found.mean)), weighted_n(found, n * trials))
+    rate = _rate(n, min(1.0, max(0.0, found.mean)), weighted_n(found, n * trials))
+    # without a miss nothing is known but Kish's number; a miss of a light case must not raise the bound
+    of_all_passes = clopper_pearson_lower_one_sided(found.n_eff, found.n_eff, CONFIDENCE)
+    return replace(rate, lower=min(rate.lower, of_all_passes))
 
 
 def _rate(n: int, value: float, n_eff: float, passes: float | None = None) -> RateEstimate:

@@ -77,13 +77,15 @@ class OtherModel:
 class BaselineCase:
     """A case of a promoted run. ``values`` has one value in [0, 1] for each trial.
 
-    ``scores`` has the scores, one for each trial, of the scorers whose scores differ from ``values``. ``weight`` is
-    that of the promoted run; comparisons use the weights of the run that is compared.
+    ``scores`` has the scores, one for each trial, of the scorers whose scores differ from ``values``. ``readings`` has
+    the values that each metric read, by `Reading.metric`, one tuple for each trial. ``weight`` is that of the promoted
+    run; comparisons use the weights of the run that is compared.
     """
 
     fingerprint: str
     values: tuple[float, ...]
     scores: Mapping[str, tuple[float, ...]] = field(default_factory=nothing)
+    readings: Mapping[str, tuple[tuple[str | float | None, ...], ...]] = field(default_factory=nothing)
     weight: float = 1.0
 
     @property

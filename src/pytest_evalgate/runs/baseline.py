@@ -120,7 +120,16 @@ def _baseline_case(result: CaseResult) -> BaselineCase:
     trials = [{score.name: score.value for score in trial.scores} for trial in result.trials]
     scores = {name: tuple(trial.get(name) or 0.0 for trial in trials) for name in _scorer_names([result])}
     differing = {name: column for name, column in scores.items() if column != values}
-    return BaselineCase(result.case.fingerprint, values, differing, result.case.weight)
+    return BaselineCase(result.case.fingerprint, values, differing, _readings(result), result.case.weight)
+
+
+def _readings(result: CaseResult) -> Mapping[str, tuple[tuple[str | float | None, ...], ...]]:
+    """Return the values that each metric read in every trial of a case."""
+    read: dict[str, list[tuple[str | float | None, ...]]] = {}
+    for trial in result.trials:
+        for one in trial.readings:
+            read.setdefault(one.metric, []).append(one.values)
+    return {name: tuple(rows) for name, rows in read.items() if len(rows) == len(result.trials)}
 
 
 def _scorer_names(results: Iterable[CaseResult]) -> tuple[str, ...]:
@@ -158,6 +167,8 @@ def _encode_case(case: BaselineCase) -> Json:
         encoded["scores"] = {name: _numbers(values) for name, values in case.scores.items()}
     if case.weight != 1:
         encoded["weight"] = case.weight
+    if case.readings:
+        encoded["readings"] = {name: [list(row) for row in rows] for name, rows in case.readings.items()}
     return encoded
 
 
@@ -178,16 +189,23 @@ def _check(baseline: Baseline) -> None:
         raise ValueError("cases: empty")
     for case_id, case in baseline.cases.items():
         check_filled(id=case_id, fingerprint=case.fingerprint)
+        _check_weight(case_id, case.weight)
         if len(case.values) > baseline.trials:
             raise ValueError(f"case {case_id}: {len(case.values)} values of {baseline.trials} trials")
-        if not 0 < case.weight < math.inf:
-            raise ValueError(f"case {case_id}: weight must be above 0, got {case.weight}")
         if not case.values or not all(0 <= value <= 1 for value in case.values):
             raise ValueError(f"case {case_id}: values must be in [0, 1], got {list(case.values)}")
         for name, scores in case.scores.items():
             if len(scores) != len(case.values) or not all(0 <= score <= 1 for score in scores):
                 problem = f"scores of {name} must be in [0, 1], one for each trial, got {list(scores)}"
                 raise ValueError(f"case {case_id}: {problem}")
+        for name, rows in case.readings.items():
+            if len(rows) != len(case.values):
+                raise ValueError(f"case {case_id}: readings of {name} must be one for each trial, got {len(rows)}")
+
+
+def _check_weight(case_id: str, weight: float) -> None:
+    if not 0 < weight < math.inf:
+        raise ValueError(f"case {case_id}: weight must be above 0, got {weight}")
 
 
 _BASELINE: Final = RecordFile(
