@@ -128,6 +128,8 @@ class _GateFields:
         sliced = dict.fromkeys(gate.by for gate in gates if isinstance(gate, SliceGate))
         cluster = self.suite.cluster
         code = any(isinstance(spec, dict) and "python" in spec for spec in self.suite.scorers)
+        kinds = {spec if isinstance(spec, str) else spec.get("kind") for spec in self.suite.scorers}
+        compares = not code and not kinds.isdisjoint({"same-as", "not-same-as"})
         return {
             "must-pass tags": sorted(tags & set(case.tags)),
             "slices": [f"{by}={value}" for by in sliced for value in sorted(set(self.read(case, by)))],
@@ -136,6 +138,7 @@ class _GateFields:
             "weight": case.weight,
             "split": case.split,
             "metadata": dict(case.metadata) or None if code else None,  # scorers in Python can read it
+            "variant_of": case.metadata.get("variant_of") if compares else None,
         }
 
 
