@@ -78,7 +78,9 @@ def _is_own(target: Target | None) -> TypeGuard[CachedTarget]:
 
 
 def _sending(selected: Selected) -> Selected:
-    return [(suite, cases) for suite, cases in selected if isinstance(suite.target, CallingTarget) or suite.asks_models]
+    return [
+        (suite, cases) for suite, cases in selected if isinstance(suite.target, CallingTarget) or suite.asks_models
+    ]
 
 
 def _estimate(sending: Selected, wiring: Wiring, history: Mapping[tuple[str, str, str], Sequence[Usage]]) -> Estimate:

@@ -47,7 +47,7 @@ class SuiteOutputs:
         return self._cases.keys()
 
     def find(self, case: Case) -> Case | None:
-        """Return the original of ``case``: for a variant of the base branch, the original of that branch if it has one."""
+        """Return the original of ``case``; for a case of the base branch, that of the base branch if it has one."""
         name = case.metadata.get(VARIANT_OF)
         found = self._cases.get(name, []) if isinstance(name, str) and name != case.golden_id else []
         is_base = case.side == "base"

@@ -1,7 +1,7 @@
 """Scorers that ask a model about single texts: ``similar`` asks for embeddings, ``moderation`` for flags.
 
-Each text is one call, which goes through the limits, the retries, the cache and the budget of the engine like any other
-call. The engine sends calls that wait at the same time as one request.
+Each text is one call, which goes through the limits, the retries, the cache and the budget of the engine like any
+other call. The engine sends calls that wait at the same time as one request.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from pytest_evalgate.records.results import Graded
     from pytest_evalgate.scorers.registry import ScorerOptions
     from pytest_evalgate.scorers.sources import AskedModel
+
 
 class Question(Protocol):
     """The texts that a scorer asks about, and the grade for the replies."""

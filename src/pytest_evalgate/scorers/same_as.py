@@ -213,7 +213,6 @@ class SameAsScorer:
 _RESULTS: Final = {True: "passes", False: "misses"}
 
 
-
 def _sent(calls: Iterable[CallRecord | None]) -> tuple[CallRecord, ...]:
     """Return the calls that were sent. Those of the original's own trial come from the cache here."""
     return tuple(call for call in calls if call is not None and call.attempts)

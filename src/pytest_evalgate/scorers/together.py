@@ -42,7 +42,9 @@ def build(given: Mapping[str, Any], context: Context, *, negated: bool) -> SetSc
     if options.field is not None:
         raise SpecError("set: field belongs to its asserts: move it there")
     if any(isinstance(spec, dict) and "judge" in spec for spec in options.asserts):
-        raise SpecError("set: a judge is not a member of a set, since it may decide only by its calibration: move it out")
+        raise SpecError(
+            "set: a judge is not a member of a set, since it may decide only by its calibration: move it out"
+        )
     members = build_members(options.asserts, context=replace(context, place="asserts"))
     if any(map(compares_originals, members)):
         raise SpecError("set: same-as is not a member of a set: move it out")

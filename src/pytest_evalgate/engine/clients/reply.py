@@ -339,7 +339,9 @@ def _items(body: dict[str, Any], name: str, texts: int) -> list[dict[str, Any]]:
 def _list_reply(body: dict[str, Any], values: list[Any]) -> Reply:
     model = body.get("model")
     # nothing is written, so that the price depends on the texts alone
-    return Reply(values, served_model=model if isinstance(model, str) else "", tokens_in=_read_tokens(body), tokens_out=0)
+    return Reply(
+        values, served_model=model if isinstance(model, str) else "", tokens_in=_read_tokens(body), tokens_out=0
+    )
 
 
 def _read_tokens(body: dict[str, Any]) -> int | None:
