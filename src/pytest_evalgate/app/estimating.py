@@ -7,12 +7,13 @@ from collections import Counter, defaultdict
 from typing import TYPE_CHECKING, Final, Protocol, TypeGuard
 
 from pytest_evalgate.protocols import CallingTarget
+from pytest_evalgate.records.calls import LIST_KINDS
 from pytest_evalgate.records.results import Output
 from pytest_evalgate.scorers.scorer import asks_model
 from pytest_evalgate.targets import RecordedTargetRunner, TargetFailure
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from pytest_evalgate.app.wiring import Wiring
     from pytest_evalgate.engine.cache import CachedTarget
@@ -112,6 +113,7 @@ def _calls(suite: EstimatedSuite, cases: Sequence[Case], wiring: Wiring) -> Iter
     """Yield the calls of a suite, including calls of scorers that a failed rule would make unnecessary."""
     # isinstance with a protocol takes 50 us, so it is asked once
     calling = suite.target if isinstance(suite.target, CallingTarget) else None
+    texts: set[tuple[str, str]] = set()  # each text is asked about once, and many cases may have the same reference
     for case in cases:
         grading = suite.grading_of(case)
         asking = [scorer for scorer in grading.scorers if asks_model(scorer)]
@@ -126,7 +128,17 @@ def _calls(suite: EstimatedSuite, cases: Sequence[Case], wiring: Wiring) -> Iter
                 output = _recorded_output(suite.target, case, trial)
             output = grading.graded(output) if output is not None else None
             for scorer in asking:
-                yield from scorer.calls_of(case, output or _TYPICAL_OUTPUT)
+                yield from _not_in(texts, scorer.calls_of(case, output or _TYPICAL_OUTPUT))
+
+
+def _not_in(texts: set[tuple[str, str]], calls: Iterable[Call]) -> Iterator[Call]:
+    """Yield ``calls`` without those about a text that is in ``texts``, by route; add the others to it."""
+    for call in calls:
+        if call.kind in LIST_KINDS:
+            if (key := (call.route, call.payload["input"])) in texts:
+                continue
+            texts.add(key)
+        yield call
 
 
 def _cached_output(target: CallingTarget, call: Call, wiring: Wiring) -> Output | None:
