@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import socket
+import sys
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -16,7 +19,7 @@ from pytest_evalgate.errors import ScorerError, SettingsError
 from pytest_evalgate.records.calls import CallFailed, CallRecord, Reply, RunStopped
 from pytest_evalgate.records.cases import Case
 from pytest_evalgate.records.results import Output
-from pytest_evalgate.scorers import build
+from pytest_evalgate.scorers import build, local_embeddings
 from pytest_evalgate.scorers.similar import cosine
 
 SPEC = {"kind": "similar", "threshold": 0.8}
@@ -148,3 +151,34 @@ def test_a_specification_that_cannot_be_used_is_refused(spec: Any, models: dict[
     with pytest.raises(SettingsError) as caught:
         build(spec, context=context_of(ScriptedClient({}), **models))
     assert str(caught.value).startswith(f"scorers: {message}")
+
+
+def test_without_the_extra_the_local_model_is_refused_before_the_run(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "wordllama", None)
+    local_embeddings._model.cache_clear()
+    with pytest.raises(SettingsError, match=r"wordllama is not installed: pip install 'pytest-evalgate\[embed\]'"):
+        build({**SPEC, "model": "wordllama"}, context=context_of(ScriptedClient({})))
+
+
+def test_the_local_model_is_that_of_the_package_and_downloads_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    wordllama = pytest.importorskip("wordllama")
+    local_embeddings._model.cache_clear()
+
+    def refuse(*_: object, **__: object) -> None:
+        raise OSError("no network in this test")
+
+    monkeypatch.setattr(socket.socket, "connect", refuse)
+    spec = {"kind": "similar", "model": "wordllama", "threshold": 0.4}
+    expected = "You get your money back within two weeks."
+    near, far = "The refund takes 14 days.", "Cats like fish."
+    vectors = wordllama.WordLlama.load(cache_dir=Path(wordllama.__file__).parent, disable_download=True).embed(
+        [near, expected]
+    )
+    wanted = float(vectors[0] @ vectors[1] / (np.linalg.norm(vectors[0]) * np.linalg.norm(vectors[1])))
+    found = score(spec, near, {}, expected=expected)
+    assert (found.value, found.passed, found.calls) == (pytest.approx(wanted, abs=1e-6), True, ())
+    assert score(spec, far, {}, expected=expected).passed is False
+    assert score({**spec, "kind": "not-similar"}, far, {}, expected=expected).passed is True
+    scorer: Any = asked_by(spec, ScriptedClient({}))
+    assert scorer.waits is False
+    assert scorer.case_problem(Case("q1")).startswith("nothing to compare with")
