@@ -12,9 +12,11 @@ EXTRAS = {
     "embed": ("wordllama",),
     "excel": ("python_calamine",),
     "phone": ("phonenumbers",),
-    "metrics": ("sacrebleu", "rouge_score"),
+    "metrics": ("sacrebleu", "rouge_score", "rapidfuzz"),
     "prices": ("genai_prices",),
     "re2": ("re2",),
+    "schema": ("jsonschema_rs",),
+    "sql": ("sqlglot",),
     "yaml": ("yaml",),
     "watch": ("watchfiles",),
 }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import json
 import re
 from datetime import UTC, datetime
@@ -11,6 +12,7 @@ import pytest
 from tests.support.behaviours import Behaviour
 
 from pytest_evalgate import config as config_
+from pytest_evalgate.cli import main
 from pytest_evalgate.engine.retry import RetryPolicy
 from pytest_evalgate.errors import SettingsError
 from pytest_evalgate.judges import calibration as calibrations
@@ -205,11 +207,66 @@ def test_a_judge_that_only_reports_decides_nothing(project: Project, server: Scr
     assert "not calibrated" in judge["why_not"]
 
 
-def test_judges_that_only_report_cannot_be_all_there_is(project: Project, server: ScriptedServer) -> None:
+@_WORKERS
+def test_a_suite_of_judges_that_only_report_runs_and_decides_nothing(
+    project: Project, server: ScriptedServer, args: tuple[str, ...]
+) -> None:
+    server.answer_with(_answer)
+    project.model_suite(server, "b1", "r1", scorers=_JUDGED)
+    _judge(project, "report_only = true")
+    result = project.run(*args)
+    assert (result.ret, project.verdict["verdict"], project.verdict["exit_code"]) == (12, "not_evaluated", 12)
+    assert project.outcomes == {"b1": "unscored", "r1": "unscored"}
+    assert project.verdict["accounting"] == {
+        "planned": 2, "passed": 0, "missed": 0, "errored": 0, "skipped": 0, "not_run": 0, "unscored": 2
+    }  # fmt: skip
+    suite = project.verdict["suites"]["faq"]
+    assert (suite["pass_rate"], suite["judges"][0]["pass_rate"]) == (None, 0.5)
+    [gate] = suite["gates"]
+    assert (gate["result"], gate["message"]) == (
+        "not_evaluated",
+        (
+            "nothing decides its cases: its judges only report; label some outputs: "
+            "pytest-evalgate label sample --suite faq --out labels/faq.csv"
+        ),
+    )
+    printed = " ".join(result.stdout.str().split())
+    assert "2 unscored" in printed
+    assert "pytest-evalgate label sample --suite faq --out labels/faq.csv" in printed
+
+
+def test_labels_of_a_run_correct_the_run_that_follows_with_the_same_outputs(
+    project: Project, server: ScriptedServer
+) -> None:
+    """A suite of judges that only report, its labels, its calibration, and the first run that gates."""
+    server.answer_with(_answer)
+    ids = [f"b{at}" for at in range(40)] + [f"c{at}r1" for at in range(40)]
+    project.model_suite(server, *ids, scorers=_JUDGED)
+    _judge(project, 'calibration = "calibration/tone.json"', "report_only = true")
+    assert project.run().ret == 12
+    assert main(["label", "sample", "--n", "70", "--out", "labels.csv"]) == 0
+    with (project.path / "labels.csv").open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    with (project.path / "labels.csv").open("w", newline="") as file:
+        sheet = csv.DictWriter(file, list(rows[0]))
+        sheet.writeheader()
+        sheet.writerows({**row, "label": "pass" if "blue" in row["output"] else "fail"} for row in rows)
+    assert main(["calibrate", "tone", "--labels", "labels.csv"]) == 0
+    configured = (project.path / "evalgate.toml").read_text().replace("report_only = true", "")
+    (project.path / "evalgate.toml").write_text(configured)
+    project.run()
+    corrected = project.verdict["suites"]["faq"]["corrected"]
+    assert (corrected["method"], corrected["value"]) == ("ppi", 0.5)
+    assert project.verdict["suites"]["faq"]["judges"][0]["corrected"]["method"] == "ppi"
+
+
+def test_an_unscored_case_is_none_that_missed_or_errored(project: Project, server: ScriptedServer) -> None:
+    server.answer_with(lambda request: Behaviour.text("garbage") if _is_judges(request) else _answer(request))
     project.model_suite(server, "b1", scorers=_JUDGED)
     _judge(project, "report_only = true")
-    with pytest.raises(SettingsError, match=r"suites\.faq\.scorers: all scorers are report-only judges"):
-        project.check()
+    assert project.run("--eval-fail-cases").ret == 12
+    assert project.outcomes == {"b1": "unscored"}
+    assert project.run("--eval-lf", "--lf").ret != 1
 
 
 @pytest.mark.parametrize(("always", "judged_calls"), [("false", 3), ("true", 5)])
@@ -304,6 +361,24 @@ def test_the_estimate_counts_the_judges_calls(judged: Project, server: ScriptedS
     assert server.calls == 0
     judged.run()
     judged.run("--eval-estimate").stdout.fnmatch_lines(["this run will make no calls: all 10 are cached"])
+
+
+def test_a_judge_of_a_part_is_counted_before_and_asked_about_the_part(judged: Project, server: ScriptedServer) -> None:
+    path = judged.path / "evalgate.toml"
+    judged.write("evalgate.toml", path.read_text("utf-8").replace(_JUDGED, '[{ judge = "tone", field = "text" }]'))
+    judged.run("--eval-estimate").stdout.fnmatch_lines(["this run will make 10 calls*"])
+    colour = json.dumps({"text": "it is blue", "internal": "it is red"})
+    server.answer_with(
+        lambda request: (
+            _reply(request, good="red" not in _text(request))
+            if _is_judges(request)
+            else Behaviour.text("no JSON" if _text(request).endswith("r1") else colour)
+        )
+    )
+    judged.run()
+    assert _asked(server) == (5, 4)
+    assert judged.outcomes == {**dict.fromkeys(("b1", "b2", "b3", "r2"), "passed"), "r1": "missed"}
+    assert judged.rows["r1"]["reason"].startswith("tone: the output has no text: not JSON")
 
 
 def test_a_golden_set_asks_no_judge(judged: Project, server: ScriptedServer) -> None:

@@ -11,6 +11,7 @@ from pytest_evalgate.records.calls import LIST_KINDS
 from pytest_evalgate.records.results import Output
 from pytest_evalgate.scorers.scorer import asks_model
 from pytest_evalgate.targets import RecordedTargetRunner, TargetFailure
+from pytest_evalgate.targets.recorded import row_output
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -153,7 +154,7 @@ def _recorded_output(target: Target | None, case: Case, trial: int) -> Output | 
     """Return the output of a trial if it is recorded, in a file or in the golden set."""
     if isinstance(target, RecordedTargetRunner):
         return target.recordings[trial].outputs.get(case.golden_id)
-    return Output(case.output) if case.output is not None else None
+    return row_output(case)
 
 
 def why_not_cached(selected: Selected, wiring: Wiring) -> str:

@@ -25,7 +25,6 @@ from pytest_evalgate.engine.variants import SuiteOutputs
 from pytest_evalgate.errors import GoldenSetError, SettingsError, UserError
 from pytest_evalgate.golden import lint
 from pytest_evalgate.golden.lint import LintFinding, PromptText, Severity, strings
-from pytest_evalgate.golden.personal import phone_note
 from pytest_evalgate.records.cases import Place
 from pytest_evalgate.runs.plan import make_plan
 from pytest_evalgate.scorers.registry import ScorerOptions, known_kinds
@@ -33,6 +32,7 @@ from pytest_evalgate.scorers.scorer import applies_to
 from pytest_evalgate.scorers.sources import ModelSource
 from pytest_evalgate.text import files, jsonl
 from pytest_evalgate.text.escape import one_line
+from pytest_evalgate.text.personal import phone_note
 from pytest_evalgate.text.wording import count
 
 if TYPE_CHECKING:
@@ -263,6 +263,7 @@ class _OfflineSuite:
             UserError: a scorer or the target cannot be used.
         """
         outputs = SuiteOutputs(cases)
+        suite = project.settings.suites[name]
         context = scorers.Context(
             rules=scorers.registry({_USER_CODE: _user_code}),
             roots=(project.root,),
@@ -270,8 +271,8 @@ class _OfflineSuite:
             judge=partial(_offline_judge, project),
             models=ModelSource(project.settings.models, _Offline),
             originals=outputs,
+            tools=getattr(suite.target, "tools", ()),
         )
-        suite = project.settings.suites[name]
         built = scorers.build_all(map(_offline_spec, suite.scorers), context=context)
         made = cls(name, suite, cases, built, _offline_target(project, name, cases), context)
         outputs.connect(made.target, lambda case: Grading(tuple(made.scorers_of(case))))

@@ -7,14 +7,17 @@ from collections import Counter
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+import numpy as np
+
+from pytest_evalgate.records.answers import agreement_of
 from pytest_evalgate.records.attempts import Repeats
 from pytest_evalgate.records.served import served_problem
 from pytest_evalgate.records.verdicts import Accounting, Calls, ScoreSummary
-from pytest_evalgate.stats.clusters import icc_anova
+from pytest_evalgate.stats.clusters import icc_anova, mean_se_df
 from pytest_evalgate.stats.stability import flip_rate
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
     from pytest_evalgate.records.calls import CallRecord
     from pytest_evalgate.records.results import CaseResult, SuiteRun
@@ -70,32 +73,63 @@ def total_calls(records: Iterable[CallRecord]) -> Calls:
 
 def score_summaries(results: Iterable[CaseResult]) -> Mapping[str, ScoreSummary]:
     """Average each scorer's scores over all trials; scores of None are left out."""
+    every = list(results)
     values: dict[str, list[float | None]] = {}
-    for result in results:
+    for result in every:
         for trial in result.trials:
             for score in trial.scores:
                 values.setdefault(score.name, []).append(score.value)
     known = {name: [value for value in found if value is not None] for name, found in values.items()}
-    return {name: ScoreSummary(sum(k) / len(k) if k else None, len(k)) for name, k in known.items()}
+    repeated = any(len(result.trials) > 1 for result in every)
+    return {
+        name: ScoreSummary(
+            sum(k) / len(k) if k else None, len(k), _standard_error(every, name) if repeated and k else None
+        )
+        for name, k in known.items()
+    }
 
 
-def repeats_of(results: Iterable[CaseResult], n_eff: float) -> Repeats | None:
-    """Describe the repeated trials of the cases without missing trials; None if no case has two."""
-    trials = [[trial.value for trial in result.trials] for result in results]
-    full = [[value for value in values if value is not None] for values in trials if None not in values]
-    several = [values for values in full if len(values) > 1]
+def _standard_error(results: Sequence[CaseResult], name: str) -> float | None:
+    """Return the standard error of the mean of a scorer's means per case, or per cluster; None with one of them."""
+    means, units = [], []
+    for place, result in enumerate(results):
+        scores = [score.value for trial in result.trials for score in trial.scores if score.name == name]
+        if read := [value for value in scores if value is not None]:
+            means.append(sum(read) / len(read))
+            units.append(place if result.case.cluster is None else result.case.cluster)
+    return mean_se_df(np.array(means), units)[1] if len(set(units)) > 1 else None
+
+
+def repeats_of(results: Iterable[CaseResult], n_eff: float, judges: Collection[str] = ()) -> Repeats | None:
+    """Describe the repeated trials of the cases without missing trials; None if no case has two.
+
+    ``judges`` are the names of scores whose reasons say nothing about the answer.
+    """
+    whole = [result for result in results if all(trial.value is not None for trial in result.trials)]
+    repeated = [result for result in whole if len(result.trials) > 1]
+    several = [[trial.value for trial in result.trials if trial.value is not None] for result in repeated]
     if not several:
         return None
     passes, counts = [round(sum(values)) for values in several], [len(values) for values in several]
     flips = flip_rate(passes, counts)
     icc = icc_anova(passes, counts[0]) if len(set(counts)) == 1 else None
+    agreements = [agreement_of(result, judges) for result in repeated]
     return Repeats(
         flip_rate=flips.rate,
         flaky=flips.flaky,
         icc=None if icc is None else icc.icc,
         design_effect=None if icc is None else icc.design_effect,
         n_eff=n_eff,
+        raw_agreement=_share([None if one is None else one.raw for one in agreements]),
+        parsed_agreement=_share([None if one is None else one.parsed for one in agreements]),
+        run_sd=float(np.array(several).mean(axis=0).std(ddof=1)) if len(set(counts)) == 1 else None,
     )
+
+
+def _share(agreeing: Sequence[bool | None]) -> float | None:
+    """Return the share of cases that agree; None if the outputs of one are unknown."""
+    known = [one for one in agreeing if one is not None]
+    return sum(known) / len(known) if len(known) == len(agreeing) else None
 
 
 @dataclass(frozen=True, slots=True)

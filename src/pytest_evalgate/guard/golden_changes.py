@@ -44,6 +44,9 @@ _NOT_CONTENT: Final = frozenset(
         "fingerprint",
     }
 )
+_METADATA_RULES: Final = frozenset({"canary", "not-canary"})
+"""Rules that read the metadata of a case. Scorers in Python may read it, too."""
+
 _CONTENT: Final = tuple(field.name for field in fields(Case) if field.name not in _NOT_CONTENT)
 
 
@@ -127,9 +130,11 @@ class _GateFields:
         tags = {tag for gate in gates if isinstance(gate, MustPassGate) for tag in gate.tags}
         sliced = dict.fromkeys(gate.by for gate in gates if isinstance(gate, SliceGate))
         cluster = self.suite.cluster
-        code = any(isinstance(spec, dict) and "python" in spec for spec in self.suite.scorers)
-        kinds = {spec if isinstance(spec, str) else spec.get("kind") for spec in self.suite.scorers}
-        compares = not code and not kinds.isdisjoint({"same-as", "not-same-as"})
+        specs = list(_tables([*self.suite.scorers, *case.asserts]))
+        kinds = {spec.get("kind", spec.get("type")) for spec in specs}
+        is_read = any("python" in spec for spec in specs) or not kinds.isdisjoint(_METADATA_RULES)
+        validates_calls = any(spec.get("schema") is True for spec in specs)
+        compares = not kinds.isdisjoint({"same-as", "not-same-as"})
         return {
             "must-pass tags": sorted(tags & set(case.tags)),
             "slices": [f"{by}={value}" for by in sliced for value in sorted(set(self.read(case, by)))],
@@ -137,9 +142,19 @@ class _GateFields:
             "trials": case.trials,
             "weight": case.weight,
             "split": case.split,
-            "metadata": dict(case.metadata) or None if code else None,  # scorers in Python can read it
-            "variant_of": case.metadata.get("variant_of") if compares else None,
+            "metadata": dict(case.metadata) or None if is_read else None,
+            "tools": case.metadata.get("tools") if validates_calls and not is_read else None,
+            "variant_of": case.metadata.get("variant_of") if compares and not is_read else None,
         }
+
+
+def _tables(specs: Iterable[Any]) -> Iterator[Mapping[str, Any]]:
+    """Yield scorers as tables, and those in sets."""
+    for spec in specs:
+        table = spec if isinstance(spec, dict) else {"kind": spec}
+        yield table
+        inner = table.get("asserts") if table.get("kind") == "set" else None
+        yield from _tables(inner if isinstance(inner, list) else ())
 
 
 def _outputs(old: Mapping[str, Case], new: Mapping[str, Case]) -> Iterator[GateChange]:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, ClassVar, Final, Protocol
 from pytest_evalgate.errors import ScorerError
 from pytest_evalgate.records.calls import FINISH_MESSAGES, CallFailed, RunStopped, record_of
 from pytest_evalgate.records.results import Output, Score
-from pytest_evalgate.scorers.part import NoPartError, part_of
+from pytest_evalgate.scorers.part import NoPartError, part_of, reads_trajectory
 from pytest_evalgate.text.exceptions import truncate
 
 if TYPE_CHECKING:
@@ -88,7 +88,7 @@ class AskingScorer:
 
     def reads(self, case: Case) -> frozenset[str]:  # noqa: ARG002 - as for a rule
         """Return the names of the fields of the case that decide its score."""
-        return self.question.reads
+        return self.question.reads | ({"trajectory"} if reads_trajectory(self.field) else set())
 
     async def score(self, case: Case, output: Output) -> Score:
         """Score one output.
@@ -129,7 +129,7 @@ class AskingScorer:
         return self._score(self.question.grade(texts, values), records)
 
     def _texts(self, case: Case, output: Output) -> tuple[str, ...]:
-        return self.question.texts(case, output if self.field is None else part_of(output, self.field))
+        return self.question.texts(case, output if self.field is None else part_of(output, self.field, case))
 
     def _calls(self, case: Case, texts: Sequence[str]) -> dict[str, Call]:
         purpose = f"scorer:{self.kind}"

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Final, Literal
 from pytest_evalgate.errors import ScorerError
 from pytest_evalgate.records.results import Output, Score, Trial
 from pytest_evalgate.scorers.asking import AskingScorer, named
-from pytest_evalgate.scorers.part import NoPartError, part_of
+from pytest_evalgate.scorers.part import NoPartError, part_of, reads_trajectory
 from pytest_evalgate.scorers.registry import ScorerOptions, SpecError, read_options
 from pytest_evalgate.scorers.similar import Similarity
 from pytest_evalgate.scorers.sources import VARIANT_OF
@@ -140,7 +140,7 @@ class SameAsScorer:
 
     def reads(self, case: Case) -> frozenset[str]:  # noqa: ARG002 - as for a rule
         """Return the names of the fields of the case that decide its score."""
-        return frozenset({"metadata"})
+        return frozenset({"metadata", *(["trajectory"] if reads_trajectory(self.field) else [])})
 
     async def score(self, case: Case, output: Output) -> Score:
         """Score one output.
@@ -162,7 +162,7 @@ class SameAsScorer:
         if isinstance(answer, Trial):
             # not negated: an output that nothing was compared with never passes
             return self._score(0.0, f"the original {quote_text(original.id)} failed: {answer.reason}", calls)
-        return await self._compared(case, output, answer, calls)
+        return await self._compared(case, output, original, answer, calls)
 
     async def _same_result(
         self, case: Case, output: Output, original: Case, answer: Output | Trial, calls: tuple[CallRecord, ...]
@@ -179,10 +179,12 @@ class SameAsScorer:
         reason = f"{results[0]}, and the original {quote_text(original.id)} {results[1]}"
         return self._decided((float(before.value == after.value), reason), calls)
 
-    async def _compared(self, case: Case, output: Output, answer: Output, calls: tuple[CallRecord, ...]) -> Score:
+    async def _compared(
+        self, case: Case, output: Output, original: Case, answer: Output, calls: tuple[CallRecord, ...]
+    ) -> Score:
         if self.field is not None:
             try:
-                output, answer = part_of(output, self.field), part_of(answer, self.field)
+                output, answer = part_of(output, self.field, case), part_of(answer, self.field, original)
             except NoPartError as error:
                 return self._score(0.0, str(error), calls)
         if self.asking is None:

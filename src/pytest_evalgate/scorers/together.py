@@ -28,7 +28,7 @@ _MOST_NAMED = 3
 class SetOptions(ScorerOptions):
     """Pass if all ``asserts`` pass, or, with a ``threshold``, if the weighted mean of their values reaches it.
 
-    ``asserts`` is a list of scorers other than judges, each with its own ``weight`` (1 by default). With ``threshold =
+    ``asserts`` is a list of rules, each with its own ``weight`` (1 by default). With ``threshold =
     0.5``, one of two has to pass. The value of the set is the mean.
     """
 
@@ -45,6 +45,8 @@ def build(given: Mapping[str, Any], context: Context, *, negated: bool) -> SetSc
         raise SpecError(
             "set: a judge is not a member of a set, since it may decide only by its calibration: move it out"
         )
+    if any(isinstance(spec, dict) and "python" in spec for spec in options.asserts):
+        raise SpecError("set: a function is not a member of a set: combine the checks in the function, or move it out")
     members = build_members(options.asserts, context=replace(context, place="asserts"))
     if any(map(compares_originals, members)):
         raise SpecError("set: same-as is not a member of a set: move it out")
@@ -113,11 +115,12 @@ class SetScorer:
             passed = passes([replace(score, weight=None) for score in scores], None)
         else:
             passed = passes(scores, self.least, mean=True)
+        spans = tuple(span for score in scores for span in score.spans)
         if passed is None:
             unknown = next(score for score in scores if score.value is None)
             reason, may_change = f"{unknown.name}: {unknown.reason}", any(score.may_change for score in scores)
-            return Score(self.name, None, None, reason, self.weight, calls=calls, may_change=may_change)
-        return Score(self.name, _mean(scores), passed, _reason(scores), self.weight, calls=calls)
+            return Score(self.name, None, None, reason, self.weight, calls=calls, may_change=may_change, spans=spans)
+        return Score(self.name, _mean(scores), passed, _reason(scores), self.weight, calls=calls, spans=spans)
 
 
 def _mean(scores: list[Score]) -> float:
