@@ -78,7 +78,9 @@ async def run_trial(target: Target, grading: Grading, case: Case, index: int) ->
     A trial without an output is that of `answer_of`. An incomplete output is a miss, too. Raises like `grade_output`.
     """
     answer = await answer_of(target, case, index)
-    return answer if isinstance(answer, Trial) else await grade_output(grading, case, index, answer)
+    if isinstance(answer, Trial):
+        return grading.with_readings(case, answer)
+    return await grade_output(grading, case, index, answer)
 
 
 async def answer_of(target: Target, case: Case, index: int) -> Output | Trial:
@@ -87,14 +89,6 @@ async def answer_of(target: Target, case: Case, index: int) -> Output | Trial:
     MissingOutput makes the trial missing, and so does a full disk or a lack of file descriptors. Any other exception
     is a failure of the target: a miss with the exception as its reason.
     """
-    output = await _answer(target, case, index)
-    if isinstance(output, Trial):
-        return grading.with_readings(case, output)
-    return await grade_output(grading, case, index, output)
-
-
-async def _answer(target: Target, case: Case, index: int) -> Output | Trial:
-    """Return the output of ``target``, or the trial if it has none."""
     try:
         return await target.answer(case, index)
     except CallFailed as failed:
