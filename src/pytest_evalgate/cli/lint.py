@@ -20,12 +20,16 @@ from pytest_evalgate.cli.options import add_suite
 from pytest_evalgate.cli.printing import print_result
 from pytest_evalgate.cli.verb import Verb
 from pytest_evalgate.config import CONFIG_FILE, PYPROJECT_FILE, CommandTarget, HttpTarget, ModelTarget, RecordedTarget
+from pytest_evalgate.engine import Grading
+from pytest_evalgate.engine.variants import SuiteOutputs
 from pytest_evalgate.errors import GoldenSetError, SettingsError, UserError
 from pytest_evalgate.golden import lint
 from pytest_evalgate.golden.lint import LintFinding, PromptText, Severity, strings
 from pytest_evalgate.records.cases import Place
 from pytest_evalgate.runs.plan import make_plan
-from pytest_evalgate.scorers.registry import ScorerOptions
+from pytest_evalgate.scorers.registry import ScorerOptions, known_kinds
+from pytest_evalgate.scorers.scorer import applies_to
+from pytest_evalgate.scorers.sources import ModelSource
 from pytest_evalgate.text import files, jsonl
 from pytest_evalgate.text.escape import one_line
 from pytest_evalgate.text.personal import phone_note
@@ -259,24 +263,31 @@ class _OfflineSuite:
         Raises:
             UserError: a scorer or the target cannot be used.
         """
+        outputs = SuiteOutputs(cases)
         suite = project.settings.suites[name]
         context = scorers.Context(
             rules=scorers.registry({_USER_CODE: _user_code}),
             roots=(project.root,),
             place=f"suites.{name}.scorers",
             judge=partial(_offline_judge, project),
+            models=ModelSource(project.settings.models, _Offline),
+            originals=outputs,
             tools=getattr(suite.target, "tools", ()),
         )
         built = scorers.build_all(map(_offline_spec, suite.scorers), context=context)
-        return cls(name, suite, cases, built, _offline_target(project, name, cases), context)
+        made = cls(name, suite, cases, built, _offline_target(project, name, cases), context)
+        outputs.connect(made.target, lambda case: Grading(tuple(made.scorers_of(case))))
+        return made
 
     def scorers_of(self, case: Case) -> Sequence[WeightedScorer]:
         """Return the scorers of the suite and those of the case's asserts, if these can be used."""
+        own: tuple[WeightedScorer, ...] = ()
         try:
             taken = [scorer.name for scorer in self.built]
-            return (*self.built, *scorers.case_scorers(case, context=self.context, taken=taken))
+            own = scorers.case_scorers(case, context=self.context, taken=taken)
         except GoldenSetError:
-            return self.built
+            pass  # reported as malformed
+        return (*(scorer for scorer in self.built if applies_to(scorer, case)), *own)
 
     def _graders_of(self, case: Case) -> Sequence[WeightedScorer | MetricReader]:
         from pytest_evalgate.scorers.readings import metric_readers  # noqa: PLC0415 - few suites have metrics
@@ -314,7 +325,7 @@ def _user_code(*_: object, **__: object) -> None:
 def _offline_spec(spec: str | Mapping[str, Any]) -> str | Mapping[str, Any]:
     """Return a scorer's specification without code of the user; a function or a hook's rule keeps only its name."""
     given = {"kind": spec} if isinstance(spec, str) else spec
-    if "judge" in given or given.get("kind") in scorers.RULES:
+    if "judge" in given or given.get("kind") in known_kinds():
         return spec
     own = str(given.get("kind", given.get("python"))).rpartition(":")[2]
     return {"name": own, **{key: given[key] for key in ScorerOptions.model_fields if key in given}, "kind": _USER_CODE}

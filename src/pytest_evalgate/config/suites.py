@@ -11,6 +11,7 @@ from pytest_evalgate.config.metrics import Metric, MetricGate, metric_list, uniq
 from pytest_evalgate.config.tables import Amount, FileNames, Judge, Model, Report, Seconds, Share, Table, TextForm
 from pytest_evalgate.config.targets import ModelTarget, TargetTable
 from pytest_evalgate.errors import SettingsError
+from pytest_evalgate.records.calls import LIST_KINDS
 from pytest_evalgate.text.problems import InvalidKey
 from pytest_evalgate.text.wording import did_you_mean
 
@@ -261,6 +262,8 @@ class Settings(Table):
             if name not in known:
                 near = did_you_mean(name, known) or _defined(kind, name, known)
                 raise InvalidKey(place, f'no {kind} is named "{name}"{near}')
+            if kind == "model" and (api := self.models[name].api) in LIST_KINDS:
+                raise InvalidKey(place, f'models.{name}.api is "{api}", so it writes no text: name another model')
         return self
 
     def _references(self) -> Iterator[tuple[str, Place, str]]:

@@ -6,6 +6,7 @@ from collections.abc import Mapping  # noqa: TC003 - `runs.record_file` validate
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final, Literal
 
+from pytest_evalgate.records.attempts import TrialAgreement  # noqa: TC001 - as below
 from pytest_evalgate.records.cases import Json, Place, Side, golden_id_of, nothing
 from pytest_evalgate.records.raised import Raised  # noqa: TC001 - as above
 from pytest_evalgate.text.detectors import DetectedSpan  # noqa: TC001 - as above
@@ -167,7 +168,8 @@ class SuitePlan:
 class CaseResult:
     """All trials of one planned case in one run. ``question`` is `Case.question`.
 
-    ``is_final``: an errored case would be errored in another run as well, until something is changed.
+    ``is_final``: an errored case would be errored in another run as well, until something is changed. ``agreement``
+    is that of its trials, if their outputs were left out.
     """
 
     case: PlannedCase
@@ -176,6 +178,7 @@ class CaseResult:
     reason: str = ""
     question: Mapping[str, Json] = field(default_factory=nothing, compare=False)
     is_final: bool = False
+    agreement: TrialAgreement | None = field(default=None, compare=False)
 
     @property
     def lowest(self) -> float:
