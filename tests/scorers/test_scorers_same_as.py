@@ -55,7 +55,8 @@ class _Suite:
 
     def score(self, output: Any, case: int = 1, trial: int = 0) -> Score:
         scorer: Any = self.scorers[0]
-        return asyncio.run(scorer.of_trial(trial).score(self.cases[case], Output(output)))
+        found: Score = asyncio.run(scorer.of_trial(trial).score(self.cases[case], Output(output)))
+        return found
 
     def problem(self, case: int = 1) -> str | None:
         scorer: Any = self.scorers[0]

@@ -48,6 +48,7 @@ if TYPE_CHECKING:
     from pytest_evalgate.records.calls import Call, Reply
     from pytest_evalgate.records.cases import Case, Json
     from pytest_evalgate.records.results import SuitePlan
+    from pytest_evalgate.scorers.readings import MetricReader
     from pytest_evalgate.scorers.scorer import WeightedScorer
 
 _EXIT_FOUND: Final = 1
@@ -288,6 +289,11 @@ class _OfflineSuite:
             pass  # reported as malformed
         return (*(scorer for scorer in self.built if applies_to(scorer, case)), *own)
 
+    def _graders_of(self, case: Case) -> Sequence[WeightedScorer | MetricReader]:
+        from pytest_evalgate.scorers.readings import metric_readers  # noqa: PLC0415 - few suites have metrics
+
+        return (*self.scorers_of(case), *(metric_readers(self.suite.metrics) if self.suite.metrics else ()))
+
     def findings(self, place: Place) -> Iterator[LintFinding]:
         """Yield findings on cases that do not fit the suite. A run refuses the errors before its first call."""
         yield from map(_malformed, scorers.check_asserts(self.cases, context=self.context))
@@ -296,7 +302,9 @@ class _OfflineSuite:
         names = dict.fromkeys(scorer.name for case in self.cases for scorer in self.scorers_of(case))
         for text in fit.name_problems(self.name, self.suite, self.cases, names):
             yield LintFinding(place, "unknown-name", "error", text)
-        for problem in fit.case_problems(self.cases, self.scorers_of, self.target, place=f"suites.{self.name}.target"):
+        for problem in fit.case_problems(
+            self.cases, self._graders_of, self.target, place=f"suites.{self.name}.target"
+        ):
             where = Place(problem.file, problem.line)
             yield LintFinding(where, "unfit", "error", f"{problem.field}: {problem.message}")
         for text in fit.stray_placeholders(self.target, self.cases):
@@ -304,7 +312,7 @@ class _OfflineSuite:
 
     def unread_fields(self) -> list[fit.UnreadField]:
         """Return the fields that no scorer of the suite reads."""
-        return list(fit.unread_fields(self.cases, self.scorers_of))
+        return list(fit.unread_fields(self.cases, self._graders_of))
 
 
 _USER_CODE: Final = "user-code"

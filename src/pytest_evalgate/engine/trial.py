@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from pytest_evalgate.records.calls import CallRecord
     from pytest_evalgate.records.cases import Case
     from pytest_evalgate.records.results import Output, PlannedCase
+    from pytest_evalgate.scorers.readings import MetricReader
 
 T = TypeVar("T")
 
@@ -39,7 +40,7 @@ class Grading:
     ``threshold`` is the minimum of the weighted mean of the scores; None if every score has to pass by itself. Without
     ``mean``, it is used only if a score has a weight.
     ``strip_reasoning`` grades the answer without the reasoning before it. An empty text is an answer if
-    ``allow_empty``, or if the case expects one.
+    ``allow_empty``, or if the case expects one. ``readers`` read the values of the suite's metrics.
     """
 
     scorers: tuple[Scorer, ...]
@@ -48,10 +49,22 @@ class Grading:
     strip_reasoning: bool = True
     allow_empty: bool = False
     mean: bool = False
+    readers: tuple[MetricReader, ...] = ()
 
     def graded(self, output: Output) -> Output:
         """Return the output that the scorers grade."""
         return split_output(output) if self.strip_reasoning else output
+
+    def with_readings(self, case: Case, trial: Trial) -> Trial:
+        """Return ``trial`` with the values of the suite's metrics; an incomplete output has no prediction.
+
+        Raises:
+            ScorerError: The case has no usable label.
+        """
+        if not self.readers:
+            return trial
+        output = trial.output if trial.output is not None and trial.output.finish == "complete" else None
+        return replace(trial, readings=tuple(reader.read(case, output) for reader in self.readers))
 
 
 async def run_case(target: Target, grading: Grading, case: Case, planned: PlannedCase, trials: int) -> CaseResult:
@@ -65,7 +78,9 @@ async def run_trial(target: Target, grading: Grading, case: Case, index: int) ->
     A trial without an output is that of `answer_of`. An incomplete output is a miss, too. Raises like `grade_output`.
     """
     answer = await answer_of(target, case, index)
-    return answer if isinstance(answer, Trial) else await grade_output(grading, case, index, answer)
+    if isinstance(answer, Trial):
+        return grading.with_readings(case, answer)
+    return await grade_output(grading, case, index, answer)
 
 
 async def answer_of(target: Target, case: Case, index: int) -> Output | Trial:
@@ -89,11 +104,15 @@ async def answer_of(target: Target, case: Case, index: int) -> Output | Trial:
 
 
 async def grade_output(grading: Grading, case: Case, index: int, output: Output) -> Trial:
-    """Grade an existing output.
+    """Grade an existing output, and read the values of the suite's metrics from it.
 
     Raises:
         ScorerError: a scorer failed.
     """
+    return grading.with_readings(case, await _graded(grading, case, index, output))
+
+
+async def _graded(grading: Grading, case: Case, index: int, output: Output) -> Trial:
     calls: tuple[CallRecord, ...] = (output.call,) if output.call else ()
     output = grading.graded(output)
     if output.finish != "complete":

@@ -138,6 +138,7 @@ class _GateFields:
         return {
             "must-pass tags": sorted(tags & set(case.tags)),
             "slices": [f"{by}={value}" for by in sliced for value in sorted(set(self.read(case, by)))],
+            "metric labels": self._labels(case),
             "cluster": None if cluster is None else sorted(set(self.read(case, cluster))),
             "trials": case.trials,
             "weight": case.weight,
@@ -146,6 +147,13 @@ class _GateFields:
             "tools": case.metadata.get("tools") if validates_calls and not is_read else None,
             "variant_of": case.metadata.get("variant_of") if compares and not is_read else None,
         }
+
+    def _labels(self, case: Case) -> list[Any]:
+        if not self.suite.metrics:
+            return []
+        from pytest_evalgate.scorers.readings import label_outside_of_content  # noqa: PLC0415 - few suites have metrics
+
+        return [label_outside_of_content(metric, case) for metric in self.suite.metrics]
 
 
 def _tables(specs: Iterable[Any]) -> Iterator[Mapping[str, Any]]:

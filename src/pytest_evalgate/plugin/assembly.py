@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from pytest_evalgate.records.cases import Case, Json
     from pytest_evalgate.records.results import PlannedCase, SuitePlan
     from pytest_evalgate.runs.plan import BranchChanges
+    from pytest_evalgate.scorers.readings import MetricReader
 
 
 @dataclass(frozen=True)
@@ -73,7 +74,7 @@ class ReadySuite:
     def unread_fields(self) -> tuple[fit.UnreadField, ...]:
         """Fields of the cases that no scorer reads."""
         cases = (case for golden_set in self.sets for case in golden_set)
-        return tuple(fit.unread_fields(cases, lambda case: self.grading_of(case).scorers))
+        return tuple(fit.unread_fields(cases, lambda case: (*self.grading_of(case).scorers, *self.grading.readers)))
 
     @property
     def judges(self) -> tuple[JudgeScorer, ...]:
@@ -219,7 +220,7 @@ class Assembly:
         found = fit.scorer_problems(name, suite, cases, scorers_of)
         if problems := [*found, *fit.name_problems(name, suite, cases, names)]:
             raise SettingsError("\n".join(problems))
-        check_fit(name, cases, scorers_of, target)
+        check_fit(name, cases, lambda case: (*scorers_of(case), *grading.readers), target)
         graders = [scorer for grading in case_grading.values() for scorer in grading.scorers]
         whole = make_plan(
             name,
@@ -292,7 +293,7 @@ class Assembly:
         return wanted or 1
 
 
-def check_fit(name: str, cases: Iterable[Case], scorers_of: fit.ScorersOf, target: Target | None) -> None:
+def check_fit(name: str, cases: Iterable[Case], scorers_of: fit.GradersOf, target: Target | None) -> None:
     """Check that each case can be graded, and that its question reaches the target.
 
     Raises:
@@ -332,7 +333,20 @@ def _grading(graders: tuple[Scorer, ...], suite: Suite, threshold: float | None 
     """Return the grading of a suite, or of a case that has its own ``threshold`` for the mean of its scores."""
     is_own = threshold is not None
     least = threshold if is_own else suite.threshold
-    return Grading(graders, least, suite.judge_always, suite.strip_reasoning, suite.allow_empty, mean=is_own)
+    readers: tuple[MetricReader, ...] = ()
+    if suite.metrics:
+        from pytest_evalgate.scorers.readings import metric_readers  # noqa: PLC0415 - few suites have metrics
+
+        readers = metric_readers(suite.metrics)
+    return Grading(
+        graders,
+        least,
+        suite.judge_always,
+        suite.strip_reasoning,
+        suite.allow_empty,
+        mean=is_own,
+        readers=readers,
+    )
 
 
 def _case_gradings(

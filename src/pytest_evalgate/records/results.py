@@ -87,12 +87,24 @@ Returned = Graded | Score | float | None
 
 
 @dataclass(frozen=True, slots=True)
+class Reading:
+    """The values that a metric of the suite needs of one trial: the label and the prediction, for example.
+
+    ``metric`` is `Metric.key`. A value that could not be read is None.
+    """
+
+    metric: str
+    values: tuple[str | float | None, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Trial:
     """One run of one case: the output, its scores and the result.
 
     ``value`` is 1.0 or 0.0. It is None if the trial has no result; ``reason`` explains it. ``calls`` are the calls of
     the target and the judges, failed ones included. ``is_final``: a trial without a result would have none in another
-    run either, until something is changed. ``raised``: where the target's own exception was raised.
+    run either, until something is changed. ``raised``: where the target's own exception was raised. ``readings`` are
+    the values of the metrics of the suite.
     """
 
     index: int
@@ -103,6 +115,7 @@ class Trial:
     calls: tuple[CallRecord, ...] = ()
     is_final: bool = False
     raised: Raised | None = None
+    readings: tuple[Reading, ...] = ()
 
     @property
     def is_unscored(self) -> bool:
