@@ -406,10 +406,7 @@ def test_reference_outputs_are_unwrapped(tmp_path: Path, outputs: Any, expected:
         ({"inputs": "x", "expectations": {"guidelines": 3}}, "expectations: must be a string, not 3"),
         ({"inputs": "x", "expectations": {}, "tags": {"a": 1}}, "tags.a: must be a string, not 1"),
         ({"item": "x"}, 'item: must be an object, not "x"'),
-        (
-            {"inputs": "x", "evaluators": [{"LLMJudge": "nice"}]},
-            'evaluators[0]: {"LLMJudge":"nice"} needs a model',
-        ),
+        ({"inputs": "x", "evaluators": ["LLMJudge"]}, 'evaluators[0].LLMJudge: needs "rubric"'),
         ({"inputs": "x", "evaluators": ["IsPolite"]}, 'evaluators[0]: "IsPolite" has no equivalent scorer'),
         ({"inputs": "x", "evaluators": {}}, "evaluators: must be a list, not {}"),
         ({"name": "a::b", "input": "x", "expected_output": "a"}, 'name: "a::b" contains "::"'),
