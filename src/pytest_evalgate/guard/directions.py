@@ -130,6 +130,7 @@ DIRECTIONS: Final[Mapping[type[Table], Mapping[str, Direction]]] = {
         "strip_reasoning": changed,
         "allow_empty": ranked(True, False),  # noqa: FBT003 - the two values of the key
         "baseline": changed,
+        "run_labels": changed,
         "mode": ranked("advisory", "blocking"),
     },
     PassRateGate: {"min": higher, "bound": ranked("point", "ci")},
