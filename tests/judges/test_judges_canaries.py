@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from pytest_evalgate import config
 from pytest_evalgate.errors import SettingsError
 from pytest_evalgate.judges.canaries import Canary, canaries_of, failed_canaries, read
-from pytest_evalgate.judges.question import material_of
+from pytest_evalgate.judges.material import material_of
 from pytest_evalgate.judges.rubric import builtin_rubrics, load_rubric
 from pytest_evalgate.records.cases import Case, Place
 from pytest_evalgate.records.results import Output, Score

@@ -21,7 +21,7 @@ from pytest_evalgate.judges.labels import (
     normalise_label,
     scale_of,
 )
-from pytest_evalgate.judges.question import material_of
+from pytest_evalgate.judges.material import material_of
 from pytest_evalgate.judges.rubric import load_rubric
 from pytest_evalgate.records.cases import Place
 

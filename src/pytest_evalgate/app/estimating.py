@@ -42,6 +42,9 @@ class EstimatedSuite(Protocol):
     def judges(self) -> tuple[JudgeScorer, ...]:
         """The judges among the scorers."""
 
+    def judges_of(self, case: Case) -> tuple[JudgeScorer, ...]:
+        """Return the judges of a case: each is asked once for every note on it."""
+
     @property
     def grading(self) -> Grading:
         """The scorers."""
@@ -112,18 +115,19 @@ def _calls(suite: EstimatedSuite, cases: Sequence[Case], wiring: Wiring) -> Iter
     # isinstance with a protocol takes 50 us, so it is asked once
     calling = suite.target if isinstance(suite.target, CallingTarget) else None
     for case in cases:
+        judges = suite.judges_of(case)
         for trial in range(suite.plan.trials if case.skip is None else 0):
             output: Output | None = None
             if calling is not None:
                 call = calling.call_of(case, trial)
                 yield call
-                if suite.judges:
+                if judges:
                     output = _cached_output(calling, call, wiring)
-            elif suite.judges:
+            elif judges:
                 output = _recorded_output(suite.target, case, trial)
             output = suite.grading.graded(output) if output is not None else None
-            for judge in suite.judges:
-                yield from judge.calls_of(case, output or _TYPICAL_OUTPUT)
+            for judge in judges:
+                yield from judge.calls_of(case, output or _TYPICAL_OUTPUT, wiring.memory.lookup)
 
 
 def _cached_output(target: CallingTarget, call: Call, wiring: Wiring) -> Output | None:

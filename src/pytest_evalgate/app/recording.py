@@ -93,6 +93,10 @@ class SuiteToRecord:
     judges: tuple[JudgeScorer, ...] = ()
     grading: Grading = field(default_factory=lambda: Grading(()))
 
+    def judges_of(self, case: Case) -> tuple[JudgeScorer, ...]:  # noqa: ARG002 - as of a suite that is graded
+        """Return the judges of a case: none."""
+        return self.judges
+
 
 class OutputRecorder:
     """Recorder of one suite. Use it in a ``with`` block, which ends its threads and connections.

@@ -23,7 +23,7 @@ from pytest_evalgate.cli.options import add_run, add_seed, add_suite, whole_numb
 from pytest_evalgate.cli.verb import Actions, Verb
 from pytest_evalgate.errors import SettingsError
 from pytest_evalgate.judges.label_rows import cell_of
-from pytest_evalgate.judges.question import material_of
+from pytest_evalgate.judges.material import material_of
 from pytest_evalgate.text import files, jsonl
 from pytest_evalgate.text.wording import count
 

@@ -20,7 +20,8 @@ if TYPE_CHECKING:
 
 _CANARY_FOLDER: Final = Path(__file__).parent / "known"
 _REQUIRED: Final = ("input", "output", "verdict")
-_FIELDS: Final = ("id", *_REQUIRED, "expected", "context")
+_LISTS: Final = ("messages", "trajectory")
+_FIELDS: Final = ("id", *_REQUIRED, "expected", "context", *_LISTS)
 _GOOD: Final = {"good": True, "bad": False}
 _MISTAKES: Final = {True: "passed it", False: "failed it", None: "could not tell"}
 
@@ -65,9 +66,9 @@ def canaries_of(judge: config.Judge, *, root: Path) -> tuple[Canary, ...]:
 def read(path: Path, *, name: str) -> tuple[Canary, ...]:
     """Read canaries, one JSON object per line.
 
-    Required fields are ``input``, ``output`` and ``verdict`` ("good" or "bad"). Optional fields are ``id``,
-    ``expected`` (the reference) and ``context`` (a string or a list of strings). ``name`` is the name of the file in
-    messages.
+    Required fields are ``input`` (or ``messages``), ``output`` and ``verdict`` ("good" or "bad"). Optional fields are
+    ``id``, ``expected`` (the reference), ``context`` (a string or a list of strings), ``messages`` and ``trajectory``.
+    ``name`` is the name of the file in messages.
 
     Raises:
         SettingsError: a line is malformed, an id is not unique, or one of the two verdicts is missing; lists every
@@ -91,7 +92,12 @@ def failed_canaries(canaries: Sequence[Canary], scores: Sequence[Score]) -> tupl
 
 
 def _row_problems(row: Mapping[str, Json]) -> Iterator[tuple[str, str]]:
-    yield from ((name, "missing") for name in _REQUIRED if row.get(name) is None)
+    given = {"input": row.get("messages"), **{name: value for name, value in row.items() if value is not None}}
+    yield from ((name, "missing") for name in _REQUIRED if given.get(name) is None)
+    for name in _LISTS:
+        value = row.get(name)
+        if value is not None and not (isinstance(value, list) and all(isinstance(one, dict) for one in value)):
+            yield name, "must be a list of objects"
     for name in row:
         if name not in _FIELDS:
             yield jsonl.escape_text(name), f"unknown field; a canary has {', '.join(_FIELDS)}"
@@ -119,7 +125,9 @@ def _canary(line: jsonl.JsonLine, name: str) -> Canary:
     row = line.value
     case = Case(
         row.get("id") or f"canary-{line.number}",
-        input=row["input"],
+        input=row.get("input"),
+        messages=tuple(row.get("messages") or ()),
+        trajectory=tuple(row.get("trajectory") or ()),
         expected=row.get("expected"),
         context=_context(row),
         place=Place(name, line.number),

@@ -79,6 +79,10 @@ class ReadySuite:
         """The judges among the suite's scorers."""
         return tuple(scorer for scorer in self.grading.scorers if is_judge(scorer))
 
+    def judges_of(self, case: Case) -> tuple[JudgeScorer, ...]:
+        """Return the judges of a case: each is asked once for every note on it."""
+        return tuple(scorer for scorer in self.grading_of(case).scorers if is_judge(scorer))
+
     def grading_of(self, case: Case) -> Grading:
         """Return the grading of ``case``: the suite's scorers and its own asserts."""
         return self.case_grading.get(case.id, self.grading)
@@ -172,9 +176,9 @@ class Assembly:
         sets = (*here, *_sets_of(sides, here))
         cases = [case for golden_set in sets for case in golden_set]
         context = replace(self.context, place=f"suites.{name}.scorers")
-        if malformed := [*golden.check_unique(sets), *scorers.check_asserts(cases, context=context)]:
-            raise GoldenSetError(malformed)
         built = scorers.build_all(suite.scorers, context=context)
+        if malformed := [*golden.check_unique(sets), *scorers.check_asserts(cases, built, context=context)]:
+            raise GoldenSetError(malformed)
         grading = _grading(built, suite)
         case_grading = _case_gradings(cases, built, suite, context)
         target = None if in_code else self._target(name, suite, cases)
@@ -186,6 +190,8 @@ class Assembly:
         found = fit.scorer_problems(name, suite, cases, scorers_of)
         if problems := [*found, *fit.name_problems(name, suite, cases, names)]:
             raise SettingsError("\n".join(problems))
+        if not in_code and (unasked := fit.note_problems(name, self.settings.suites, cases, scorers_of)):
+            raise GoldenSetError(unasked)
         check_fit(name, cases, scorers_of, target)
         graders = [scorer for grading in case_grading.values() for scorer in grading.scorers]
         whole = make_plan(
@@ -293,10 +299,9 @@ def _grading(graders: tuple[Scorer, ...], suite: Suite, threshold: float | None 
 def _case_gradings(
     cases: Sequence[Case], built: tuple[Scorer, ...], suite: Suite, context: scorers.Context
 ) -> dict[str, Grading]:
-    """Return the grading of each case with asserts or a threshold: the suite's scorers and its own."""
-    taken = [scorer.name for scorer in built]
+    """Return the grading of each case with asserts, several notes or a threshold: the suite's scorers and its own."""
     return {
-        case.id: _grading((*built, *scorers.case_scorers(case, context=context, taken=taken)), suite, case.threshold)
+        case.id: _grading(scorers.scorers_of(case, built, context=context), suite, case.threshold)
         for case in cases
-        if case.asserts or case.threshold is not None
+        if case.asserts or len(case.notes) > 1 or case.threshold is not None
     }

@@ -55,6 +55,7 @@ class ScoreRow(_Row):
     value: Share | None
     passed: bool | None
     reason: str = ""
+    rationale: str = ""
     weight: Amount | None = None
     counts: bool = True
 
@@ -313,13 +314,17 @@ def _decode_call(value: Mapping[str, Json]) -> CallRecord:
 
 def _encode_score(score: Score) -> dict[str, Json]:
     named = {"name": score.name, "value": score.value, "passed": score.passed}
-    return {**named, **_present(reason=score.reason, weight=score.weight, counts=None if score.counts else False)}
+    counts = None if score.counts else False
+    return {**named, **_present(reason=score.reason, rationale=score.rationale, weight=score.weight, counts=counts)}
 
 
 def _decode_score(value: Mapping[str, Json], *, texts: bool) -> Score:
     name = sys.intern(value["name"])  # every case has the same few scorers
-    reason = value.get("reason", "") if texts else ""
-    return Score(name, value["value"], value["passed"], reason, value.get("weight"), value.get("counts", True))
+    reason, rationale = (value.get(key, "") if texts else "" for key in ("reason", "rationale"))
+    return Score(
+        *(name, value["value"], value["passed"], reason, value.get("weight"), value.get("counts", True)),
+        rationale=rationale,
+    )
 
 
 def _present(**values: Any) -> dict[str, Json]:
