@@ -26,7 +26,6 @@ if TYPE_CHECKING:
     from tests.judges.conftest import MadeJudge, MakeJudge
 
     from pytest_evalgate.judges.votes import Lookup
-
     from pytest_evalgate.records.calls import Call
 
 _CASE = Case("c1", input="How long?", expected="30 days", place=Place("g.jsonl", 3), fingerprint="f")

@@ -36,7 +36,8 @@ Verdict = tuple[bool, str]
 
 def _shown(call: Call) -> Any:
     """Return what stands between the last two lines with the nonce: the text to split, or the units to check."""
-    return json.loads(_SHOWN.findall(last_text(call))[-1][1])
+    asked = next(turn for turn in call.payload["messages"] if turn["role"] == "user")
+    return json.loads(_SHOWN.findall(asked["content"])[-1][1])
 
 
 def _is_split(call: Call) -> bool:
@@ -147,9 +148,7 @@ def test_context_recall_of_a_case(make_judge: MakeJudge) -> None:
     reference = "The mill was restored in 1998. It grinds flour. Its wheel is of oak. It has a museum."
     known = {"The mill was restored in 1998": "restored in 1998", "It grinds flour": "grinds flour"}
     known["Its wheel is of oak"] = "wheel is of oak"
-    made = make_judge(
-        _judge(_sentences, lambda text: (text in known, known.get(text, ""))), rubric="context-recall"
-    )
+    made = make_judge(_judge(_sentences, lambda text: (text in known, known.get(text, ""))), rubric="context-recall")
     score = _score(made, Case("c", input="What of the mill?", expected=reference, context=_PASSAGES))
     assert (score.value, score.passed, len(score.calls)) == (0.75, True, 2)
     assert score.reason == '3 of 4 statements of the reference are supported by the context: not "It has a museum"'
@@ -157,7 +156,9 @@ def test_context_recall_of_a_case(make_judge: MakeJudge) -> None:
 
 
 def test_context_relevance_of_a_case(make_judge: MakeJudge) -> None:
-    made = make_judge(_judge(_sentences, lambda text: ("mill" in text, "mill")), rubric="context-relevance")
+    made = make_judge(
+        _judge(_sentences, lambda text: ("mill" in text, "mill" if "mill" in text else "")), rubric="context-relevance"
+    )
     score = _score(made, Case("c", input="When was the mill restored?", context=_PASSAGES))
     assert (score.value, score.passed, len(made.calls)) == (0.2, False, 1)
 
@@ -182,13 +183,11 @@ def test_claims_of_begin_wow_follow_the_labels_of_people(make_judge: MakeJudge, 
     """One claim per response: the judge gives the recorded label, and so does the score."""
     rows = [row for row in _rows("begin_wow.outputs.t5") if row["label"] == label][:40]
     passages = _passages()
+    supported = label == "Fully attributable"
     for row in rows:
-        supported = label == "Fully attributable"
         passage = passages.get(row["id"], "a passage of the Wizard of Wikipedia")
-        made = make_judge(
-            _judge(lambda text: [text], lambda _: (supported, passage if supported else "")), rubric="claims"  # noqa: B023
-        )
-        score = _score(made, Case(row["id"], input="?", context=(passage,)), row["output"])
+        judge = _judge(lambda text: [text], lambda _, passage=passage: (supported, passage if supported else ""))  # type: ignore[misc]
+        score = _score(make_judge(judge, rubric="claims"), Case(row["id"], context=(passage,)), row["output"])
         assert (score.value, score.passed) == (float(supported), supported), row
 
 
@@ -290,9 +289,11 @@ def test_the_median_of_several_votes(make_judge: MakeJudge) -> None:
 
 @pytest.mark.parametrize("rubric", ["claims", "context-recall", "answer-correctness", "context-precision"])
 def test_with_cached_replies_the_planned_calls_are_the_calls_made(make_judge: MakeJudge, rubric: str) -> None:
-    case = Case("c", input="?", expected="A mill. A river.", context=("A mill and a river",))
+    case = Case("c", input="?", expected="A mill. A river.", context=("A mill. A river.",))
     replies: dict[str, Reply] = {}
-    made = make_judge(_judge(_sentences, lambda text: (True, text if text in "A mill. A river." else "A mill")), rubric=rubric)
+    made = make_judge(
+        _judge(_sentences, lambda text: (True, text if text in "A mill. A river." else "A mill")), rubric=rubric
+    )
     _score(made, case, "A mill. A river.")
     for call in made.calls:
         reply: Any = made.model.script[0](call)  # type: ignore[operator]
@@ -324,7 +325,11 @@ def test_the_statements_of_a_reference_are_paid_for_once(make_judge: MakeJudge) 
     [
         ("claims", Case("c"), "needs a context"),
         ("context-recall", Case("c", context=("x",)), "needs a reference"),
-        ("context-recall", Case("c", context=("x",), expected_any=("a", "b")), "needs one reference, but the case has 2"),
+        (
+            "context-recall",
+            Case("c", context=("x",), expected_any=("a", "b")),
+            "needs one reference, but the case has 2",
+        ),
         ("context-precision", Case("c", expected="a", context=("x",) * 101), "the context has 101 passages; 100 can"),
     ],
 )

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import pytest
 
+from pytest_evalgate.app import fit
 from pytest_evalgate.config import Suite
 from pytest_evalgate.errors import GoldenSetError
-from pytest_evalgate.app import fit
 from pytest_evalgate.golden.record import parse_row
 from pytest_evalgate.records.cases import Case, Place
-from pytest_evalgate.records.results import Output, Score
 from pytest_evalgate.scorers import Context, build_all, check_asserts, scorers_of
 
 
@@ -35,6 +34,9 @@ class _Judge:
     async def score(self, case: Case, output: Output) -> Score:
         raise NotImplementedError
 
+
+if TYPE_CHECKING:
+    from pytest_evalgate.records.results import Output, Score
 
 _RULES = build_all([{"kind": "contains", "value": "x"}], context=Context())
 _SUITE = (*_RULES, _Judge("faq"))
@@ -130,9 +132,7 @@ def test_a_golden_set_still_cannot_choose_a_model() -> None:
 # --- rows
 
 
-@pytest.mark.parametrize(
-    ("rubric", "notes"), [("a", ("a",)), (["a"], ("a",)), (["a", "b"], ("a", "b")), (None, ())]
-)
+@pytest.mark.parametrize(("rubric", "notes"), [("a", ("a",)), (["a"], ("a",)), (["a", "b"], ("a", "b")), (None, ())])
 def test_the_rubric_of_a_row_is_a_text_or_a_list(rubric: Any, notes: tuple[str, ...]) -> None:
     case = parse_row({"input": "x", "rubric": rubric}, Place("g", 1)).case
     assert case is not None

@@ -116,7 +116,9 @@ def case_problems(
     return sorted(problems, key=lambda problem: (problem.file, problem.line))
 
 
-def note_problems(name: str, suites: Mapping[str, Suite], cases: Iterable[Case], scorers_of: ScorersOf) -> list[LineProblem]:
+def note_problems(
+    name: str, suites: Mapping[str, Suite], cases: Iterable[Case], scorers_of: ScorersOf
+) -> list[LineProblem]:
     """Return a problem for each case of the suite ``name`` with a rubric that no scorer reads.
 
     None is returned if another suite with the same golden set has a judge, which reads them.

@@ -8,9 +8,9 @@ from pytest_evalgate.errors import SettingsError
 from pytest_evalgate.judges import calibration as calibrations
 from pytest_evalgate.judges import drift
 from pytest_evalgate.judges.ask import JudgeClient
-from pytest_evalgate.judges.judge import JudgeScorer, PairVoter, SingleVoter
 from pytest_evalgate.judges.escaping import MAX_OUTPUT
 from pytest_evalgate.judges.few_shots import few_shots_of
+from pytest_evalgate.judges.judge import JudgeScorer, PairVoter, SingleVoter
 from pytest_evalgate.judges.material import material_of
 from pytest_evalgate.judges.question import (
     Instructions,

@@ -94,10 +94,7 @@ def failed_canaries(canaries: Sequence[Canary], scores: Sequence[Score]) -> tupl
 def _row_problems(row: Mapping[str, Json]) -> Iterator[tuple[str, str]]:
     given = {"input": row.get("messages"), **{name: value for name, value in row.items() if value is not None}}
     yield from ((name, "missing") for name in _REQUIRED if given.get(name) is None)
-    for name in _LISTS:
-        value = row.get(name)
-        if value is not None and not (isinstance(value, list) and all(isinstance(one, dict) for one in value)):
-            yield name, "must be a list of objects"
+    yield from ((name, "must be a list of objects") for name in _LISTS if not _are_objects(row.get(name)))
     for name in row:
         if name not in _FIELDS:
             yield jsonl.escape_text(name), f"unknown field; a canary has {', '.join(_FIELDS)}"
@@ -107,6 +104,10 @@ def _row_problems(row: Mapping[str, Json]) -> Iterator[tuple[str, str]]:
         yield "id", "must be a string that is not empty"
     if not all(isinstance(text, str) for text in _context(row)):
         yield "context", "must be a string or a list of strings"
+
+
+def _are_objects(value: Json) -> bool:
+    return value is None or (isinstance(value, list) and all(isinstance(one, dict) for one in value))
 
 
 def _set_problems(canaries: Sequence[Canary], name: str) -> Iterator[LineProblem]:

@@ -1,4 +1,4 @@
-"""Escaping of untrusted text for the prompt of a judge: visible hidden characters, no control tokens, a bounded length."""
+"""Escaping of untrusted text for the prompt of a judge: no hidden characters, no control tokens, a bounded length."""
 
 from __future__ import annotations
 

@@ -189,9 +189,11 @@ def background(material: Material, *, references: bool, context: bool = True, st
     elif references and material.references:
         yield f"REFERENCE, as JSON:\n{_json(material.references[0])}"
     if steps and material.trajectory is not None:
-        yield f"TRAJECTORY OF THE APPLICATION (its steps before the output), as a JSON list:\n{_json(material.trajectory)}"
+        title = "TRAJECTORY OF THE APPLICATION (its steps before the output), as a JSON list"
+        yield f"{title}:\n{_json(material.trajectory)}"
     if material.note:
-        yield f"NOTES ON THIS CASE (part of the rubric: the output must meet them, too), as JSON:\n{_json(material.note)}"
+        title = "NOTES ON THIS CASE (part of the rubric: the output must meet them, too), as JSON"
+        yield f"{title}:\n{_json(material.note)}"
 
 
 def between_nonces(title: str, text: str, nonce: str) -> str:

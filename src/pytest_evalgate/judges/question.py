@@ -104,7 +104,9 @@ def reminder(rubric: Rubric) -> str:
 
 def _few_shot_turns(shot: FewShot, instructions: Instructions) -> list[Message]:
     nonce = nonce_of("example", shot.material.case, [shot.material.candidate])
-    reasons = {"evidence": shot.evidence, "rationale": shot.rationale} if shot.rationale else {"evidence": shot.evidence}
+    reasons = (
+        {"evidence": shot.evidence, "rationale": shot.rationale} if shot.rationale else {"evidence": shot.evidence}
+    )
     reply = {"nonce": nonce, **reasons, "score": shot.score, "verdict": instructions.scale.verdict(shot.score)}
     asked = f"{_sections(shot.material, nonce)}\n\n{reply_instructions(instructions, nonce)}"
     return [

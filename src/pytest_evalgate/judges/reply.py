@@ -146,13 +146,16 @@ def _parse_choice(found: dict[str, Any], pair: tuple[str, str]) -> Choice:
 def read_statements(text: str, *, nonce: str) -> tuple[str, ...] | Unreadable:
     """Parse the reply that splits a text into statements; none is a valid reply. Never raises."""
     try:
-        found = _parse_object(text, STATEMENTS_FIELDS, nonce)["statements"]
-        if not isinstance(found, list) or not all(isinstance(one, str) and one.strip() for one in found):
-            raise _UnreadableReply("the statements are not a list of texts")
-        if len(found) > MAX_UNITS or any(len(one) > _MAX_STATEMENT for one in found):
-            raise _UnreadableReply(f"more than {MAX_UNITS} statements, or one of more than {_MAX_STATEMENT:,} characters")
+        return _parse_statements(_parse_object(text, STATEMENTS_FIELDS, nonce)["statements"])
     except _UnreadableReply as error:
         return Unreadable(str(error))
+
+
+def _parse_statements(found: Any) -> tuple[str, ...]:
+    if not isinstance(found, list) or not all(isinstance(one, str) and one.strip() for one in found):
+        raise _UnreadableReply("the statements are not a list of texts")
+    if len(found) > MAX_UNITS or any(len(one) > _MAX_STATEMENT for one in found):
+        raise _UnreadableReply(f"more than {MAX_UNITS} statements, or one of more than {_MAX_STATEMENT:,} characters")
     return tuple(map(_collapse, found))
 
 
@@ -162,13 +165,17 @@ def read_verdicts(text: str, *, nonce: str, sources: Sequence[str]) -> tuple[Uni
     The evidence of the n-th one must occur in the n-th of ``sources``. Only a "no" may have no evidence.
     """
     try:
-        found = _parse_object(text, VERDICTS_FIELDS, nonce)["verdicts"]
-        if not isinstance(found, list) or len(found) != len(sources):
-            given = f"{len(found)} verdicts" if isinstance(found, list) else "no list of verdicts"
-            raise _UnreadableReply(f"the reply has {given}, but {len(sources)} are required, one for each number")
-        return tuple(_unit(one, number, source) for number, (one, source) in enumerate(zip(found, sources), start=1))
+        return _parse_verdicts(_parse_object(text, VERDICTS_FIELDS, nonce)["verdicts"], sources)
     except _UnreadableReply as error:
         return Unreadable(str(error))
+
+
+def _parse_verdicts(found: Any, sources: Sequence[str]) -> tuple[UnitVerdict, ...]:
+    if not isinstance(found, list) or len(found) != len(sources):
+        given = f"{len(found)} verdicts" if isinstance(found, list) else "no list of verdicts"
+        raise _UnreadableReply(f"the reply has {given}, but {len(sources)} are required, one for each number")
+    pairs = zip(found, sources, strict=True)
+    return tuple(_unit(one, number, source) for number, (one, source) in enumerate(pairs, start=1))
 
 
 def _unit(found: Any, number: int, source: str) -> UnitVerdict:

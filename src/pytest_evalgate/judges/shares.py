@@ -57,8 +57,8 @@ def share_of(verdicts: Sequence[bool]) -> float | None:
 def average_precision(verdicts: Sequence[bool]) -> float | None:
     """Return the mean of precision@k over the ranks k of the relevant passages; 0 if none is relevant.
 
-    This is the context precision of ragas: ``sum(precision@k * v_k) / number of relevant passages``, where ``v_k`` is 1
-    for a relevant passage.
+    This is the context precision of ragas: ``sum(precision@k * v_k) / number of relevant passages``, where ``v_k`` is
+    1 for a relevant passage.
     """
     if not verdicts:
         return None

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from pytest_evalgate.records.cases import Case, Json
     from pytest_evalgate.records.results import PlannedCase, SuitePlan
     from pytest_evalgate.runs.plan import BranchChanges
+    from pytest_evalgate.scorers.scorer import WeightedScorer
 
 
 @dataclass(frozen=True)
@@ -297,7 +298,7 @@ def _grading(graders: tuple[Scorer, ...], suite: Suite, threshold: float | None 
 
 
 def _case_gradings(
-    cases: Sequence[Case], built: tuple[Scorer, ...], suite: Suite, context: scorers.Context
+    cases: Sequence[Case], built: tuple[WeightedScorer, ...], suite: Suite, context: scorers.Context
 ) -> dict[str, Grading]:
     """Return the grading of each case with asserts, several notes or a threshold: the suite's scorers and its own."""
     return {

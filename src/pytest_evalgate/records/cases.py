@@ -97,7 +97,9 @@ class Case:
     def question(self) -> dict[str, Json]:
         """The ``input`` and ``expected`` of the case for reports, if it has them."""
         asked = self.input if self.input is not None else [*self.messages] or dict(self.vars) or None
-        expected = self.expected if self.expected is not None else [*self.expected_any] or "\n".join(self.notes) or None
+        expected = (
+            self.expected if self.expected is not None else [*self.expected_any] or "\n".join(self.notes) or None
+        )
         return {name: value for name, value in (("input", asked), ("expected", expected)) if value is not None}
 
 

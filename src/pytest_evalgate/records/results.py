@@ -46,8 +46,8 @@ class Score:
 
     ``passed`` is None if ``value`` is: unknown is neither a pass nor a miss. A score that does not ``count``, such as
     that of a judge without calibration, is reported only. ``calls`` are the calls of the scorer; the trial keeps them.
-    ``may_change``: a value that is None for a transient reason, such as a judge's call that timed out. ``rationale`` is
-    a judge's own reason, in a sentence; it decides nothing.
+    ``may_change``: a value that is None for a transient reason, such as a judge's call that timed out. ``rationale``
+    is a judge's own reason, in a sentence; it decides nothing.
     """
 
     name: str

@@ -191,8 +191,8 @@ def case_scorers(case: Case, *, context: Context, taken: Iterable[str] = ()) -> 
 def scorers_of(case: Case, suite: Sequence[WeightedScorer], *, context: Context) -> tuple[WeightedScorer, ...]:
     """Return the scorers of a case: those of its suite, and its asserts.
 
-    A judge is asked once for each of several notes on a case, and its scores are called ``faq:1`` and ``faq:2``. Each of
-    these questions contains the rubric, so it is not asked without a note as well.
+    A judge is asked once for each of several notes on a case, and its scores are called ``faq:1`` and ``faq:2``. Each
+    of these questions contains the rubric, so it is not asked without a note as well.
 
     Raises:
         GoldenSetError: An assert cannot be used. `check_asserts` finds these before the run.

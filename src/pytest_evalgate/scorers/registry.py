@@ -12,7 +12,7 @@ import inspect
 from collections import ChainMap
 from collections.abc import Callable, Mapping
 from types import SimpleNamespace
-from typing import TYPE_CHECKING, Annotated, Any, Concatenate, Final, get_type_hints
+from typing import TYPE_CHECKING, Annotated, Any, Concatenate, Final, TypeVar, get_type_hints
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model
 
@@ -158,6 +158,8 @@ class ScorerOptions(BaseModel):
     field: Annotated[str, Field(pattern=r"^[^.\s]+(\.[^.\s]+)*$", max_length=200)] | None = None
 
 
+_Options = TypeVar("_Options", bound=ScorerOptions)
+
 RESERVED: Final = frozenset({"kind", "python", *ScorerOptions.model_fields}) - {"field"}
 """Names that no parameter of a rule may have. A rule with its own ``field``, such as mrr, reads the part itself."""
 
@@ -173,7 +175,7 @@ def read_params(kind: str, rule: Rule, spec: Mapping[str, Any]) -> tuple[ScorerO
     return options, {name: getattr(options, name) for name in parameters(rule)}
 
 
-def read_options(model: type[ScorerOptions], spec: Mapping[str, Any], kind: str) -> ScorerOptions:
+def read_options(model: type[_Options], spec: Mapping[str, Any], kind: str) -> _Options:
     """Validate ``spec`` as ``model``; raise SpecError as `read_params` does."""
     try:
         return model.model_validate(dict(spec))

@@ -82,7 +82,9 @@ def disagree(case: CaseView, judges: frozenset[str]) -> bool:
     """Return whether, in any trial, the scores disagree on pass or miss and one of them is a judge's."""
     for trial in case.trials if judges else ():
         known = [score for score in trial.scores if score.passed is not None]
-        if len({score.passed for score in known}) > 1 and any(score.is_of(judge) for score in known for judge in judges):
+        if len({score.passed for score in known}) > 1 and any(
+            score.is_of(judge) for score in known for judge in judges
+        ):
             return True
     return False
 
