@@ -92,8 +92,8 @@ def failed_canaries(canaries: Sequence[Canary], scores: Sequence[Score]) -> tupl
 
 
 def _row_problems(row: Mapping[str, Json]) -> Iterator[tuple[str, str]]:
-    given = {"input": row.get("messages"), **{name: value for name, value in row.items() if value is not None}}
-    yield from ((name, "missing") for name in _REQUIRED if given.get(name) is None)
+    absent = [name for name in _REQUIRED if row.get(name) is None]
+    yield from ((name, "missing") for name in absent if name != "input" or row.get("messages") is None)
     yield from ((name, "must be a list of objects") for name in _LISTS if not _are_objects(row.get(name)))
     for name in row:
         if name not in _FIELDS:
