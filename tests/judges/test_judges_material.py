@@ -77,6 +77,12 @@ def test_what_the_application_reports_takes_precedence(make_judge: MakeJudge, ke
     assert "cancel" not in text
 
 
+def test_the_recorded_steps_of_another_output_are_not_shown() -> None:
+    case = Case("c", output="It is done.", trajectory=_STEPS)
+    assert material_of(case, Output("It is done.")).trajectory == list(_STEPS)
+    assert material_of(case, Output("It failed.")).trajectory is None
+
+
 def test_metadata_of_another_form_are_no_conversation() -> None:
     for value in ("text", [1], [{"content": "x"}], {"role": "user"}):
         assert material_of(Case("c", messages=_MESSAGES), Output("x", {"messages": value})).conversation is not None

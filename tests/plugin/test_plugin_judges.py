@@ -344,7 +344,9 @@ def test_each_note_of_a_row_is_a_score_of_the_suites_judge(
     judged.run("--eval-estimate").stdout.fnmatch_lines(["this run will make no calls: all 12 are cached"])
 
 
-@pytest.mark.parametrize("row", [{"rubric": "is brief"}, {"asserts": [{"kind": "rubric", "value": "is brief"}]}])
+@pytest.mark.parametrize(
+    "row", [{"rubric": ["is brief", "is polite"]}, {"asserts": [{"kind": "rubric", "value": "is brief"}]}]
+)
 def test_a_note_in_a_suite_without_a_judge_is_refused_with_its_line(
     project: Project, server: ScriptedServer, row: dict[str, Any]
 ) -> None:

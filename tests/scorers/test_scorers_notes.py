@@ -161,14 +161,23 @@ def _suite(*scorers: Any) -> Suite:
     return Suite(golden=("g.jsonl",), scorers=scorers)
 
 
-def test_a_rubric_that_no_judge_of_the_suite_reads_is_refused() -> None:
-    cases = [_case(rubric="a"), _case(), _case(rubric="b", skip="later")]
+def test_notes_that_no_judge_of_the_suite_reads_are_refused() -> None:
+    cases = [_case(rubric=("a", "b")), _case(), _case(rubric=("a", "b"), skip="later")]
     [found] = fit.note_problems("s", {"s": _suite()}, cases, lambda _: _RULES)
     assert (found.line, found.field) == (7, "rubric")
     assert 'add { judge = "NAME" } to its scorers' in found.message
     assert fit.note_problems("s", {"s": _suite()}, cases, lambda _: _SUITE) == []
 
 
+def test_a_text_that_a_suite_without_a_judge_does_not_read_is_a_warning() -> None:
+    case = _case(rubric="a")
+    assert fit.note_problems("s", {"s": _suite("exact")}, [case], lambda _: _RULES) == []
+    assert [one.name for one in fit.unread_fields([case], lambda _: _RULES)] == ["rubric"]
+    share = {"s": _suite({"judge": "claims"})}
+    [found] = fit.note_problems("s", share, [case], lambda _: (_Judge("claims", grades_notes=False),))
+    assert found.field == "rubric"
+
+
 def test_another_suite_with_the_same_golden_set_may_ask() -> None:
     suites = {"rules": _suite("exact"), "judged": _suite({"judge": "faq"})}
-    assert fit.note_problems("rules", suites, [_case(rubric="a")], lambda _: _RULES) == []
+    assert fit.note_problems("rules", suites, [_case(rubric=("a", "b"))], lambda _: _RULES) == []

@@ -99,7 +99,8 @@ class JudgeScorer:
         Context, trajectory and conversation may also come from the metadata of the output. Without an ``output``, they
         are unknown.
         """
-        material = material_of(case, Output("", {} if output is None else output.metadata), self.note)
+        metadata = {} if output is None else output.metadata
+        material = material_of(case, Output(case.output or "", metadata), self.note)
         if output is None:
             unknown = ("unknown",)
             material = replace(

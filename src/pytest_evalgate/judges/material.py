@@ -95,8 +95,9 @@ def material_of(case: Case, output: Output, note: str | None = None) -> Material
     """Return the material to grade an output.
 
     Its context, its trajectory and its conversation are those of the output's metadata (``context``, ``trajectory``
-    or ``tool_calls``, ``messages``), otherwise those of the case. Without a ``note``, all notes on the case are asked
-    for together. Only the case may have images that the model's endpoint has to load.
+    or ``tool_calls``, ``messages``), otherwise those of the case. The trajectory of a case with a recorded output led
+    to that output, so it is not shown with another one. Without a ``note``, all notes on the case are asked for
+    together. Only the case may have images that the model's endpoint has to load.
 
     Raises:
         ValueError: the output contains NaN or an infinity.
@@ -108,13 +109,14 @@ def material_of(case: Case, output: Output, note: str | None = None) -> Material
     messages = own_messages or [dict(message) for message in case.messages]
     own_steps = _listed(found.get("trajectory")) or _listed(found.get("tool_calls"))
     conversation = gallery.take(messages, remote=not own_messages) if messages else None
+    recorded = list(case.trajectory) if case.output in (None, output.value) else []
     return Material(
         case,
         escape_for_judge(text_of(gallery.take(output.value, remote=False))),
         _passages(found.get("context")) or case.context,
         asked=asked,
         conversation=conversation,
-        trajectory=gallery.take(own_steps or list(case.trajectory), remote=not own_steps) or None,
+        trajectory=gallery.take(own_steps or recorded, remote=not own_steps) or None,
         note="\n".join(case.notes) if note is None else note,
         images=tuple(gallery.urls),
     )
