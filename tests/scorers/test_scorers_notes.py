@@ -9,7 +9,7 @@ import pytest
 
 from pytest_evalgate.app import fit
 from pytest_evalgate.config import Suite
-from pytest_evalgate.errors import GoldenSetError
+from pytest_evalgate.errors import GoldenSetError, SettingsError
 from pytest_evalgate.golden.record import parse_row
 from pytest_evalgate.records.cases import Case, Place
 from pytest_evalgate.scorers import Context, build_all, check_asserts, scorers_of
@@ -73,6 +73,10 @@ def _asked(case: Case, suite: Any = _SUITE) -> list[tuple[str, str | None]]:
             {"rubric": ("a", "b"), "asserts": ({"kind": "rubric", "value": "c"},)},
             [("faq:1", "a"), ("faq:2", "b"), ("faq:rubric", "c")],
         ),
+        (
+            {"rubric": ("a", "b"), "asserts": ({"kind": "rubric", "value": "c", "name": "1"},)},
+            [("faq:1", "a"), ("faq:2", "b"), ("faq:1-2", "c")],
+        ),
         ({"rubric": "a", "asserts": ({"kind": "rubric", "value": "b"},)}, [("faq", None), ("faq:rubric", "b")]),
     ],
 )
@@ -122,6 +126,15 @@ def test_a_note_that_cannot_be_asked_for_is_refused_with_its_line(entry: Any, su
     assert why in found.message
     with pytest.raises(GoldenSetError):
         scorers_of(case, suite, context=Context())
+
+
+def test_no_other_scorer_has_the_name_of_a_note() -> None:
+    entry = {"kind": "contains", "value": "x", "name": "faq:length"}
+    [found] = check_asserts([_case(asserts=(entry,))], _SUITE, context=Context())
+    assert 'the name "faq:length" is that of a note for the judge faq' in found.message
+    context = Context(judge=lambda name, _: _Judge(name))
+    with pytest.raises(SettingsError, match=r"^scorers\[0\]: the name \"faq:length\" is that of a note"):
+        build_all([entry, {"judge": "faq"}], context=context)
 
 
 def test_a_golden_set_still_cannot_choose_a_model() -> None:

@@ -5,13 +5,12 @@ from __future__ import annotations
 import functools
 import inspect
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Annotated, Any, Final
-
-from pydantic import Field
+from typing import TYPE_CHECKING, Any, Final
 
 from pytest_evalgate import callables
 from pytest_evalgate.errors import CallableError, GoldenSetError, LineProblem, SettingsError
 from pytest_evalgate.records.results import NOTE
+from pytest_evalgate.scorers.notes import NOTE_KIND, ask_for_notes, name_problem, note_judges, note_scorer
 from pytest_evalgate.scorers.registry import (
     MEASURES,
     RULES,
@@ -20,12 +19,12 @@ from pytest_evalgate.scorers.registry import (
     read_options,
     read_params,
 )
-from pytest_evalgate.scorers.scorer import BuiltScorer, is_judge
+from pytest_evalgate.scorers.scorer import BuiltScorer
 from pytest_evalgate.text.wording import did_you_mean
 from pytest_evalgate.usercode import UserCode
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
 
     from pytest_evalgate.protocols import Rule
@@ -78,9 +77,14 @@ def build_all(specs: Iterable[str | Mapping[str, Any]], *, context: Context) -> 
     Raises:
         SettingsError: As for `build`; the message names the context's place and the index.
     """
-    return _uniquely_named(
+    built = _uniquely_named(
         build(spec, context=replace(context, place=f"{context.place}[{index}]")) for index, spec in enumerate(specs)
     )
+    judges = note_judges(built)
+    for index, scorer in enumerate(built):
+        if (problem := name_problem(scorer, judges)) is not None:
+            raise SettingsError(f"{context.place}[{index}]: {problem}")
+    return built
 
 
 def _build(spec: str | Mapping[str, Any], context: Context) -> WeightedScorer:
@@ -200,27 +204,11 @@ def scorers_of(case: Case, suite: Sequence[WeightedScorer], *, context: Context)
     judges = note_judges(suite)
     if not judges and not case.asserts:
         return tuple(suite)
-    own = case_scorers(case, context=replace(context, judges=judges), taken=[scorer.name for scorer in suite])
+    numbered = [f"{judge.name}{NOTE}{number}" for judge in judges for number in range(1, len(case.notes) + 1)]
+    taken = [*(scorer.name for scorer in suite), *numbered]
+    own = case_scorers(case, context=replace(context, judges=judges), taken=taken)
     asked = {judge.name for judge in judges for scorer in own if scorer.name.startswith(f"{judge.name}{NOTE}")}
-    return (*_asked_for_notes(case, suite, judges, asked), *own)
-
-
-def _asked_for_notes(
-    case: Case, suite: Sequence[WeightedScorer], judges: Sequence[NoteJudge], asked: Collection[str]
-) -> Iterator[WeightedScorer]:
-    """Yield the scorers of a suite, with its judges asking for the notes of a case; ``asked`` ones have asserts."""
-    for scorer in suite:
-        judge = next((one for one in judges if one is scorer), None)
-        if judge is None or len(case.notes) == 1 or not (case.notes or judge.name in asked):
-            yield scorer
-        else:
-            for number, note in enumerate(case.notes, start=1):
-                yield judge.for_note(note, f"{judge.name}{NOTE}{number}")
-
-
-def note_judges(suite: Iterable[WeightedScorer]) -> tuple[NoteJudge, ...]:
-    """Return the judges of a suite that can be asked for notes."""
-    return tuple(scorer for scorer in suite if is_judge(scorer) and scorer.grades_notes)
+    return (*ask_for_notes(case, suite, judges, asked), *own)
 
 
 def check_asserts(
@@ -238,39 +226,17 @@ def _built(case: Case, context: Context) -> Iterator[WeightedScorer | LineProble
     for index, entry in enumerate(case.asserts):
         try:
             spec = _spec(entry)
-            yield _note(spec, context) if spec.get("kind") == _NOTE_KIND else _build(spec, context)
+            yield note_scorer(spec, context.judges) if spec.get("kind") == NOTE_KIND else _plain(spec, context)
         except SpecError as error:
             yield LineProblem(case.place.file, case.place.line, f"asserts[{index}]", str(error))
 
 
-_NOTE_KIND: Final = "rubric"
-
-
-class _NoteOptions(ScorerOptions):
-    """Options of a note in the asserts of a case. ``judge`` is required if the suite has several judges."""
-
-    value: Annotated[str, Field(pattern=r"\S")]
-    judge: str | None = None
-
-
-def _note(spec: Mapping[str, Any], context: Context) -> WeightedScorer:
-    """Return the scorer of an assert that the output meets a note, which the judge of the suite is asked."""
-    given = {name: value for name, value in spec.items() if name != "kind"}
-    options = read_options(_NoteOptions, given, _NOTE_KIND)
-    if options.field is not None:
-        raise SpecError(f'{_NOTE_KIND}: a judge grades the whole output: remove "field", or name the part in the note')
-    names = [judge.name for judge in context.judges]
-    if not names:
-        raise SpecError(f'{_NOTE_KIND}: no judge of the suite can be asked: add {{ judge = "NAME" }} to its scorers')
-    if options.judge is not None and options.judge not in names:
-        raise SpecError(f'{_NOTE_KIND}: the suite has no judge "{options.judge}"; it has {", ".join(names)}')
-    if options.judge is None and len(names) > 1:
-        raise SpecError(f'{_NOTE_KIND}: the suite has the judges {", ".join(names)}: choose one with "judge"')
-    judge = context.judges[names.index(options.judge or names[0])]
-    scorer = judge.for_note(options.value, f"{judge.name}{NOTE}{options.name or _NOTE_KIND}")
-    own = {"threshold": options.threshold, "weight": options.weight}
-    chosen = {name: value for name, value in own.items() if value is not None}
-    return replace(scorer, **chosen) if chosen else scorer  # type: ignore[type-var]
+def _plain(spec: Mapping[str, Any], context: Context) -> WeightedScorer:
+    """Return the scorer of an assert that asks no judge."""
+    scorer = _build(spec, context)
+    if (problem := name_problem(scorer, context.judges)) is not None:
+        raise SpecError(problem)
+    return scorer
 
 
 def _spec(entry: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -278,7 +244,7 @@ def _spec(entry: Mapping[str, Any]) -> Mapping[str, Any]:
     kind = entry.get("kind", entry.get("type"))
     if "python" in entry or kind in _CODE:
         raise SpecError("a golden set cannot run code: move it to the scorers of the suite, as { python = ... }")
-    if "judge" in entry and kind != _NOTE_KIND:
+    if "judge" in entry and kind != NOTE_KIND:
         raise SpecError("a golden set cannot ask a model: move it to the scorers of the suite")
     if "type" not in entry:
         return entry
