@@ -121,7 +121,9 @@ def _worst_case(case: CaseView, judges: Collection[str]) -> WorstCase:
     if judged is None:
         place = "" if trial.raised is None or not trial.raised.place else f" ({trial.raised.place})"
         return WorstCase(case, trial.output, diff, f"{trial.reason or case.reason}{place}")
-    why = " - ".join(filter(None, (judged.rationale, judged.reason)))  # a terminal shows two lines of it
+    why = " - ".join(
+        filter(None, dict.fromkeys((judged.rationale, judged.reason)))
+    )  # a terminal shows two lines of it
     return WorstCase(case, trial.output, diff, why, judged.name)
 
 
