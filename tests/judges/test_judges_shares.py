@@ -202,21 +202,29 @@ def _passages() -> Mapping[str, str]:
     return {row["id"].removesuffix("-t5"): row["context"][0] for row in rows if row["id"].endswith("-t5")}
 
 
-def test_claims_of_refchecker_are_the_share_that_people_found_supported(make_judge: MakeJudge) -> None:
+@pytest.mark.parametrize("setting", ["zero_context", "noisy_context", "accurate_context"])
+def test_claims_of_refchecker_are_the_share_that_people_found_supported(make_judge: MakeJudge, setting: str) -> None:
     """The judge repeats the recorded claims and labels: entailment is a yes, neutral and contradiction are a no."""
-    rows = [row for row in _rows("refchecker_claims.outputs.gpt4") if row["claims"]][:60]
+    expected = json.loads((_DATA / "refchecker_claims.expected_numbers.json").read_text("utf-8"))["gpt4"][setting]
+    rows = [row for row in _rows("refchecker_claims.outputs.gpt4") if row["metadata"]["setting"] == setting]
+    labels: dict[str, str] = {}
+
+    def check(text: str) -> Verdict:
+        return labels[text] == "Entailment", text if labels[text] == "Entailment" else ""
+
+    made = make_judge(_judge(lambda _: list(labels), check), rubric="claims")
     shares = []
     for row in rows:
-        labels = {" ".join(one["claim"]): one["label"] for one in row["claims"]}
-        entailed = [text for text, label in labels.items() if label == "Entailment"]
-        judge = _judge(
-            lambda _, labels=labels: list(labels),  # type: ignore[misc]
-            lambda text, labels=labels: (labels[text] == "Entailment", text if labels[text] == "Entailment" else ""),  # type: ignore[misc]
-        )
-        score = _score(make_judge(judge, rubric="claims"), Case(row["id"], context=("-", *entailed)), row["output"])
-        assert score.value == pytest.approx(len(entailed) / len(labels)), row["id"]
-        shares.append(score.value)
-    assert {0.0, 1.0} < set(shares), "the rows have supported, unsupported and mixed outputs"
+        labels.clear()
+        labels.update((" ".join(one["claim"]), one["label"]) for one in row["claims"])
+        supported = [text for text, label in labels.items() if label == "Entailment"]
+        score = _score(made, Case(row["id"], context=("-", *supported)), row["output"])
+        assert score.value == (pytest.approx(len(supported) / len(labels)) if labels else None), row["id"]
+        shares.append((score.value, len(labels)))
+    known = [(value, count) for value, count in shares if value is not None]
+    assert round(sum(value * count for value, count in known)) == expected["claims"]["Entailment"]
+    assert len(shares) - len(known) == expected["responses_without_claims"]
+    assert sum(value < 1 for value, _ in known) == expected["responses_with_a_contradiction_or_neutral_claim"]
 
 
 def test_an_output_without_claims_has_no_share(make_judge: MakeJudge) -> None:
