@@ -23,12 +23,12 @@ from pytest_evalgate.config import CONFIG_FILE, PYPROJECT_FILE, CommandTarget, H
 from pytest_evalgate.errors import GoldenSetError, SettingsError, UserError
 from pytest_evalgate.golden import lint
 from pytest_evalgate.golden.lint import LintFinding, PromptText, Severity, strings
-from pytest_evalgate.golden.personal import phone_note
 from pytest_evalgate.records.cases import Place
 from pytest_evalgate.runs.plan import make_plan
 from pytest_evalgate.scorers.registry import ScorerOptions
 from pytest_evalgate.text import files, jsonl
 from pytest_evalgate.text.escape import one_line
+from pytest_evalgate.text.personal import phone_note
 from pytest_evalgate.text.wording import count
 
 if TYPE_CHECKING:
@@ -259,13 +259,14 @@ class _OfflineSuite:
         Raises:
             UserError: a scorer or the target cannot be used.
         """
+        suite = project.settings.suites[name]
         context = scorers.Context(
             rules=scorers.registry({_USER_CODE: _user_code}),
             roots=(project.root,),
             place=f"suites.{name}.scorers",
             judge=partial(_offline_judge, project),
+            tools=getattr(suite.target, "tools", ()),
         )
-        suite = project.settings.suites[name]
         built = scorers.build_all(map(_offline_spec, suite.scorers), context=context)
         return cls(name, suite, cases, built, _offline_target(project, name, cases), context, project.settings.suites)
 

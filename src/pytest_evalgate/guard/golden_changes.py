@@ -44,6 +44,9 @@ _NOT_CONTENT: Final = frozenset(
         "fingerprint",
     }
 )
+_METADATA_RULES: Final = frozenset({"canary", "not-canary"})
+"""Rules that read the metadata of a case. Scorers in Python may read it, too."""
+
 _CONTENT: Final = tuple(field.name for field in fields(Case) if field.name not in _NOT_CONTENT)
 
 
@@ -127,7 +130,9 @@ class _GateFields:
         tags = {tag for gate in gates if isinstance(gate, MustPassGate) for tag in gate.tags}
         sliced = dict.fromkeys(gate.by for gate in gates if isinstance(gate, SliceGate))
         cluster = self.suite.cluster
-        code = any(isinstance(spec, dict) and "python" in spec for spec in self.suite.scorers)
+        specs = [spec if isinstance(spec, dict) else {"kind": spec} for spec in (*self.suite.scorers, *case.asserts)]
+        is_read = any("python" in spec or spec.get("kind", spec.get("type")) in _METADATA_RULES for spec in specs)
+        validates_calls = any(spec.get("schema") is True for spec in specs)
         return {
             "must-pass tags": sorted(tags & set(case.tags)),
             "slices": [f"{by}={value}" for by in sliced for value in sorted(set(self.read(case, by)))],
@@ -135,7 +140,8 @@ class _GateFields:
             "trials": case.trials,
             "weight": case.weight,
             "split": case.split,
-            "metadata": dict(case.metadata) or None if code else None,  # scorers in Python can read it
+            "metadata": dict(case.metadata) or None if is_read else None,
+            "tools": case.metadata.get("tools") if validates_calls and not is_read else None,
         }
 
 

@@ -7,6 +7,7 @@ comparison, and for a share of statements), until the median of all votes is kno
 from __future__ import annotations
 
 import re
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import partial
 from itertools import islice
@@ -29,6 +30,7 @@ from pytest_evalgate.judges.reply import Choice, ParsedVerdict, Unreadable, read
 from pytest_evalgate.judges.shares import grades_output, input_problem
 from pytest_evalgate.judges.votes import Vote, agreeing_vote, collect_votes, decided_value, reason
 from pytest_evalgate.records.results import Output, Score
+from pytest_evalgate.scorers.part import NoPartError, part_of
 from pytest_evalgate.text.jsonl import quote_text
 
 if TYPE_CHECKING:
@@ -49,8 +51,9 @@ class JudgeScorer:
 
     ``votes`` is the largest number of votes, an odd one. A score passes from ``threshold``, a value in [0, 1].
     ``weight`` is that in the weighted mean of a case, if the suite has one. ``counts`` is false if its scores are only
-    reported and do not decide whether a case passes. ``note`` is the note on the case that it asks for; None for all
-    notes of the case together.
+    reported and do not decide whether a case passes. ``field`` is the path of the part of the output that is graded;
+    an output without it scores 0. ``note`` is the note on the case that it asks for; None for all notes of the case
+    together.
     """
 
     is_judge: ClassVar[bool] = True
@@ -63,6 +66,7 @@ class JudgeScorer:
     threshold: float
     weight: float | None = None
     counts: bool = True
+    field: str | None = None
     note: str | None = None
 
     @property
@@ -79,6 +83,8 @@ class JudgeScorer:
 
         ``lookup`` returns the cached reply to a call: the second call of a share depends on the first reply.
         """
+        with suppress(NoPartError):  # what the part will be is not known yet: count as if it was the output
+            output = self._part(case, output)
         material = material_of(case, output, self.note)
         if self._fails(case, output) is None and self._problem(material) is None and material.image_problem is None:
             for index in range(self.votes // 2 + 1):
@@ -123,8 +129,11 @@ class JudgeScorer:
             RunStopped: the run was stopped, or its budget is spent.
         """
         try:
+            output = self._part(case, output)
             failed = self._fails(case, output)
             material = material_of(case, output, self.note)
+        except NoPartError as error:
+            return self._score(0.0, str(error))
         except (TypeError, ValueError) as error:
             raise self._error(case, f"the output cannot be represented as JSON: {error}") from error
         if failed is not None:
@@ -141,6 +150,10 @@ class JudgeScorer:
             may_change=value is None and any(vote.may_change for vote in cast),
             rationale=agreeing_vote(cast, value).rationale,
         )
+
+    def _part(self, case: Case, output: Output) -> Output:
+        """Return the part of an output that is graded; raise NoPartError if it does not have the part."""
+        return output if self.field is None else replace(output, value=part_of(output, self.field, case).value)
 
     def _score(self, value: float | None, reason: str, calls: tuple[CallRecord, ...] = ()) -> Score:
         passed = None if value is None else value >= self.threshold

@@ -109,7 +109,7 @@ def material_of(case: Case, output: Output, note: str | None = None) -> Material
     messages = own_messages or [dict(message) for message in case.messages]
     own_steps = _listed(found.get("trajectory")) or _listed(found.get("tool_calls"))
     conversation = gallery.take(messages, remote=not own_messages) if messages else None
-    recorded = list(case.trajectory) if case.output in (None, output.value) else []
+    recorded = list(case.trajectory or ()) if case.output in (None, output.value) else []
     return Material(
         case,
         escape_for_judge(text_of(gallery.take(output.value, remote=False))),

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from pytest_evalgate.protocols import Rule
-    from pytest_evalgate.records.cases import Case
+    from pytest_evalgate.records.cases import Case, Json
     from pytest_evalgate.records.results import Output
     from pytest_evalgate.scorers.scorer import NoteJudge, WeightedScorer
 
@@ -43,8 +43,9 @@ class Context:
     """Context of the construction of scorers.
 
     ``rules`` are by name, ``roots`` are the folders of the user's own code, ``place`` is the name of the specification
-    in messages, ``judge`` builds the scorer of a configured judge, and ``code`` runs the user's functions. ``judges``
-    are those of the suite that can be asked for the notes in the asserts of a case.
+    in messages, ``judge`` builds the scorer of a configured judge, and ``code`` runs the user's functions. ``tools``
+    are those of the suite's target: the default of a rule that needs tools. ``judges`` are those of the suite that can
+    be asked for the notes in the asserts of a case.
     """
 
     rules: Mapping[str, Rule] = field(default_factory=lambda: RULES)
@@ -52,6 +53,7 @@ class Context:
     place: str = "scorers"
     judge: JudgeFactory | None = None
     code: UserCode = field(default_factory=UserCode)
+    tools: Sequence[Json] = ()
     judges: tuple[NoteJudge, ...] = ()
 
 
@@ -99,9 +101,14 @@ def _build(spec: str | Mapping[str, Any], context: Context) -> WeightedScorer:
     if context.judge is None or not isinstance(name, str):
         raise SpecError(f"judge = {name!r}: write the NAME of a [judges.NAME] table of the configuration")
     options = read_options(ScorerOptions, given, "judge")
-    if options.field is not None:
-        raise SpecError(f'judge "{name}" grades the whole output: remove "field", or name the part in its rubric')
-    return context.judge(name, options)
+    judge = context.judge(name, options)
+    return judge if options.field is None else replace(judge, field=options.field)  # type: ignore[type-var]
+
+
+def schema_files(specs: Iterable[str | Mapping[str, Any]]) -> tuple[str, ...]:
+    """Return the schema files that specifications name."""
+    named = (spec.get("schema") for spec in specs if not isinstance(spec, str))
+    return tuple(dict.fromkeys(one for one in named if isinstance(one, str)))
 
 
 def _rule(kind: Any, given: Mapping[str, Any], context: Context) -> BuiltScorer:
@@ -110,11 +117,11 @@ def _rule(kind: Any, given: Mapping[str, Any], context: Context) -> BuiltScorer:
         known = f"; known are {', '.join(plain)}, and not- forms"
         raise SpecError(f'unknown scorer "{kind}"{did_you_mean(str(kind), context.rules) or known}')
     rule = context.rules[kind]
-    options, params = read_params(kind, rule, given)
+    options, params = read_params(kind, rule, given, context.roots[0] if context.roots else None)
     threshold = _GRADED_THRESHOLD if kind in MEASURES else _RULE_THRESHOLD
     code = None if rule is RULES.get(kind) else context.code
-    if "field" in params:  # the rule reads the part itself
-        options = options.model_copy(update={"field": None})
+    if code is None and "tools" in params and params["tools"] is None:
+        params["tools"] = context.tools or None
     return _scorer(kind, functools.partial(rule, **params), options, threshold, code)
 
 
@@ -244,6 +251,8 @@ def _spec(entry: Mapping[str, Any]) -> Mapping[str, Any]:
     kind = entry.get("kind", entry.get("type"))
     if "python" in entry or kind in _CODE:
         raise SpecError("a golden set cannot run code: move it to the scorers of the suite, as { python = ... }")
+    if isinstance(entry.get("schema"), str):
+        raise SpecError("a golden set cannot name a schema file: write the schema itself, or move it to the suite")
     if "judge" in entry and kind != NOTE_KIND:
         raise SpecError("a golden set cannot ask a model: move it to the scorers of the suite")
     if "type" not in entry:
