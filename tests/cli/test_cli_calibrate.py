@@ -132,7 +132,7 @@ def test_a_disagreement_is_listed_with_the_rationale_of_the_judge(project: Judge
 
     project.label(_labels())
     project.play(character)
-    _, printed, _ = project.call("faq", "--labels", "labels.jsonl")
+    _, printed, _ = project.call("faq", "--labels", "labels.jsonl", "-v")
     assert "      why: It is said to be good." in printed.splitlines()
     _, found = project.json("faq", "--labels", "labels.jsonl")
     assert [one["rationale"] for one in found["disagreements"]] == ["It is said to be good."]

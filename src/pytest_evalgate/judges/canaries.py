@@ -128,7 +128,7 @@ def _canary(line: jsonl.JsonLine, name: str) -> Canary:
         row.get("id") or f"canary-{line.number}",
         input=row.get("input"),
         messages=tuple(row.get("messages") or ()),
-        trajectory=tuple(row.get("trajectory") or ()),
+        trajectory=tuple(row["trajectory"]) if row.get("trajectory") else None,
         expected=row.get("expected"),
         context=_context(row),
         place=Place(name, line.number),
