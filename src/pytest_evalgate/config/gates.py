@@ -6,6 +6,7 @@ from typing import Annotated, Any, Final, Literal, Self
 
 from pydantic import BeforeValidator, Field, model_validator
 
+from pytest_evalgate.config.metrics import MetricGate
 from pytest_evalgate.config.tables import Alpha, Amount, Margin, Names, Seconds, Share, Table
 
 
@@ -108,11 +109,12 @@ GATES: Final[dict[str, type[Table]]] = {
     "mean-score": MeanScoreGate,
     "must-pass": MustPassGate,
     "budget": BudgetGate,
+    "metric": MetricGate,
 }
 """Gate tables by kind."""
 
 _AnyGate = Annotated[
-    PassRateGate | NoRegressionGate | SliceGate | MeanScoreGate | MustPassGate | BudgetGate,
+    PassRateGate | NoRegressionGate | SliceGate | MeanScoreGate | MustPassGate | BudgetGate | MetricGate,
     Field(discriminator="kind"),
 ]
 
@@ -138,4 +140,6 @@ Gate = Annotated[_AnyGate, BeforeValidator(_with_kind, json_schema_input_type=_A
 
 def needs_baseline(gate: Gate) -> bool:
     """Return whether a gate compares with a baseline."""
+    if isinstance(gate, MetricGate):
+        return gate.max_drop is not None
     return isinstance(gate, NoRegressionGate) or (isinstance(gate, SliceGate) and gate.min is None)

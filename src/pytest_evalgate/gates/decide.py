@@ -18,6 +18,7 @@ from pytest_evalgate.config import (
     DEFAULT_TIER,
     BudgetGate,
     MeanScoreGate,
+    MetricGate,
     MustPassGate,
     NoRegressionGate,
     PassRateGate,
@@ -28,6 +29,8 @@ from pytest_evalgate.gates.correction import correction_notes, correction_of, ga
 from pytest_evalgate.gates.evidence import COMPLETIONS, Evidence, Measure
 from pytest_evalgate.gates.family import GateTest, TestName, adjusted
 from pytest_evalgate.gates.judges import judge_verdicts
+from pytest_evalgate.gates.metric_gate import change_problem, combine, decide_change, decide_limit, p_of
+from pytest_evalgate.gates.metric_measure import SuiteMetrics
 from pytest_evalgate.gates.pairing import (
     call_records,
     count_outcomes,
@@ -125,13 +128,18 @@ class GateInputs:
         return correction_of(self.suite, self.rules)
 
     @cached_property
+    def metrics(self) -> SuiteMetrics:
+        """The metrics of the suite."""
+        return SuiteMetrics(self.rules.metrics, self.head, self.base, self.compared, self.suite.plan.golden_sha256)
+
+    @cached_property
     def tests(self) -> tuple[GateTest, ...]:
         """The tests by which the gates can fail the build."""
         return tuple(
             test for index, gate in enumerate(self.rules.effective_gates) for test in self._tests_of(index, gate)
         )
 
-    def pairs(self, gate: NoRegressionGate | SliceGate) -> Pairs:
+    def pairs(self, gate: NoRegressionGate | SliceGate | MetricGate) -> Pairs:
         """Return the pairs that ``gate`` compares; the gate must not be invalid."""
         if isinstance(gate, NoRegressionGate) and gate.scorer is not None:
             return self.compared.pairs_by(Measure(scorer=gate.scorer))
@@ -142,7 +150,7 @@ class GateInputs:
         problem = gate_problem(gate, self.rules, self.suite.results)
         return None if problem is None else _without_evidence(gate, "invalid", problem)
 
-    def invalid_result(self, gate: NoRegressionGate | SliceGate) -> GateResult | None:
+    def invalid_result(self, gate: NoRegressionGate | SliceGate | MetricGate) -> GateResult | None:
         """Return the result of a gate whose change cannot be computed; None for other gates."""
         if (found := self.judge_problem(gate)) is not None:
             return found
@@ -154,7 +162,7 @@ class GateInputs:
         problem = self._baseline_problem(gate, self.rules.baseline)
         return None if problem is None else _without_evidence(gate, "invalid", problem)
 
-    def _baseline_problem(self, gate: NoRegressionGate | SliceGate, baseline: Baseline) -> str | None:
+    def _baseline_problem(self, gate: NoRegressionGate | SliceGate | MetricGate, baseline: Baseline) -> str | None:
         """Return the reason why the suite cannot be compared with ``baseline``, if any."""
         pairing, measure = self.compared.pairing, self.compared.measure
         if pairing is None:
@@ -167,7 +175,10 @@ class GateInputs:
             return f"the baseline has no scores of {scorer}: promote a run that {scorer} has graded"
         if scorer is not None and (ungraded := self.compared.ungraded(scorer)) is not None:
             return ungraded
-        return pairing_problem(pairing, self.pairs(gate))
+        problem = pairing_problem(pairing, self.pairs(gate))
+        if problem is None and isinstance(gate, MetricGate):
+            return change_problem(gate, self.metrics.of(gate))
+        return problem
 
     def _evidence(self, without: Side) -> Evidence:
         planned = tuple(result for result in self.suite.results if result.case.side != without)
@@ -186,6 +197,12 @@ class GateInputs:
         elif isinstance(gate, SliceGate) and gate.min is None and self.invalid_result(gate) is None:
             for piece, pairs in testable_slices(self.compared, gate.by):
                 yield GateTest(TestName(name, index, piece), pairs.finding(gate.alpha).p, gate.alpha)
+        elif isinstance(gate, MetricGate) and gate.max_drop is not None:
+            if any(result.outcome == "not_run" for result in self.suite.results):
+                # early stopping of another suite asks: this test will take its share of alpha, whatever its p
+                yield GateTest(TestName(name, index), 1.0, gate.alpha)
+            elif self.invalid_result(gate) is None:
+                yield GateTest(TestName(name, index), p_of(gate, self.metrics.of(gate)), gate.alpha)
 
 
 def _min_trials(baseline: Baseline) -> int:
@@ -202,6 +219,8 @@ def gate_subject(gate: Gate) -> str:
         return gate.by
     if isinstance(gate, MustPassGate):
         return ", ".join(gate.tags)
+    if isinstance(gate, MetricGate):
+        return gate.subject
     return (gate.scorer or "") if isinstance(gate, NoRegressionGate | MeanScoreGate) else ""
 
 
@@ -266,7 +285,23 @@ class SuiteDecision:
         if isinstance(gate, SliceGate) and gate.min is None:
             tests = SliceTests(self.family.slices(suite, index), gate.alpha * self.family.slices_share)
             return inputs.invalid_result(gate) or self._with_worst_slice(gate, tests)
+        if isinstance(gate, MetricGate):
+            return inputs.judge_problem(gate) or self._metric(index, gate)
         return inputs.judge_problem(gate) or self._on_both_sides(gate)
+
+    def _metric(self, index: int, gate: MetricGate) -> GateResult:
+        """Decide a metric gate by its limit, on this branch and on the base, and by its change."""
+        inputs, parts = self.inputs, list[GateResult]()
+        if gate.limit is not None:
+            here, *base = (decide_limit(gate, one, inputs.completion) for one in inputs.metrics.sides(gate))
+            parts.append(_worse_side(here, *base))
+        if gate.max_drop is not None and (invalid := inputs.invalid_result(gate)) is not None:
+            parts.append(invalid)
+        elif gate.max_drop is not None:
+            p = self.family.p[TestName(inputs.suite.plan.name, index)]
+            changed = decide_change(gate, inputs.metrics.of(gate), inputs.completion, p)
+            parts.append(_blind(replace(changed.result, p=p), changed.blindness))
+        return combine(parts)
 
     def _with_change(self, gate: NoRegressionGate, result: GateResult, p: float | None) -> GateResult:
         """Add the change that a no-regression gate was decided by, and whether a drop could have failed the gate."""
@@ -317,10 +352,16 @@ class SuiteDecision:
         if self.inputs.base is None:
             return here
         there = _decide_level(gate, self.inputs.base)
-        not_applicable = there.result == "invalid" and isinstance(gate, MustPassGate | SliceGate)
-        if not_applicable or worst([here.result, there.result]) == here.result:
+        if there.result == "invalid" and isinstance(gate, MustPassGate | SliceGate):
             return here
-        return replace(there, message=f"on the cases of the base branch: {there.message}")
+        return _worse_side(here, there)
+
+
+def _worse_side(here: GateResult, there: GateResult | None = None) -> GateResult:
+    """Return the worse of the results on this branch and on the base branch."""
+    if there is None or worst([here.result, there.result]) == here.result:
+        return here
+    return replace(there, message=f"on the cases of the base branch: {there.message}")
 
 
 def _blind(result: GateResult, blindness: Blindness | None) -> GateResult:
@@ -346,8 +387,8 @@ def _decide_level(gate: Gate, evidence: Evidence) -> GateResult:
             return decide_budget(gate, evidence.results, evidence.completion)
         case SliceGate():
             return decide_slice_rates(gate, evidence.corrected)
-        case NoRegressionGate():
-            raise AssertionError("a no-regression gate compares with a baseline")
+        case NoRegressionGate() | MetricGate():
+            raise AssertionError("this gate compares with a baseline, or has its own decision")
 
 
 def _decide_suites(
@@ -456,6 +497,7 @@ def _suite_verdict(
         notes=(*served_notes(others), *(() if complete is None else _notes(complete.inputs))),
         other_models=others,
         corrected=None if complete is None else _corrected(complete.inputs.head.corrected.rate),
+        metrics=() if complete is None else complete.inputs.metrics.results,
     )
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from pytest_evalgate.config import BudgetGate, MeanScoreGate, NoRegressionGate, PassRateGate, SliceGate
+from pytest_evalgate.config import BudgetGate, MeanScoreGate, MetricGate, NoRegressionGate, PassRateGate, SliceGate
 from pytest_evalgate.gates.decide import decide_all
 from pytest_evalgate.gates.evidence import Measure
 from pytest_evalgate.gates.pairing import count_outcomes, not_skipped
@@ -56,7 +56,7 @@ def supports_stopping(plan: SuitePlan, rules: SuiteRules) -> bool:
 def _is_not_monotone(gate: Gate, rules: SuiteRules) -> bool:
     if isinstance(gate, PassRateGate | SliceGate) and gate.min is not None:
         return bool(rules.deciding_judges)  # a corrected rate also depends on the cases that rules failed
-    return isinstance(gate, BudgetGate | MeanScoreGate) or (
+    return isinstance(gate, BudgetGate | MeanScoreGate | MetricGate) or (
         isinstance(gate, NoRegressionGate) and gate.scorer is not None
     )
 

@@ -345,7 +345,8 @@ def _severity(suite: SuiteVerdict, gate: GateResult) -> float:
     if gate.kind == "budget" or gate.required is None:
         return 0.0
     reached = gate.value if gate.bound is None or gate.result == "fail" else gate.bound
-    return 0.0 if reached is None else gate.required - reached
+    short = 0.0 if reached is None else gate.required - reached
+    return abs(short) if gate.kind == "metric" else short  # an error exceeds its limit
 
 
 def _all_passed(verdict: Verdict) -> str:
