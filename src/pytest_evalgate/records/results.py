@@ -60,7 +60,8 @@ class Score:
     ``passed`` is None if ``value`` is: unknown is neither a pass nor a miss. A score that does not ``count``, such as
     that of a judge without calibration, is reported only. ``calls`` are the calls of the scorer; the trial keeps them.
     ``may_change``: a value that is None for a transient reason, such as a judge's call that timed out. ``spans`` are
-    what a rule found in the graded text, such as personal data.
+    what a rule found in the graded text, such as personal data. ``rationale`` is a judge's own reason, in a sentence;
+    it decides nothing.
     """
 
     name: str
@@ -72,6 +73,22 @@ class Score:
     calls: tuple[CallRecord, ...] = field(default=(), compare=False)
     may_change: bool = field(default=False, compare=False)
     spans: tuple[DetectedSpan, ...] = ()
+    rationale: str = ""
+
+    @property
+    def why(self) -> str:
+        """The reason, and a judge's rationale after it."""
+        return " - ".join(filter(None, (self.reason, self.rationale)))
+
+    def is_of(self, judge: str) -> bool:
+        """Return whether this is a score of the judge whose scores are called ``judge``: its own, or one of a note."""
+        return self.name == judge or self.name.startswith(f"{judge}{NOTE}")
+
+
+NOTE: Final = ":"
+
+
+"""Separator of the name of a judge's score and the name of one of several notes in a row: ``faq:2``."""
 
 
 Graded = tuple[float | None, str]

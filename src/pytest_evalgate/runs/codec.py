@@ -65,6 +65,7 @@ class ScoreRow(_Row):
     value: Share | None
     passed: bool | None
     reason: str = ""
+    rationale: str = ""
     weight: Amount | None = None
     counts: bool = True
     spans: list[SpanRow] = Field(default_factory=list)
@@ -334,13 +335,19 @@ def _decode_call(value: Mapping[str, Json]) -> CallRecord:
 def _encode_score(score: Score) -> dict[str, Json]:
     named = {"name": score.name, "value": score.value, "passed": score.passed}
     spans = [{"kind": one.kind, "start": one.start, "end": one.end} for one in score.spans]
-    counts = None if score.counts else False
-    return {**named, **_present(reason=score.reason, weight=score.weight, counts=counts, spans=spans)}
+    own = _present(
+        reason=score.reason,
+        rationale=score.rationale,
+        weight=score.weight,
+        counts=None if score.counts else False,
+        spans=spans,
+    )
+    return {**named, **own}
 
 
 def _decode_score(value: Mapping[str, Json], *, texts: bool) -> Score:
     name = sys.intern(value["name"])  # every case has the same few scorers
-    reason = value.get("reason", "") if texts else ""
+    reason, rationale = (value.get(key, "") if texts else "" for key in ("reason", "rationale"))
     spans = tuple(DetectedSpan(sys.intern(one["kind"]), one["start"], one["end"]) for one in value.get("spans", ()))
     return Score(
         name,
@@ -350,6 +357,7 @@ def _decode_score(value: Mapping[str, Json], *, texts: bool) -> Score:
         value.get("weight"),
         value.get("counts", True),
         spans=spans,
+        rationale=rationale,
     )
 
 
