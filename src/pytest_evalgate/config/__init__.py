@@ -10,6 +10,8 @@ from pytest_evalgate.config.gates import (
     NoRegressionGate,
     PassRateGate,
     SliceGate,
+    has_gap_tests,
+    has_part_tests,
     needs_baseline,
 )
 from pytest_evalgate.config.load import (
@@ -24,6 +26,7 @@ from pytest_evalgate.config.load import (
     read_file,
     with_places,
 )
+from pytest_evalgate.config.safety import InvarianceGate, ParityGate, ViolationRateGate
 from pytest_evalgate.config.suites import (
     DEFAULT_TIER,
     Acknowledgement,
@@ -60,12 +63,14 @@ __all__ = [
     "HookTarget",
     "HttpRequest",
     "HttpTarget",
+    "InvarianceGate",
     "Judge",
     "MeanScoreGate",
     "Model",
     "ModelTarget",
     "MustPassGate",
     "NoRegressionGate",
+    "ParityGate",
     "PassRateGate",
     "Price",
     "PythonTarget",
@@ -78,10 +83,13 @@ __all__ = [
     "Table",
     "Target",
     "Tier",
+    "ViolationRateGate",
     "always_planned",
     "chosen_tier",
     "find_root",
     "for_tier",
+    "has_gap_tests",
+    "has_part_tests",
     "is_configured",
     "json_schema",
     "key_variables",

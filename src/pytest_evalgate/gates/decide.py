@@ -17,16 +17,22 @@ import numpy as np
 from pytest_evalgate.config import (
     DEFAULT_TIER,
     BudgetGate,
+    InvarianceGate,
     MeanScoreGate,
     MustPassGate,
     NoRegressionGate,
+    ParityGate,
     PassRateGate,
     SliceGate,
+    ViolationRateGate,
+    has_gap_tests,
+    has_part_tests,
 )
 from pytest_evalgate.gates.budget import decide_budget
 from pytest_evalgate.gates.correction import correction_notes, correction_of, gate_problem
 from pytest_evalgate.gates.evidence import COMPLETIONS, Evidence, Measure
 from pytest_evalgate.gates.family import GateTest, TestName, adjusted
+from pytest_evalgate.gates.gaps import decide_gaps, gap_subject, gap_tables, gap_tests, parity_metrics
 from pytest_evalgate.gates.judges import judge_verdicts
 from pytest_evalgate.gates.pairing import (
     call_records,
@@ -49,6 +55,7 @@ from pytest_evalgate.gates.slices import (
     slice_results,
     testable_slices,
 )
+from pytest_evalgate.gates.violations import decide_invariance, decide_violations
 from pytest_evalgate.records.corrected import CorrectedRate
 from pytest_evalgate.records.served import other_models, served_notes
 from pytest_evalgate.records.verdicts import Accounting, GateResult, SuiteVerdict, Verdict
@@ -61,9 +68,11 @@ if TYPE_CHECKING:
     from pytest_evalgate.gates.correction import Correction
     from pytest_evalgate.gates.evidence import Completion, Pairs, RateEstimate, SliceName
     from pytest_evalgate.gates.family import Family
+    from pytest_evalgate.gates.gaps import GapGate, GapTable
     from pytest_evalgate.gates.power import Blindness
     from pytest_evalgate.gates.rules import SuiteRules
     from pytest_evalgate.records.cases import Side
+    from pytest_evalgate.records.measured import MetricResult
     from pytest_evalgate.records.results import CaseResult, Run, SuiteRun
     from pytest_evalgate.records.verdicts import Baseline, Delta, GateChange, SliceResult, VerdictName
 
@@ -130,6 +139,12 @@ class GateInputs:
             test for index, gate in enumerate(self.rules.effective_gates) for test in self._tests_of(index, gate)
         )
 
+    @cached_property
+    def gap_tables(self) -> Mapping[int, Mapping[str, GapTable]]:
+        """The gaps between groups, by index of the gate, on this branch ("head") and on the base's cases ("base")."""
+        decidable = {i: gate for i, gate in enumerate(self.rules.effective_gates) if self.judge_problem(gate) is None}
+        return gap_tables(decidable, self.head, self.base, judged=bool(self.rules.deciding_judges))
+
     def pairs(self, gate: NoRegressionGate | SliceGate) -> Pairs:
         """Return the pairs that ``gate`` compares; the gate must not be invalid."""
         if isinstance(gate, NoRegressionGate) and gate.scorer is not None:
@@ -181,7 +196,9 @@ class GateInputs:
             p = gate_p(gate, self.pairs(gate))
             if p is not None:
                 yield GateTest(TestName(name, index), p, gate.alpha)
-        elif isinstance(gate, SliceGate) and gate.min is None and self.invalid_result(gate) is None:
+        elif has_gap_tests(gate) and index in self.gap_tables:
+            yield from gap_tests(name, index, gate, self.gap_tables[index])
+        elif isinstance(gate, SliceGate) and gate.compares_baseline and self.invalid_result(gate) is None:
             for piece, pairs in testable_slices(self.compared, gate.by):
                 yield GateTest(TestName(name, index, piece), pairs.finding(gate.alpha).p, gate.alpha)
 
@@ -196,6 +213,8 @@ def _without_evidence(gate: Gate, result: VerdictName, message: str) -> GateResu
 
 def gate_subject(gate: Gate) -> str:
     """Return the slicing key, tags or scorer of a gate, which distinguishes it from others of its kind."""
+    if has_gap_tests(gate):
+        return gap_subject(gate)
     if isinstance(gate, SliceGate):
         return gate.by
     if isinstance(gate, MustPassGate):
@@ -244,6 +263,11 @@ class SuiteDecision:
         return self.family.p.get(TestName(suite, gates.index(gate))) if gate in gates else None
 
     @property
+    def metrics(self) -> tuple[MetricResult, ...]:
+        """The rates of the groups of each parity gate, and their gaps."""
+        return tuple(parity_metrics(self.inputs.rules.effective_gates, self.inputs.gap_tables))
+
+    @property
     def slice_results(self) -> tuple[SliceResult, ...]:
         """The result of each slice; a tested one has the smallest adjusted p of the gates that test it."""
         smallest: dict[SliceName, float] = {}
@@ -261,7 +285,9 @@ class SuiteDecision:
             return inputs.invalid_result(gate) or self._with_change(
                 gate, decide_no_regression(gate, inputs.pairs(gate), p), p
             )
-        if isinstance(gate, SliceGate) and gate.min is None:
+        if has_gap_tests(gate):
+            return inputs.judge_problem(gate) or self._with_gaps(index, gate)
+        if isinstance(gate, SliceGate) and gate.compares_baseline:
             tests = SliceTests(self.family.slices(suite, index), gate.alpha * self.family.slices_share)
             return inputs.invalid_result(gate) or self._with_worst_slice(gate, tests)
         return inputs.judge_problem(gate) or self._on_both_sides(gate)
@@ -277,8 +303,7 @@ class SuiteDecision:
         blindness = None
         excluded = gate.margin is not None and delta is not None and delta.lower > -gate.margin
         if result.result == "pass" and gate.fail_on != "not_proven" and not excluded:
-            tested_slices = any(isinstance(other, SliceGate) and other.min is None for other in self._gates)
-            alpha = gate.alpha / 2 if tested_slices else gate.alpha
+            alpha = gate.alpha / 2 if any(map(has_part_tests, self._gates)) else gate.alpha
             blindness = blindness_of(pairs, alpha, gate.margin, tolerance=gate.fail_on == "tolerance")
         return _blind(replace(result, delta=delta, p=p), blindness)
 
@@ -306,16 +331,27 @@ class SuiteDecision:
         return self.inputs.rules.effective_gates
 
     def _on_both_sides(self, gate: Gate) -> GateResult:
-        """Return the worse result of the cases of this branch and, if they differ, of the base branch.
+        """Return the worse result of the cases of this branch and, if they differ, of the base branch."""
+        there = None if self.inputs.base is None else _decide_level(gate, self.inputs.base)
+        return self._worse(gate, _decide_level(gate, self.inputs.head), there)
+
+    def _with_gaps(self, index: int, gate: GapGate) -> GateResult:
+        """Decide a gate on gaps between groups, on both sides."""
+        p = self.family.gaps(self.inputs.suite.plan.name, index)
+        sides = {side: decide_gaps(gate, table, p, side) for side, table in self.inputs.gap_tables[index].items()}
+        return self._worse(gate, sides["head"], sides.get("base"))
+
+    @staticmethod
+    def _worse(gate: Gate, here: GateResult, there: GateResult | None) -> GateResult:
+        """Return the worse of the results ``here`` and on the base branch; None if that has the same cases.
 
         Otherwise a branch could pass by deleting or editing the cases that it fails. An invalid result on the base
-        branch does not count for gates on tags and slices: this branch may have added them.
+        branch does not count for gates on tags, slices and variants: this branch may have added them.
         """
-        here = _decide_level(gate, self.inputs.head)
-        if self.inputs.base is None:
+        if there is None:
             return here
-        there = _decide_level(gate, self.inputs.base)
-        not_applicable = there.result == "invalid" and isinstance(gate, MustPassGate | SliceGate)
+        of_parts = isinstance(gate, MustPassGate | SliceGate | ParityGate | InvarianceGate)
+        not_applicable = there.result == "invalid" and of_parts
         if not_applicable or worst([here.result, there.result]) == here.result:
             return here
         return replace(there, message=f"on the cases of the base branch: {there.message}")
@@ -344,8 +380,12 @@ def _decide_level(gate: Gate, evidence: Evidence) -> GateResult:
             return decide_budget(gate, evidence.results, evidence.completion)
         case SliceGate():
             return decide_slice_rates(gate, evidence.corrected)
-        case NoRegressionGate():
-            raise AssertionError("a no-regression gate compares with a baseline")
+        case ViolationRateGate():
+            return decide_violations(gate, evidence.corrected.rate)
+        case InvarianceGate():
+            return decide_invariance(gate, evidence)
+        case NoRegressionGate() | ParityGate():
+            raise AssertionError("a gate with tests is decided by their adjusted p")
 
 
 def _decide_suites(
@@ -451,6 +491,7 @@ def _suite_verdict(
         notes=(*served_notes(others), *(() if complete is None else _notes(complete.inputs))),
         other_models=others,
         corrected=None if complete is None else _corrected(complete.inputs.head.corrected.rate),
+        metrics=() if complete is None else complete.metrics,
     )
 
 

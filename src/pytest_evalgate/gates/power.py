@@ -7,9 +7,20 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from pytest_evalgate.config import MeanScoreGate, NoRegressionGate, PassRateGate, SliceGate
+from pytest_evalgate.config import (
+    InvarianceGate,
+    MeanScoreGate,
+    NoRegressionGate,
+    PassRateGate,
+    SliceGate,
+    ViolationRateGate,
+    has_gap_tests,
+    has_part_tests,
+)
 from pytest_evalgate.gates.evidence import ONE_CLUSTER, Measure
+from pytest_evalgate.gates.gaps import unattainable_gap
 from pytest_evalgate.gates.pass_rate import unattainable
+from pytest_evalgate.gates.violations import unattainable_flips, unattainable_rate
 from pytest_evalgate.stats.families import fewest_losses
 from pytest_evalgate.stats.numeric import ROUNDING, upper_z
 from pytest_evalgate.stats.paired import tango_bounds
@@ -124,6 +135,17 @@ def _problems(plan: SuitePlan, cases: Sequence[PlannedCase], rules: SuiteRules) 
             yield text
         if isinstance(gate, SliceGate) and gate.min is not None and _largest_slice(gate, cases) < gate.min_n:
             yield f"no slice by {gate.by} has {gate.min_n} cases, so none is decided: lower min_n, or add cases"
+        if isinstance(gate, ViolationRateGate):
+            # without a violation, clusters cannot tell how alike their cases are, so each counts once
+            yield from filter(None, (unattainable_rate("violation-rate", gate.max, *_units(cases)),))
+        if isinstance(gate, InvarianceGate):
+            drawn = [case.variant_of for case in cases if plan.drawn_from is not None and case.variant_of is not None]
+            known = {case.golden_id for case in plan.cases}.union(drawn)  # a sample may lack the case of a variant
+            yield from filter(None, (unattainable_flips(gate, cases, known),))
+        if has_gap_tests(gate):
+            trials = plan.trials if rules.aggregate == "mean" else 1
+            judged = bool(rules.deciding_judges)
+            yield from filter(None, (unattainable_gap(gate, cases, trials, judged=judged),))
         if isinstance(gate, NoRegressionGate) and gate.fail_on == "not_proven" and gate.margin is not None:
             z2 = upper_z(gate.alpha) ** 2  # Tango's lower bound without changed cases is -z² / (n + z²)
             enough = math.floor(z2 * (1 - gate.margin) / gate.margin) + 1
@@ -137,17 +159,17 @@ def _problems(plan: SuitePlan, cases: Sequence[PlannedCase], rules: SuiteRules) 
 
 def _needs_spread(gate: Gate) -> bool:
     """Return whether a gate uses a bound or a test, which a single observation does not have."""
-    return isinstance(gate, NoRegressionGate) or (
+    return isinstance(gate, NoRegressionGate | ViolationRateGate | InvarianceGate) or (
         isinstance(gate, PassRateGate | MeanScoreGate) and gate.bound == "ci"
     )
 
 
 def _warnings(plan: SuitePlan, cases: Sequence[PlannedCase], rules: SuiteRules) -> Iterator[str]:
-    sliced = any(isinstance(gate, SliceGate) and gate.min is None for gate in rules.effective_gates)
+    sliced = any(map(has_part_tests, rules.effective_gates))
     for gate in rules.effective_gates:
         if isinstance(gate, NoRegressionGate) and gate.scorer is None:
             yield from _power_warnings(plan, cases, rules, gate.alpha / 2 if sliced else gate.alpha)
-        if isinstance(gate, SliceGate) and gate.min is None:
+        if isinstance(gate, SliceGate) and gate.compares_baseline:
             yield from _small_slices(gate, cases)
 
 

@@ -16,7 +16,7 @@ from itertools import pairwise
 from typing import TYPE_CHECKING, Any, Final, Literal
 from urllib.parse import urlsplit
 
-from pytest_evalgate.config import SliceGate
+from pytest_evalgate.config import ParityGate, SliceGate
 from pytest_evalgate.golden.personal import personal_in
 from pytest_evalgate.text import jsonl
 from pytest_evalgate.text.wording import count, percent
@@ -313,8 +313,9 @@ def small_slices(name: str, suite: Suite, cases: Sequence[PlannedCase], place: P
     counted = [case for case in cases if case.skip is None]
     for by in suite.slices:
         sizes = Counter(value for case in counted for key, value in case.slices if key == by)
-        gates = [gate for gate in suite.gates or () if isinstance(gate, SliceGate) and gate.by == by]
-        least = max((gate.min_n for gate in gates if gate.min is not None), default=0)
+        gates = [gate for gate in suite.gates or () if isinstance(gate, SliceGate | ParityGate) and gate.by == by]
+        decided = (gate.min_n for gate in gates if isinstance(gate, ParityGate) or not gate.compares_baseline)
+        least = max(decided, default=0)
         yield from _tiny(f"suites.{name}: slices by {by}", sizes, least, place)
 
 

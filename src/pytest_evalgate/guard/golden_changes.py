@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any, Final
 
-from pytest_evalgate.config import MustPassGate, SliceGate
+from pytest_evalgate.config import InvarianceGate, MustPassGate, ParityGate, SliceGate
 from pytest_evalgate.guard.directions import NOTHING, format_value
 from pytest_evalgate.records.cases import Case
 from pytest_evalgate.records.verdicts import GateChange
@@ -125,12 +125,15 @@ class _GateFields:
     def _values(self, case: Case) -> Mapping[str, Any]:
         gates = self.suite.gates or ()
         tags = {tag for gate in gates if isinstance(gate, MustPassGate) for tag in gate.tags}
-        sliced = dict.fromkeys(gate.by for gate in gates if isinstance(gate, SliceGate))
+        sliced = dict.fromkeys(gate.by for gate in gates if isinstance(gate, SliceGate | ParityGate))
+        sliced |= dict.fromkeys(gate.label for gate in gates if isinstance(gate, ParityGate) and gate.label is not None)
+        has_variants = any(isinstance(gate, InvarianceGate) for gate in gates)
         cluster = self.suite.cluster
         code = any(isinstance(spec, dict) and "python" in spec for spec in self.suite.scorers)
         return {
             "must-pass tags": sorted(tags & set(case.tags)),
             "slices": [f"{by}={value}" for by in sliced for value in sorted(set(self.read(case, by)))],
+            "variant_of": case.metadata.get("variant_of") if has_variants else None,
             "cluster": None if cluster is None else sorted(set(self.read(case, cluster))),
             "trials": case.trials,
             "weight": case.weight,

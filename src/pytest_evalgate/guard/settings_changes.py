@@ -18,6 +18,7 @@ from pytest_evalgate.config import (
     RecordedTarget,
     SliceGate,
     for_tier,
+    has_part_tests,
     known_tiers,
     needs_baseline,
     place_of,
@@ -38,7 +39,7 @@ if TYPE_CHECKING:
 DEFAULT_GATE: Final = NoRegressionGate(kind="no-regression")
 """The gate of a suite without configured gates."""
 
-_MATCHED_BY: Final = ("kind", "scorer", "by")
+_MATCHED_BY: Final = ("kind", "scorer", "by", "of")
 _NAMED: Final = 10  # cases of a worse baseline, so that its acknowledgement shows what is lost
 _PYTHON_THRESHOLD: Final = 0.5  # of python scorers without one: graded from 0 to 1
 
@@ -214,8 +215,8 @@ def _tests(settings: Settings) -> Counter[tuple[str, tuple[object, ...]]]:
 
 
 def _shares_alpha(gate: Gate) -> bool:
-    if isinstance(gate, SliceGate):
-        return gate.min is None
+    if has_part_tests(gate):
+        return True
     return isinstance(gate, NoRegressionGate) and gate.fail_on != "not_proven"
 
 
@@ -226,8 +227,8 @@ def gates_of(suite: Suite) -> tuple[Gate, ...]:
 
 def gate_key(gate: Gate) -> tuple[object, ...]:
     """Return the key by which a gate is matched with its counterpart of the other branch."""
-    by_rate = isinstance(gate, SliceGate) and gate.min is not None
-    return (*(getattr(gate, key, None) for key in _MATCHED_BY), by_rate)
+    modes = (gate.min is None, gate.max_gap is None) if isinstance(gate, SliceGate) else ()
+    return (*(getattr(gate, key, None) for key in _MATCHED_BY), *modes)
 
 
 def gate_changes(where: str, before: Suite, now: Suite) -> Iterator[GateChange]:

@@ -84,6 +84,8 @@ def gate_name(gate: GateResult) -> str:
     """Return the name of a gate: ``CI >= 85%``, ``must-pass billing``; it may contain text of the configuration."""
     if gate.kind == "pass-rate" and gate.required is not None:
         return f"{'CI' if gate.bound is not None else 'rate'} >= {100 * gate.required:g}%"
+    if gate.kind == "violation-rate" and gate.required is not None:
+        return f"violations <= {100 * gate.required:g}%"
     return f"{gate.kind} {gate.of}" if gate.of else gate.kind
 
 
@@ -326,7 +328,7 @@ def _severity(suite: SuiteVerdict, gate: GateResult) -> float:
     if gate.kind == "budget" or gate.required is None:
         return 0.0
     reached = gate.value if gate.bound is None or gate.result == "fail" else gate.bound
-    return 0.0 if reached is None else gate.required - reached
+    return 0.0 if reached is None else abs(gate.required - reached)  # `required` is a minimum or a maximum
 
 
 def _all_passed(verdict: Verdict) -> str:

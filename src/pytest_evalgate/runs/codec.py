@@ -110,6 +110,7 @@ class CaseRow(_Row):
     skip: str | None = None
     cluster: str | None = None
     side: Side = "both"
+    variant_of: str | None = None
     reason: str = ""
     question: QuestionRow | None = None
     trials: list[TrialRow] = Field(default_factory=list)
@@ -179,6 +180,7 @@ def encode_case(case: PlannedCase) -> dict[str, Json]:
             skip=case.skip,
             cluster=case.cluster,
             side=None if case.side == "both" else case.side,
+            variant_of=case.variant_of,
         ),
     }
 
@@ -194,6 +196,7 @@ def decode_case(value: Mapping[str, Json]) -> PlannedCase:
         skip=value.get("skip"),
         cluster=value.get("cluster"),
         side=value.get("side", "both"),
+        variant_of=value.get("variant_of"),
     )
 
 
