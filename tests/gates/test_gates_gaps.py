@@ -26,13 +26,15 @@ if TYPE_CHECKING:
     from pytest_evalgate.records.verdicts import GateResult
 
 _PARITY = ParityGate(kind="parity", by="group", max_gap=0.1)
+_TPR = ParityGate(kind="parity", by="group", of="tpr", label="class", positive="spam", max_gap=0.2, min_n=1)
 
 
 def _groups(**letters: str) -> SuiteRun:
     """Return a suite with a group of cases for each keyword: ``_groups(de="PPm")``."""
     cases = [(name, word) for name, words in letters.items() for word in (words.split() if " " in words else words)]
     return suite_of(
-        result_of(word, planned(f"c{at:04}", at + 1, slices=(("group", name),))) for at, (name, word) in enumerate(cases)
+        result_of(word, planned(f"c{at:03}", at + 1, slices=(("group", name),)))
+        for at, (name, word) in enumerate(cases)
     )
 
 
@@ -47,7 +49,7 @@ def test_a_proven_gap_fails() -> None:
     assert found.p is not None
     assert found.p < 0.001
     assert found.message == (
-        "pass rate of en 95.0%, of de 60.0% (35.0 pp): more than 10.0 pp is proven (Holm p<0.001)"
+        "pass rate of en 95.0%, of de 60.0% (35.0 pp): more than 10.0 pp is proven (Holm p=1.2e-05)"
     )
 
 
@@ -87,7 +89,7 @@ def _classified(truth: Sequence[int], predicted: Sequence[int], groups: Sequence
     return suite_of(
         result_of(
             "P" if label == guess else "m",
-            planned(f"c{at:04}", at + 1, slices=(("group", group), ("class", "spam" if label else "ham"))),
+            planned(f"c{at:03}", at + 1, slices=(("group", group), ("class", "spam" if label else "ham"))),
         )
         for at, (label, guess, group) in enumerate(zip(truth, predicted, groups, strict=True))
     )
@@ -121,8 +123,7 @@ def test_the_rates_and_the_largest_gap_are_fairlearns(seed: int, build: Build) -
         }
         equal_opportunity = metrics.equal_opportunity_difference(truth, predicted, sensitive_features=groups)
     for of, frame in frames.items():
-        classes = {} if of == "pass" else {"label": "class", "positive": "spam"}
-        gate = ParityGate(kind="parity", by="group", of=of, max_gap=0.1, min_n=1, **classes)
+        gate = _TPR.model_copy(update={"of": of})
         table = _table(suite, gate, build)
         assert {name: rate.value for name, rate in table.groups.items()} == pytest.approx(frame.by_group.to_dict())
         assert max(gap.delta for gap in table.gaps) == pytest.approx(frame.difference(method="between_groups"))
@@ -141,18 +142,15 @@ def test_the_gap_has_statsmodels_newcombe_interval(build: Build) -> None:
     assert gap.interval == pytest.approx(expected)
 
 
-_TPR = ParityGate(kind="parity", by="group", of="tpr", label="class", positive="spam", max_gap=0.2, min_n=1)
-
-
 def test_classes_are_checked(build: Build) -> None:
     suite = _classified([1, 0, 1, 0], [1, 0, 1, 1], ["a", "a", "b", "b"])
     other = _TPR.model_copy(update={"positive": "scam"})
     assert _table(suite, other, build).problem == 'no case has the class "scam" by class: the classes are ham, spam'
     unlabelled = suite_of(replace(one, case=replace(one.case, slices=one.case.slices[:1])) for one in suite.results)
-    assert (_table(unlabelled, _TPR, build).problem or "").startswith("4 cases without exactly one class by class: c0000")
-    third = suite_of(
-        [*suite.results, result_of("P", planned("x", 9, slices=(("group", "a"), ("class", "offer"))))]
+    assert (_table(unlabelled, _TPR, build).problem or "").startswith(
+        "4 cases without exactly one class by class: c000"
     )
+    third = suite_of([*suite.results, result_of("P", planned("x", 9, slices=(("group", "a"), ("class", "offer"))))])
     ppv = _TPR.model_copy(update={"of": "ppv"})
     assert _table(third, _TPR, build).problem is None
     assert "needs two classes by class, and there are 3" in (_table(third, ppv, build).problem or "")
@@ -166,7 +164,7 @@ def test_classes_are_checked(build: Build) -> None:
 def test_missing_results_that_could_decide_make_the_gate_incomplete() -> None:
     surely = _groups(de="P" * 60 + "m" * 40, en="P" * 95 + "m" * 4 + "?")
     assert _decided(surely).result == "fail"
-    perhaps = _groups(de="P" * 85 + "?" * 15, en="P" * 100)
+    perhaps = _groups(de="P" * 60 + "?" * 40, en="P" * 100)
     found = _decided(perhaps)
     assert found.result == "incomplete"
     assert "depending on the missing results" in found.message
@@ -229,10 +227,8 @@ def test_a_gap_is_not_a_change_against_the_baseline(build: Build) -> None:
     suite = _groups(de="P" * 60 + "m" * 40, en="P" * 100)
     rules = SuiteRules(gates=(_SLICE,), baseline=build.baseline("P" * 60 + "m" * 40 + "P" * 100))
     verdict = decide_suite(suite, rules)
-    assert [(piece.gated, piece.delta.p_adjusted if piece.delta else None) for piece in verdict.slices] == [
-        (False, None),
-        (False, None),
-    ]
+    assert [piece.gated for piece in verdict.slices] == [False, False]
+    assert verdict.gates[0].delta is None
 
 
 # -- both sides, judges, family, reports
@@ -244,7 +240,9 @@ def test_a_branch_cannot_pass_by_editing_the_cases_of_a_group() -> None:
         replace(one, case=replace(one.case, id=f"{one.case.id}@base", side="base"))
         for one in _groups(de="m" * 40, en="").results
     ]
-    edited = [replace(one, case=replace(one.case, side="head")) if at < 40 else one for at, one in enumerate(here.results)]
+    edited = [
+        replace(one, case=replace(one.case, side="head")) if at < 40 else one for at, one in enumerate(here.results)
+    ]
     found = _decided(suite_of([*edited, *before]))
     assert found.result == "fail"
     assert found.message.startswith("on the cases of the base branch: pass rate of en 100.0%, of de 60.0%")
@@ -293,11 +291,10 @@ def test_false_alarms_of_all_tests_of_a_build_stay_within_alpha(build: Build) ->
     rng = np.random.default_rng(15)
     gates = (NoRegressionGate(kind="no-regression"), SliceGate(kind="slice", by="group"), _PARITY, _SLICE)
     failed = 0
-    for _ in range(60):
+    for _ in range(25):
         rates = rng.beta(0.8 * 3 / 7, 0.2 * 3 / 7, 200)
         now, before = ("".join(np.where(rng.random(200) < rates, "P", "m")) for _ in range(2))
         suite = _groups(**{f"g{number}": now[50 * number : 50 * number + 50] for number in range(4)})
-        baseline = build.baseline(before, first=0)
-        baseline = replace(baseline, cases={f"c{int(name[1:]):04}": case for name, case in baseline.cases.items()})
+        baseline = build.baseline(before)
         failed += decide_suite(suite, SuiteRules(gates=gates, baseline=baseline)).verdict == "fail"
-    assert failed <= 7  # P(8 or more of 60 at 5 %) = 0.9 %
+    assert failed <= 4  # P(5 or more of 25 at 5 %) = 0.7 %

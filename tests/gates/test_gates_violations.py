@@ -1,4 +1,4 @@
-"""Violation rates and flips: exact upper bounds, their sentences, missing results, clusters, and gates that cannot pass."""
+"""Violation rates and flips: exact upper bounds, their sentences, missing results, and gates that cannot pass."""
 
 from __future__ import annotations
 
@@ -50,7 +50,9 @@ def test_more_violations_than_allowed_fail_and_too_few_cases_are_inconclusive(bu
     assert (found.result, found.message) == ("fail", "3 of 300 cases violated, 0.5% allowed")
     found = _decided(build.suite("m" + "P" * 597), _RATE)
     assert found.result == "inconclusive"
-    assert found.message.startswith("1 of 598 cases violated, but the rate may be as high as 0.8%, 0.5% allowed. At this")
+    assert found.message.startswith(
+        "1 of 598 cases violated, but the rate may be as high as 0.8%, 0.5% allowed. At this"
+    )
     found = _decided(build.suite("m" + "P" * 1199), _RATE)
     assert (found.result, found.message) == ("pass", "1 of 1,200 cases violated, less than 0.4% with 95% confidence")
 
@@ -98,8 +100,11 @@ def _families(words: Sequence[str], *, per: int = 1) -> SuiteRun:
 
 def test_a_flip_is_a_variant_with_another_result_than_its_case() -> None:
     found = _decided(_families(["PPP", "mmm", "PPm", "mPm"] * 20), _FLIPS)
-    assert (found.result, found.value) == ("fail", pytest.approx(0.25))
-    assert found.message.startswith("40 of 160 variants of 80 cases flipped, 5.0% allowed: c002~2 (golden/faq.jsonl:9), ")
+    assert found.result == "fail"
+    assert found.value == pytest.approx(0.25)
+    assert found.message.startswith(
+        "40 of 160 variants of 80 cases flipped, 5.0% allowed: c002~2 (golden/faq.jsonl:9), "
+    )
 
 
 def test_no_flip_of_59_cases_shows_five_percent_however_many_variants() -> None:
@@ -130,11 +135,12 @@ def test_variants_of_one_case_are_dependent() -> None:
 
 def test_a_case_passes_if_most_of_its_trials_do() -> None:
     found = _decided(_families(["PPmPPP"] * 40 + ["PmmPmm"] * 30, per=3), _FLIPS)
-    assert (found.value, found.result) == (0, "pass")
+    assert found.result == "pass"
+    assert found.value == 0
 
 
 def test_missing_results_count_as_flips_and_as_none() -> None:
-    assert _decided(_families(["PP"] * 96 + ["P?"] * 4), _FLIPS).result == "incomplete"
+    assert _decided(_families(["PP"] * 90 + ["P?"] * 10), _FLIPS).result == "incomplete"
     assert _decided(_families(["PP"] * 60 + ["Pm"] * 30 + ["P?"]), _FLIPS).result == "fail"
     assert _decided(_families(["PPPPPP"] * 300 + ["P?"]), _FLIPS).result == "pass"
 
@@ -172,8 +178,10 @@ def _sliced(**sizes: int) -> list[PlannedCase]:
 def test_a_gate_that_cannot_pass_is_a_problem() -> None:
     assert _problems([planned(f"c{at}") for at in range(598)], _RATE) == ()
     assert _problems([planned(f"c{at}") for at in range(100)], _RATE) == (
-        "violation-rate <= 0.5% cannot pass with 100 cases, which show at best less than 3%: use at least 598, or a "
-        "larger limit",
+        (
+            "violation-rate <= 0.5% cannot pass with 100 cases, which show at best less than 3%: use at least 598, or "
+            "a larger limit"
+        ),
     )
     clustered = [planned(f"c{at}", cluster=f"{at // 10}") for at in range(598)]
     assert "cannot pass with 60 clusters" in _problems(clustered, _RATE)[0]
@@ -196,8 +204,10 @@ def test_groups_that_are_too_small_are_a_problem() -> None:
     gate = ParityGate(kind="parity", by="group", max_gap=0.1)
     assert _problems(_sliced(de=25, en=40), gate) == ()
     assert _problems(_sliced(de=24, en=40), gate) == (
-        "parity pass by group <= 10.0 pp cannot pass with the cases of de, even if all pass: use at least 25 cases each, a "
-        "larger max_gap, or min_n = 25 to leave smaller ones out",
+        (
+            "parity pass by group <= 10.0 pp cannot pass with the cases of de, even if all pass: use at least 25 "
+            "cases each, a larger max_gap, or min_n = 25 to leave smaller ones out"
+        ),
     )
     assert _problems(_sliced(de=24, en=40), gate.model_copy(update={"min_n": 25}))[0].startswith(
         "parity pass by group <= 10.0 pp: 1 group by group with 25 cases, two are needed"
@@ -210,7 +220,7 @@ def test_groups_that_are_too_small_are_a_problem() -> None:
 def test_suites_with_gates_that_are_not_monotone_do_not_stop_early(build: Build) -> None:
     plan = plan_of([planned(f"c{at:03}") for at in range(4)])
     rules = SuiteRules(baseline=build.baseline("PPPP"))
-    gates = {
+    gates: dict[str, tuple[Gate, bool]] = {
         "rate": (_RATE, True),
         "flips": (_FLIPS, False),
         "parity": (ParityGate(kind="parity", by="group", max_gap=0.1), False),

@@ -60,7 +60,7 @@ def _add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def _run(args: argparse.Namespace) -> int:
     root = Project.find().root
-    source = files.existing_path(root, args.golden.absolute(), "SET")
+    source = files.existing_path(root, files.relative_name(args.golden.absolute(), root), "SET")
     out = files.configured_path(root, (args.out or source.with_stem(f"{source.stem}{_SUFFIX}")).absolute(), "--out")
     name = files.relative_name(out, root)
     if out == source:
@@ -76,8 +76,8 @@ def _run(args: argparse.Namespace) -> int:
     made = with_variants(read.golden.cases, args.kinds, args.seed)
     if not any(made.made.values()):
         raise SettingsError(
-            f"{read.golden.path}: no case has a text to change by {', '.join(args.kinds)}: variants need an input that "
-            "is a text, or messages"
+            f"{read.golden.path}: no case has a text to change by {', '.join(args.kinds)}: variants need an input "
+            "that is a text, or messages"
         )
     files.write_atomically(out, (_line(case) for case in made.cases))
     print_result(args, _as_json(made, name, args), _lines(made, name, args))
@@ -85,9 +85,9 @@ def _run(args: argparse.Namespace) -> int:
 
 
 VERB: Final = Verb(
-    "Write each case of a golden set together with variants that have the same meaning, for a suite with an invariance "
-    "gate. Numbers, names, identifiers, code, addresses, quoted texts and texts of the expected answer stay as they "
-    "are. The same seed gives the same file. Sends nothing.",
+    "Write each case of a golden set together with variants that have the same meaning, for a suite with an "
+    "invariance gate. Numbers, names, identifiers, code, addresses, quoted texts and texts of the expected answer "
+    "stay as they are. The same seed gives the same file. Sends nothing.",
     "pytest-evalgate perturb golden/faq.jsonl --kinds typo,case --seed 1",
     _run,
     _add_arguments,
@@ -101,7 +101,7 @@ def _check_ids(cases: tuple[Case, ...]) -> None:
         clash = next((kind for kind in KINDS if f"{case.id}{SEPARATOR}{kind}" in known), None)
         if clash is not None:
             raise SettingsError(
-                f"{case.place}: the id of a variant of {case.id} exists already: perturb the golden set without variants"
+                f"{case.place}: the id of a variant of {case.id} exists already: perturb the set without variants"
             )
 
 
@@ -128,7 +128,9 @@ def _lines(made: VariantSet, name: str, args: argparse.Namespace) -> Iterator[st
         rest = f"; {count(unchanged, 'case')} without a part that may change" if unchanged else ""
         yield f"  {kind:<12} {made.made.get(kind, 0):,}{rest}"
     yield ""
-    yield from wrapped("A suite for them, with the target and the scorers of the suite that they come from:", indent="")
+    yield from wrapped(
+        "A suite for them, with the target and the scorers of the suite that they come from:", indent=""
+    )
     yield from (
         "",
         f"  [suites.{suite_name(Path(name).stem)}]",

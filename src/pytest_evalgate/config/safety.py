@@ -43,8 +43,8 @@ class ParityGate(Table):
 class InvarianceGate(Table):
     """Variants of a case are answered like the case: at most a share ``max_flip`` passes where it fails, or reverse.
 
-    Variants name their case in ``metadata.variant_of``, as ``pytest-evalgate perturb`` writes them. The exact one-sided
-    95 % upper bound of the flip rate must not exceed ``max_flip``; a case and its variants are one cluster.
+    Variants name their case in ``metadata.variant_of``, as ``pytest-evalgate perturb`` writes them. The exact
+    one-sided 95 % upper bound of the flip rate must not exceed ``max_flip``; a case and its variants are one cluster.
     """
 
     kind: Literal["invariance"]

@@ -368,7 +368,7 @@ def _blind(result: GateResult, blindness: Blindness | None) -> GateResult:
     return replace(result, message=message, blind_below=blindness.below, cases_to_see=blindness.cases_to_see)
 
 
-def _decide_level(gate: Gate, evidence: Evidence) -> GateResult:
+def _decide_level(gate: Gate, evidence: Evidence) -> GateResult:  # noqa: PLR0911 - one for each kind
     match gate:
         case PassRateGate():
             return decide_pass_rate(gate, evidence.corrected.rate)

@@ -1,7 +1,8 @@
 """Family-wise error rate of a build: the share of builds that fail by chance stays at alpha, however many tests.
 
-Overall tests and tests of parts share the alpha by the fallback procedure (Wiens 2003); within each part, Holm's step-down.
-Tests of gates with different alphas are weighted by them, so the family-wise level is that of the largest alpha.
+Overall tests and tests of parts (slices, gaps between groups) share the alpha by the fallback procedure (Wiens 2003);
+within each of the two, Holm's step-down. Tests of gates with different alphas are weighted by them, so the family-wise
+level is that of the largest alpha.
 """
 
 from __future__ import annotations
@@ -62,7 +63,9 @@ class Family:
     def gaps(self, suite: str, gate: int) -> Mapping[tuple[str, ...], float]:
         """Return the adjusted p of the gaps that one gate tests."""
         return {
-            test.gap: p for test, p in self.p.items() if test.gap is not None and (test.suite, test.gate) == (suite, gate)
+            test.gap: p
+            for test, p in self.p.items()
+            if test.gap is not None and (test.suite, test.gate) == (suite, gate)
         }
 
 

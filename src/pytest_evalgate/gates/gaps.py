@@ -61,7 +61,7 @@ class Gap:
 
 @dataclass(frozen=True, slots=True)
 class GapTable:
-    """The groups of one gate and their gaps. ``problem`` is the reason why there are none; ``small`` groups are left out.
+    """The groups of one gate and their gaps. ``problem`` is the reason if there are none; ``small`` ones are left out.
 
     Under the completion "worst" the missing results make each gap as wide as possible, under "best" as narrow.
     """
@@ -75,7 +75,7 @@ class GapTable:
 def gap_tables(
     gates: Mapping[int, Gate], head: Evidence, base: Evidence | None, *, judged: bool
 ) -> Mapping[int, Mapping[str, GapTable]]:
-    """Compute the gaps of the gates that test gaps, by index, on this branch ("head") and on the base's cases ("base").
+    """Compute the gaps of the gates that test gaps, by index, on this branch ("head") and on the base's cases.
 
     ``judged`` means that a judge decides the cases.
     """
@@ -94,8 +94,9 @@ def gap_table(gate: GapGate, evidence: Evidence, *, judged: bool) -> GapTable:
         return GapTable({}, problem=problem)
     low, high = _sides(gate, evidence)
     shown = high if isinstance(gate, ParityGate) and gate.of == "fpr" else low  # missing outputs count as misses
-    large = [name for name in shown if min(low[name].n, high[name].n) >= gate.min_n]
-    small = len(_names(gate, evidence)) - len(large)
+    names = _names(gate, evidence)
+    large = [name for name in names if min(low[name].n, high[name].n) >= gate.min_n]
+    small = len(names) - len(large)
     upper, lower = (high, low) if evidence.completion == "worst" else (low, high)
     pairs = combinations(large, 2) if isinstance(gate, ParityGate) else _with_rest(large, evidence, gate)
     youden = 1.0 if evidence.correction is None else evidence.correction.errors.youden
@@ -124,7 +125,9 @@ def _too_few(gate: GapGate, large: Sequence[str]) -> str:
         return f"no slice by {gate.by} has {gate.min_n} cases inside and outside of it: lower min_n, or add cases"
     cases = {"pass": "cases", "tpr": f"cases of {gate.positive}", "ppv": f"outputs {gate.positive}"}
     of = cases.get(gate.of, f"cases that are not {gate.positive}")
-    return f"{count(len(large), 'group')} by {gate.by} with {gate.min_n} {of}, two are needed: lower min_n, or add cases"
+    return (
+        f"{count(len(large), 'group')} by {gate.by} with {gate.min_n} {of}, two are needed: lower min_n, or add cases"
+    )
 
 
 def _problem(gate: GapGate, evidence: Evidence, *, judged: bool) -> str | None:
@@ -148,7 +151,8 @@ def _class_problem(gate: GapGate, cases: Sequence[PlannedCase], *, judged: bool)
     if gate.positive not in classes:
         return f'no case has the class "{gate.positive}" by {gate.label}: the classes are {first_few(sorted(classes))}'
     if gate.of != "tpr" and len(classes) != 2:  # noqa: PLR2004 - a miss then tells the predicted class
-        return f'of = "{gate.of}" needs two classes by {gate.label}, and there are {len(classes)}: {first_few(sorted(classes))}'
+        names = first_few(sorted(classes))
+        return f'of = "{gate.of}" needs two classes by {gate.label}, and there are {len(classes)}: {names}'
     return None
 
 
@@ -279,7 +283,9 @@ def _message(gate: GapGate, verdict: VerdictName, gap: Gap, p: float, proven: in
     limit = _size(gate_limit(gate))
     if verdict == "fail":
         more = f", and {count(proven - 1, 'more gap')}" if proven > 1 else ""
-        return f"{_description(gate, gap)} ({_size(gap.delta)}): more than {limit} is proven (Holm p={p_value(p)}){more}"
+        return (
+            f"{_description(gate, gap)} ({_size(gap.delta)}): more than {limit} is proven (Holm p={p_value(p)}){more}"
+        )
     if verdict == "pass":
         return f"every gap is at most {_size(gap.upper)} with {percent(1 - gate.alpha)} confidence, {limit} allowed"
     text = (
@@ -303,9 +309,7 @@ def _size(share: float) -> str:
     return points(share).lstrip("+")
 
 
-def parity_metrics(
-    gates: Sequence[Gate], tables: Mapping[int, Mapping[str, GapTable]]
-) -> Iterator[MetricResult]:
+def parity_metrics(gates: Sequence[Gate], tables: Mapping[int, Mapping[str, GapTable]]) -> Iterator[MetricResult]:
     """Yield the rates of the groups of each parity gate, and their gaps, on this branch."""
     for index, sides in tables.items():
         gate, table = gates[index], sides["head"]
@@ -318,7 +322,9 @@ def parity_metric(gate: ParityGate, table: GapTable) -> MetricResult:
     rates = [Figure(_WORDS[gate.of], rate.value, rate.n, rate.interval, name) for name, rate in table.groups.items()]
     listed = table.gaps if len(table.gaps) <= _LISTED else [max(table.gaps, key=lambda gap: gap.delta)]
     gaps = [
-        Figure("gap", gap.delta, sum(table.groups[name].n for name in gap.groups), gap.interval, " - ".join(gap.groups))
+        Figure(
+            "gap", gap.delta, sum(table.groups[name].n for name in gap.groups), gap.interval, " - ".join(gap.groups)
+        )
         for gap in listed
     ]
     total = sum(rate.n for rate in table.groups.values())

@@ -135,17 +135,8 @@ def _problems(plan: SuitePlan, cases: Sequence[PlannedCase], rules: SuiteRules) 
             yield text
         if isinstance(gate, SliceGate) and gate.min is not None and _largest_slice(gate, cases) < gate.min_n:
             yield f"no slice by {gate.by} has {gate.min_n} cases, so none is decided: lower min_n, or add cases"
-        if isinstance(gate, ViolationRateGate):
-            # without a violation, clusters cannot tell how alike their cases are, so each counts once
-            yield from filter(None, (unattainable_rate("violation-rate", gate.max, *_units(cases)),))
-        if isinstance(gate, InvarianceGate):
-            drawn = [case.variant_of for case in cases if plan.drawn_from is not None and case.variant_of is not None]
-            known = {case.golden_id for case in plan.cases}.union(drawn)  # a sample may lack the case of a variant
-            yield from filter(None, (unattainable_flips(gate, cases, known),))
-        if has_gap_tests(gate):
-            trials = plan.trials if rules.aggregate == "mean" else 1
-            judged = bool(rules.deciding_judges)
-            yield from filter(None, (unattainable_gap(gate, cases, trials, judged=judged),))
+        if (text := _unattainable_safety(gate, plan, cases, rules)) is not None:
+            yield text
         if isinstance(gate, NoRegressionGate) and gate.fail_on == "not_proven" and gate.margin is not None:
             z2 = upper_z(gate.alpha) ** 2  # Tango's lower bound without changed cases is -z² / (n + z²)
             enough = math.floor(z2 * (1 - gate.margin) / gate.margin) + 1
@@ -155,6 +146,21 @@ def _problems(plan: SuitePlan, cases: Sequence[PlannedCase], rules: SuiteRules) 
                     f'no-regression with fail_on = "not_proven" and margin = {gate.margin:g} cannot pass with '
                     f"{count(units, word)}, even if none changes: use at least {enough:,}, or a larger margin"
                 )
+
+
+def _unattainable_safety(gate: Gate, plan: SuitePlan, cases: Sequence[PlannedCase], rules: SuiteRules) -> str | None:
+    """Return the reason why a gate on gaps, variants or violations cannot pass, if any; None for other gates."""
+    if isinstance(gate, ViolationRateGate):
+        # without a violation, clusters cannot tell how alike their cases are, so each counts once
+        return unattainable_rate("violation-rate", gate.max, *_units(cases))
+    if isinstance(gate, InvarianceGate):
+        drawn = [case.variant_of for case in cases if plan.drawn_from is not None and case.variant_of is not None]
+        known = {case.golden_id for case in plan.cases}.union(drawn)  # a sample may lack the case of a variant
+        return unattainable_flips(gate, cases, known)
+    if has_gap_tests(gate):
+        trials = plan.trials if rules.aggregate == "mean" else 1
+        return unattainable_gap(gate, cases, trials, judged=bool(rules.deciding_judges))
+    return None
 
 
 def _needs_spread(gate: Gate) -> bool:

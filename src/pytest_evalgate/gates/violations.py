@@ -1,4 +1,4 @@
-"""Gates with an exact upper bound of a rate: violations of a safety suite, and flips between a case and its variants."""
+"""Gates with an exact upper bound: violations of a safety suite, and flips between a case and its variants."""
 
 from __future__ import annotations
 
@@ -40,7 +40,9 @@ def decide_violations(gate: ViolationRateGate, rate: RateEstimate) -> GateResult
     elif verdict == "pass":
         message = f"{found}, less than {_up(upper)} with 95% confidence"
     elif verdict == "inconclusive":
-        message = f"{found}, but the rate may be as high as {_up(upper)}, {percent(gate.max)} allowed{_advice(rate, gate)}"
+        message = (
+            f"{found}, but the rate may be as high as {_up(upper)}, {percent(gate.max)} allowed{_advice(rate, gate)}"
+        )
     return GateResult(gate.kind, verdict, value, upper, gate.max, message)
 
 

@@ -13,6 +13,7 @@ import re
 import unicodedata
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
@@ -24,7 +25,8 @@ _PROTECTED: Final = re.compile(
     ```.*?```|~~~.*?~~~|`[^`\n]+`          # code
     | \{\{.*?\}\}|\{[^{}\n]*\}|<[^<>\n]+>|\$\w+ # placeholders and tags
     | \w+://\S+|www\.\S+|[\w.+-]+@[\w-]+(?:\.[\w-]+)+ # addresses
-    | "[^"\n]*"|“[^”\n]*”|„[^“”\n]*[“”]|«[^»\n]*»|‘[^’\n]*’|(?<!\w)'[^'\n]*'(?!\w) # quoted texts
+    | "[^"\n]*"|\u201c[^\u201d\n]*\u201d|\u201e[^\u201c\u201d\n]*[\u201c\u201d]|«[^»\n]*»
+    | \u2018[^\u2019\n]*\u2019|(?<!\w)'[^'\n]*'(?!\w) # quoted texts
     | [~.]{0,2}/[\w./-]+|\b[A-Za-z]:\\\S+     # paths
     | [@\#]\w+                              # mentions and tags
     | \S*[\d_]\S*                           # numbers, and identifiers with a digit or an underscore
@@ -75,9 +77,13 @@ class Question:
 
     def _is_free(self, word: re.Match[str], spans: Iterable[tuple[int, int]]) -> bool:
         after = self.text[word.end() : word.end() + 1]
-        is_whole = not (after and (unicodedata.combining(after) or after in "'’"))  # e + accent, don't
+        is_whole = not (after and (unicodedata.combining(after) or after in "'\u2019"))  # e + accent, don't
         before = self.text[word.start() - 1 : word.start()] if word.start() else ""
-        return is_whole and before not in ("'", "’") and not any(a < word.end() and word.start() < b for a, b in spans)
+        return (
+            is_whole
+            and before not in ("'", "\u2019")
+            and not any(a < word.end() and word.start() < b for a, b in spans)
+        )
 
 
 Perturbation = Callable[[Question, Dice], str | None]
@@ -101,14 +107,15 @@ def _replaced(text: str, changes: Mapping[tuple[int, int], str]) -> str:
 
 _SHORTEST: Final = 5
 _ONE_TYPO_IN: Final = 8  # words
-_REAL_WORDS: Final = frozenset(
-    "bards barely barley barns blots board boards bolts brads brans broad broads brunt burnt calms carbs carve casual "
-    "causal clams clots colts complaint complaints compliant corps crabs crave crops crust curst dairies dairy diaries "
-    "diary field fields fileds filed fired fires forth fried fries froth gaols goals lairs liars marital martial parts "
-    "perfect prats prefect resigned resinged sacred salve satin scared signed signer signers signing silver singed singer "
-    "singers singing slave sliver spilt split stain stains satins there three tiers tired tires trail trails trial trials "
-    "tried tries unite united untie untied warps worth wraps wroth".split()
-)
+_WORDS_BY_SWAP: Final = """
+    bards barely barley barns blots board boards bolts brads brans broad broads brunt burnt calms carbs carve
+    casual causal clams clots colts complaint complaints compliant corps crabs crave crops crust curst dairies
+    dairy diaries diary field fields filed fired fires forth fried fries froth gaols goals lairs liars marital
+    martial parts perfect prats prefect resigned resinged sacred salve satin satins scared signed signer signers
+    signing silver singed singer singers singing slave sliver spilt split stain stains there three tiers tired
+    tires trail trails trial trials tried tries unite united untie untied warps worth wraps wroth
+"""
+_REAL_WORDS: Final = frozenset(_WORDS_BY_SWAP.split())
 """English words that a swap of two inner letters makes of another word."""
 
 
@@ -144,14 +151,13 @@ def upper_case(question: Question, _dice: Dice) -> str | None:
     return text if text != question.text else None
 
 
-_GAP: Final = re.compile(r"(?<=\S) (?=\S)")
 _ONE_SPACE_IN: Final = 4
 
 
 def white_space(question: Question, dice: Dice) -> str | None:
-    """Double one in four single spaces between words, and add spaces at both ends. Lines and indents stay."""
-    spans = question.spans
-    gaps = [one.start() for one in _GAP.finditer(question.text) if not any(a <= one.start() < b for a, b in spans)]
+    """Double one in four single spaces between free words, and add spaces at both ends. Lines and indents stay."""
+    pairs = pairwise(question.free_words())
+    gaps = [word.end() for word, after in pairs if question.text[word.end() : after.start()] == " "]
     if not gaps:
         return None
     chosen = dice.pick(gaps, _ONE_SPACE_IN, "space")

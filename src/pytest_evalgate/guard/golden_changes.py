@@ -126,7 +126,9 @@ class _GateFields:
         gates = self.suite.gates or ()
         tags = {tag for gate in gates if isinstance(gate, MustPassGate) for tag in gate.tags}
         sliced = dict.fromkeys(gate.by for gate in gates if isinstance(gate, SliceGate | ParityGate))
-        sliced |= dict.fromkeys(gate.label for gate in gates if isinstance(gate, ParityGate) and gate.label is not None)
+        sliced |= dict.fromkeys(
+            gate.label for gate in gates if isinstance(gate, ParityGate) and gate.label is not None
+        )
         has_variants = any(isinstance(gate, InvarianceGate) for gate in gates)
         cluster = self.suite.cluster
         code = any(isinstance(spec, dict) and "python" in spec for spec in self.suite.scorers)
