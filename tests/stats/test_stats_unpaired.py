@@ -11,13 +11,13 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from pytest_evalgate.stats.paired import unpaired_newcombe
-from pytest_evalgate.stats.unpaired import Rates, absolute_gap_p, gap_p, newcombe_limits
+from pytest_evalgate.stats.unpaired import RateColumn, absolute_gap_p, gap_p, newcombe_limits
 
 _COUNTS = [(0, 20, 5, 30), (20, 20, 20, 20), (93, 100, 71, 90), (1, 5, 0, 400), (400, 400, 350, 380), (7, 9, 9, 9)]
 
 
-def _rates(passes: float, n: float) -> Rates:
-    return Rates.of([passes / n], [n])
+def _rates(passes: float, n: float) -> RateColumn:
+    return RateColumn.of([passes / n], [n])
 
 
 @pytest.mark.parametrize(("x1", "n1", "x2", "n2"), _COUNTS)
@@ -75,8 +75,8 @@ def test_the_p_is_near_that_of_the_score_test_in_large_groups() -> None:
 def test_p_falls_with_the_gap_and_limits_contain_it(
     rows: list[tuple[float, float, float, float]], allowed: float
 ) -> None:
-    high = Rates.of([row[0] for row in rows], [row[1] for row in rows])
-    low = Rates.of([row[2] for row in rows], [row[3] for row in rows])
+    high = RateColumn.of([row[0] for row in rows], [row[1] for row in rows])
+    low = RateColumn.of([row[2] for row in rows], [row[3] for row in rows])
     lower, upper = newcombe_limits(high, low, 0.05)
     gap = high.value - low.value
     assert ((lower <= gap + 1e-12) & (gap - 1e-12 <= upper)).all()
@@ -92,7 +92,9 @@ def test_alarms_at_the_limit_hold_their_level_by_exact_calculation() -> None:
     for n1, n2 in ((20, 20), (50, 50), (100, 30), (30, 100), (200, 200)):
         x1, x2 = np.meshgrid(np.arange(n1 + 1), np.arange(n2 + 1), indexing="ij")
         p = gap_p(
-            Rates.of(x1.ravel() / n1, np.full(x1.size, n1)), Rates.of(x2.ravel() / n2, np.full(x2.size, n2)), 0.1
+            RateColumn.of(x1.ravel() / n1, np.full(x1.size, n1)),
+            RateColumn.of(x2.ravel() / n2, np.full(x2.size, n2)),
+            0.1,
         )
         rejected = (p <= 0.05).reshape(x1.shape)
         for rate in (0.15, 0.3, 0.5, 0.7, 0.8, 0.9, 0.95):
@@ -108,7 +110,7 @@ def test_alarms_at_the_limit_hold_their_level_by_exact_calculation() -> None:
 )
 def test_rates_are_checked(value: list[float], n: list[float]) -> None:
     with pytest.raises(ValueError, match=r"must be|needed|one entry"):
-        Rates.of(value, n)
+        RateColumn.of(value, n)
 
 
 @pytest.mark.parametrize("allowed", [-0.1, 1.0, float("nan")])

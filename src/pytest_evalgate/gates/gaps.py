@@ -20,7 +20,7 @@ from pytest_evalgate.gates.family import GateTest, TestName
 from pytest_evalgate.records.measured import Figure, MetricResult
 from pytest_evalgate.records.verdicts import GateResult
 from pytest_evalgate.stats.numeric import ROUNDING, upper_z
-from pytest_evalgate.stats.unpaired import Rates, absolute_gap_p, gap_p, newcombe_limits
+from pytest_evalgate.stats.unpaired import RateColumn, absolute_gap_p, gap_p, newcombe_limits
 from pytest_evalgate.text.wording import count, first_few, p_value, percent, points
 
 if TYPE_CHECKING:
@@ -218,8 +218,8 @@ def _directed(
     gate: GapGate, pairs: Sequence[tuple[str, str]], upper: Groups, lower: Groups, youden: float
 ) -> tuple[Gap, ...]:
     """Return the gap of each (higher, lower) pair. A judge that errs shows ``youden`` times a gap."""
-    high = Rates.of([upper[name].value for name, _ in pairs], [upper[name].n_eff for name, _ in pairs])
-    low = Rates.of([lower[name].value for _, name in pairs], [lower[name].n_eff for _, name in pairs])
+    high = RateColumn.of([upper[name].value for name, _ in pairs], [upper[name].n_eff for name, _ in pairs])
+    low = RateColumn.of([lower[name].value for _, name in pairs], [lower[name].n_eff for _, name in pairs])
     test = gap_p if isinstance(gate, SliceGate) else absolute_gap_p
     p = test(high, low, gate_limit(gate) * youden)
     limits = newcombe_limits(high, low, _TAIL)

@@ -28,14 +28,14 @@ _STEPS = 45  # of the bisection over z: to 1e-12
 
 
 @dataclass(frozen=True, slots=True)
-class Rates:
+class RateColumn:
     """K rates, shape (K,), each with its effective number of independent cases, which may be fractional."""
 
     value: Array
     n: Array
 
     @classmethod
-    def of(cls, value: Numbers, n: Numbers) -> Rates:
+    def of(cls, value: Numbers, n: Numbers) -> RateColumn:
         """Check the numbers.
 
         Raises:
@@ -58,7 +58,7 @@ class Rates:
         return np.abs(np.clip(exact, 0.0, 1.0) - rate)
 
 
-def newcombe_limits(high: Rates, low: Rates, alpha: float) -> tuple[Array, Array]:
+def newcombe_limits(high: RateColumn, low: RateColumn, alpha: float) -> tuple[Array, Array]:
     """Return the lower and upper limits of ``high - low``, each one-sided at ``alpha``; shape (K,).
 
     Both at 0.025 are Newcombe's two-sided 95 % interval, without continuity correction. Source: Newcombe 1998,
@@ -73,12 +73,12 @@ def newcombe_limits(high: Rates, low: Rates, alpha: float) -> tuple[Array, Array
     return gap - _distance(high, low, z, -1.0), gap + _distance(high, low, z, 1.0)
 
 
-def _distance(high: Rates, low: Rates, z: Array, sign: Array | float) -> Array:
+def _distance(high: RateColumn, low: RateColumn, z: Array, sign: Array | float) -> Array:
     """Return the distance from each gap to its lower (``sign`` -1) or upper (1) limit at ``z``."""
     return np.hypot(high.reach(z, sign), low.reach(z, -sign))
 
 
-def gap_p(high: Rates, low: Rates, allowed: float) -> Array:
+def gap_p(high: RateColumn, low: RateColumn, allowed: float) -> Array:
     """Return the one-sided p of the hypothesis that ``high - low`` is at most ``allowed``; shape (K,).
 
     The smallest alpha at which Newcombe's lower limit exceeds ``allowed``, by bisection over z.
@@ -99,7 +99,7 @@ def gap_p(high: Rates, low: Rates, allowed: float) -> Array:
     return np.where(beyond, tail, 1 - tail)
 
 
-def absolute_gap_p(high: Rates, low: Rates, allowed: float) -> Array:
+def absolute_gap_p(high: RateColumn, low: RateColumn, allowed: float) -> Array:
     """Return the two-sided p of the hypothesis that two rates differ by at most ``allowed``; shape (K,).
 
     The sum of both tails at the nearest true difference: twice the one-sided p for ``allowed`` = 0, and nearly the
