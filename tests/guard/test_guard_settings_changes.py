@@ -246,8 +246,8 @@ def test_every_key_has_a_direction_or_a_reason_to_be_left_out(table: type[Table]
         ),
         (
             "",
-            'suites.faq.slices = ["a"]\nsuites.faq.gates = [{ kind = "no-regression" }, '
-            '{ kind = "parity", by = "a", max_gap = 0.1 }]',
+            """suites.faq.slices = ["a"]
+            suites.faq.gates = [{ kind = "no-regression" }, { kind = "parity", by = "a", max_gap = 0.1 }]""",
         ),
         (
             'suites.b.golden = "b.jsonl"\nsuites.b.mode = "advisory"',
