@@ -59,7 +59,7 @@ def test_nothing_has_to_be_configured(project: Project) -> None:
     assert (plan["suite"], plan["cases"], plan["cases_source"], plan["trials"]) == (None, 200, "as given", 1)
     assert (plan["discordance"], plan["discordance_source"]) == (
         0.1,
-        "an assumption; to measure it: pytest-evalgate aa",
+        "an assumption; to measure it: pytest --eval-gate --eval-trials 3",
     )
 
 

@@ -25,12 +25,14 @@ _QUOTED: Final = re.compile(r'"[^"]*"|\'[^\']*\'')
 def commands_in(text: str) -> Iterator[str]:
     """Yield the commands of a text; lines that end in a backslash go on."""
     joined = re.sub(r" \\\n\s*", " ", text)
-    for found in _COMMAND.findall(joined):
-        hidden = _QUOTED.sub(lambda quoted: "x" * len(quoted[0]), found)
+    begin = _COMMAND.search(joined)
+    while begin:
+        hidden = _QUOTED.sub(lambda quoted: "x" * len(quoted[0]), begin[0])
         end = _END.search(hidden)
-        command = found[: end.start()] if end else found
+        command = begin[0][: end.start()] if end else begin[0]
         if len(command.split()) > 1:
             yield command.strip()
+        begin = _COMMAND.search(joined, begin.start() + max(1, len(command)))
 
 
 def examples() -> Iterator[str]:
@@ -41,13 +43,20 @@ def examples() -> Iterator[str]:
             yield from re.split(r" && |; ", verb.example.partition(" > ")[0])
 
 
-def screens() -> Iterator[tuple[str, str]]:
-    """Yield the name and the text of every screen that is kept: golden files, and outputs in the documentation."""
+def golden_screens() -> Iterator[tuple[str, str]]:
+    """Yield the name and the text of every screen that is kept as a golden file."""
     golden = [*(ROOT / "tests" / "reports" / "golden").iterdir(), *(ROOT / "tests" / "cli" / "screens").iterdir()]
     for path in sorted(golden):
         if path.suffix in {".txt", ".md"}:
             yield path.relative_to(ROOT).as_posix(), path.read_text("utf-8")
-    for path in (ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))):
-        for block in re.findall(r"^```\w*\n(\$ .*?)^```", path.read_text("utf-8"), re.DOTALL | re.MULTILINE):
-            printed = re.sub(r"^\$ (?:.*\\\n)*.*$", "", block, flags=re.MULTILINE)
-            yield path.relative_to(ROOT).as_posix(), printed
+
+
+def pages() -> list[Path]:
+    """Return the pages of the documentation."""
+    return [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+
+
+def printed_on(page: str) -> Iterator[str]:
+    """Yield what the commands of a page print, without the commands themselves."""
+    for block in re.findall(r"^```\w*\n(\$ .*?)^```", page, re.DOTALL | re.MULTILINE):
+        yield re.sub(r"^\$ (?:.*\\\n)*.*$", "", block, flags=re.MULTILINE)

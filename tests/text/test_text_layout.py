@@ -35,6 +35,26 @@ def test_wrapping(text: str, lines: list[str]) -> None:
     assert wrap(text, 8, "  ") == lines
 
 
+@pytest.mark.parametrize(
+    ("text", "lines"),
+    [
+        (
+            "no baseline yet: pytest-evalgate baseline promote",
+            ["no baseline yet:", "  pytest-evalgate baseline promote"],
+        ),
+        (
+            "number of cases: (pytest-evalgate power faq), or",
+            ["number of cases:", "  (pytest-evalgate power faq), or"],
+        ),
+        ('only the case: pytest --eval-gate -k "a b"', ["only the case:", '  pytest --eval-gate -k "a b"']),
+        ("all with: pytest --eval-gate", ["all with: pytest --eval-gate"]),
+        (f"run: pytest-evalgate lint {'a' * 20}", ["run: pytest-evalgate lint", f"  {'a' * 20}"]),
+    ],
+)
+def test_a_command_stays_in_one_line_if_a_line_can_hold_it(text: str, lines: list[str]) -> None:
+    assert wrap(text, 38, "  ") == lines
+
+
 def test_a_further_line_that_looks_like_a_command_has_a_gutter() -> None:
     assert [line.text for line in wrap_lines("fine words ::error::x", 18)] == ["fine words", "     | ::error::x"]
 

@@ -15,8 +15,12 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
 _GAP = "  "
-_CHUNKS = re.compile(" +|[^ ]+")
-
+_COMMAND = (
+    r"\(?(?:pytest-evalgate [a-z]+|pytest (?=--eval))"
+    r"(?: ?(?:--?[\w-]+(?:=\S+)?|\"[^\"]*\"|'[^']*'|(?!(?:or|and|to|then|with)\b)[\w./@-]*\w))*"
+)
+_CHUNKS = re.compile(rf" +|{_COMMAND}\S*|[^ ]+")
+_WORDS = re.compile(" +|[^ ]+")
 
 _LOG_COLUMNS = 120
 """Columns of a log: the output of a CI job is read on a page that is wider than a terminal of 80."""
@@ -71,10 +75,17 @@ def align_or_stack(rows: Sequence[Sequence[str]], width: int, first: int) -> lis
 def wrap(text: str, width: int, indent: str = "") -> list[str]:
     """Wrap ``text`` at its spaces; lines after the first start with ``indent``.
 
-    Unlike ``textwrap.wrap``, it counts columns and keeps runs of spaces. A word longer than a line is broken.
+    Unlike ``textwrap.wrap``, it counts columns, keeps runs of spaces, and keeps a command of ours in one line, because
+    it has to run as it is copied. A word longer than a line is broken.
     """
+    room = width - len(indent)
+    chunks = ([chunk] if width_of(chunk) <= room else _WORDS.findall(chunk) for chunk in _CHUNKS.findall(text))
+    return _fill((word for words in chunks for word in words), width, indent)
+
+
+def _fill(words: Iterable[str], width: int, indent: str = "") -> list[str]:
     lines, room = [""], width
-    for piece in (piece for chunk in _CHUNKS.findall(text) for piece in _pieces(chunk, width - len(indent))):
+    for piece in (piece for word in words for piece in _pieces(word, width - len(indent))):
         taken = width_of(piece)
         if taken > room and piece[0] == " ":
             room = 0
@@ -126,7 +137,7 @@ def with_command(head: str, command: str, width: int, indent: str = "") -> Itera
         yield Line(f"{indent}{head} {command}")
         return
     yield from wrap_lines(f"{indent}{head}", width)
-    *pieces, last = wrap(command, width - len(indent) - 6)
+    *pieces, last = _fill(_WORDS.findall(command), width - len(indent) - 6)
     for piece in (*(f"{piece} \\" for piece in pieces), last):
         yield Line(_guarded(f"{indent}    {piece}"))
 

@@ -373,7 +373,7 @@ def _estimate(baseline: Baseline | None, run: Run | None, suite: SuiteRun | None
         _of_trials(of_baseline, "the baseline's own trials")
         or _of_comparison(baseline, run, suite)
         or _of_trials(of_run, f"the trials of run {run_id}")
-        or Discordance(DEFAULT_DISCORDANCE, "an assumption; to measure it: pytest-evalgate aa")
+        or Discordance(DEFAULT_DISCORDANCE, "an assumption; to measure it: pytest --eval-gate --eval-trials 3")
     )
 
 
