@@ -331,30 +331,32 @@ class SuiteDecision:
         return self.inputs.rules.effective_gates
 
     def _on_both_sides(self, gate: Gate) -> GateResult:
-        """Return the worse result of the cases of this branch and, if they differ, of the base branch."""
-        there = None if self.inputs.base is None else _decide_level(gate, self.inputs.base)
-        return self._worse(gate, _decide_level(gate, self.inputs.head), there)
-
-    def _with_gaps(self, index: int, gate: GapGate) -> GateResult:
-        """Decide a gate on gaps between groups, on both sides."""
-        p = self.family.gaps(self.inputs.suite.plan.name, index)
-        sides = {side: decide_gaps(gate, table, p, side) for side, table in self.inputs.gap_tables[index].items()}
-        return self._worse(gate, sides["head"], sides.get("base"))
-
-    @staticmethod
-    def _worse(gate: Gate, here: GateResult, there: GateResult | None) -> GateResult:
-        """Return the worse of the results ``here`` and on the base branch; None if that has the same cases.
+        """Return the worse result of the cases of this branch and, if they differ, of the base branch.
 
         Otherwise a branch could pass by deleting or editing the cases that it fails. An invalid result on the base
         branch does not count for gates on tags, slices and variants: this branch may have added them.
         """
-        if there is None:
+        here = _decide_level(gate, self.inputs.head)
+        if self.inputs.base is None:
             return here
-        of_parts = isinstance(gate, MustPassGate | SliceGate | ParityGate | InvarianceGate)
-        not_applicable = there.result == "invalid" and of_parts
-        if not_applicable or worst([here.result, there.result]) == here.result:
+        there = _decide_level(gate, self.inputs.base)
+        if there.result == "invalid" and isinstance(gate, MustPassGate | SliceGate | InvarianceGate):
             return here
-        return replace(there, message=f"on the cases of the base branch: {there.message}")
+        return _worse_side(here, there)
+
+    def _with_gaps(self, index: int, gate: GapGate) -> GateResult:
+        """Decide a gate on gaps between groups, on both sides as `_on_both_sides` does."""
+        p = self.family.gaps(self.inputs.suite.plan.name, index)
+        sides = self.inputs.gap_tables[index].items()
+        here, *base = (decide_gaps(gate, table, p, side) for side, table in sides)
+        return _worse_side(here, *(there for there in base if there.result != "invalid"))
+
+
+def _worse_side(here: GateResult, there: GateResult | None = None) -> GateResult:
+    """Return the worse of the results on this branch and on the base branch."""
+    if there is None or worst([here.result, there.result]) == here.result:
+        return here
+    return replace(there, message=f"on the cases of the base branch: {there.message}")
 
 
 def _blind(result: GateResult, blindness: Blindness | None) -> GateResult:
