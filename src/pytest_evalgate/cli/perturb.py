@@ -30,6 +30,13 @@ if TYPE_CHECKING:
     from pytest_evalgate.records.cases import Case, Json
 
 _SUFFIX: Final = "-variants"
+_RULES: Final = (
+    "typo: two neighbouring inner letters of one word in eight are swapped, never into another word. case: words of "
+    "lower-case letters in capitals. whitespace: some single spaces between words are doubled. punctuation: the last "
+    "mark is removed or repeated. homoglyph: one letter of one word in four is a Cyrillic one that looks the same. "
+    "distractor: an unrelated sentence stands before the question. order: the context passages in another order, "
+    "unless a text refers to their position"
+)
 
 
 def _kinds(text: str) -> tuple[str, ...]:
@@ -51,7 +58,7 @@ def _add_arguments(parser: argparse.ArgumentParser) -> None:
         type=_kinds,
         default=KINDS,
         metavar="KIND,...",
-        help=f"kinds of variants, by commas (default: {','.join(KINDS)})",
+        help=f"kinds of variants, by commas (default: all). {_RULES}",
     )
     add_seed(parser, "the choices")
     option("--out", type=Path, metavar="FILE", help=f"new golden set (default: SET with {_SUFFIX} in its name)")
