@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 _FLOAT_NOISE: Final = 1e-12
 _MAJORITY: Final = 0.5
+_WHOLE: Final = 1e-6
 
 
 def decide_violations(gate: ViolationRateGate, rate: RateEstimate) -> GateResult:
@@ -31,7 +32,9 @@ def decide_violations(gate: ViolationRateGate, rate: RateEstimate) -> GateResult
     if rate.is_one_cluster:
         return GateResult(gate.kind, "invalid", value, None, gate.max, ONE_CLUSTER)
     verdict = _verdict(value, upper, gate.max)
-    found = f"{rate.n * value:,.0f} of {count(rate.n, 'case')} violated"
+    number = rate.n * value
+    is_whole = abs(number - round(number)) < _WHOLE  # not with weights, and not with several trials
+    found = f"{round(number) if is_whole else percent(value)} of {count(rate.n, 'case')} violated"
     if rate.judged is not None:
         found = f"{percent(value)} violated after correction for the judge's errors"
     message = f"{found}, {percent(gate.max)} allowed"
