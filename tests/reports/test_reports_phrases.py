@@ -118,6 +118,8 @@ def test_a_baseline_is_named_by_its_file(screen: Screen) -> None:
     [
         ({}, [], "not gated, p not adjusted"),
         ({}, [("steps", 0.9), ("lang", None)], "not gated, p not adjusted"),
+        ({}, [("lang gap", 0.05)], "gap <= 5 pp gated, p not adjusted"),
+        ({}, [("lang", 0.8), ("lang gap", 0.05)], "rate >= 80.0% gated; gap <= 5 pp gated, p not adjusted"),
         ({"gated": True}, [("lang", None)], "gated"),
         ({}, [("lang", 0.9), ("lang", 0.8)], "rate >= 90.0% gated, p not adjusted"),
         ({"gated": True}, [("lang", 0.9), ("lang", None)], "gated; rate >= 90.0% gated"),

@@ -225,14 +225,18 @@ def completed_part(verdict: SuiteVerdict) -> str:
 
 
 def slice_gates(pieces: Sequence[SliceResult], gates: Iterable[GateResult], tested: str) -> str:
-    """Return how slices of one key are gated: ``tested`` for a test of their change, and the rate that is required."""
-    mine = (gate.required for gate in gates if gate.kind == "slice" and gate.of == pieces[0].by)
-    required = max((rate for rate in mine if rate is not None), default=None)
-    is_tested = any(piece.gated for piece in pieces)
-    if required is None:
-        return tested if is_tested else "not gated, p not adjusted"
-    rate = f"rate >= {percent(required)} gated"
-    return f"{tested}; {rate}" if is_tested else f"{rate}, p not adjusted"
+    """Return how slices of one key are gated: ``tested`` for a test of their change, and what is required of them.
+
+    That is their rate, or their gap below the cases outside of them.
+    """
+    limits = [(gate.of, gate.required) for gate in gates if gate.kind == "slice" and gate.required is not None]
+    rates = [limit for of, limit in limits if of == pieces[0].by]
+    gaps = [limit for of, limit in limits if of == f"{pieces[0].by} gap"]
+    required = [f"rate >= {percent(max(rates))} gated"] if rates else []
+    required += [f"gap <= {_size(min(gaps))} gated"] if gaps else []
+    if any(piece.gated for piece in pieces):
+        return "; ".join([tested, *required])
+    return f"{'; '.join(required) or 'not gated'}, p not adjusted"
 
 
 def slice_change(piece: SliceResult) -> tuple[str, str, str]:
