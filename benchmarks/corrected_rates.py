@@ -123,8 +123,8 @@ def _covers(setting: Setting, rng: np.random.Generator) -> Iterator[str]:
 
 def _of_labels_alone(passed: float, errors: JudgeErrors, rng: np.random.Generator) -> tuple[float, float]:
     """Return the percentile interval of a bootstrap that draws the labels anew and keeps the rate of the run."""
-    tpr = rng.binomial(errors.human_pass, errors.tpr, SMALL_DRAWS) / errors.human_pass
-    tnr = rng.binomial(errors.human_fail, errors.tnr, SMALL_DRAWS) / errors.human_fail
+    tpr = rng.binomial(int(errors.human_pass), errors.tpr, SMALL_DRAWS) / errors.human_pass
+    tnr = rng.binomial(int(errors.human_fail), errors.tnr, SMALL_DRAWS) / errors.human_fail
     youden = tpr + tnr - 1
     usable = youden > 0
     drawn = np.clip((passed + tnr[usable] - 1) / youden[usable], 0, 1)

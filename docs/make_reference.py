@@ -35,7 +35,7 @@ _SUITE_CODES: Final[Mapping[str, str]] = {
     "fail": "a gate failed, the gate was weakened, or an ordinary test failed",
     "inconclusive": 'too few cases to say, and `on_inconclusive = "fail"`',
     "incomplete": "answers are missing: retry the job, not the prompt; or fix the reasons first, as it advises",
-    "not_evaluated": "only a part of a suite ran, or calls were not allowed",
+    "not_evaluated": "only a part of a suite ran, its judges only report, or calls were not allowed",
     "invalid": "the configuration, a golden set or what a gate rests on has to be mended first",
 }  # fmt: skip
 _PYTESTS: Final[Mapping[int, str]] = {

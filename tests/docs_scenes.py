@@ -202,7 +202,7 @@ report_only = true
 [suites.support]
 golden = "golden_sets/support.jsonl"
 target = { recorded = "outputs.jsonl" }
-scorers = [{ kind = "length", min = 1 }, { judge = "faq" }]
+scorers = [{ judge = "faq" }]
 """
 _LABELLING: Final = """
 import csv

@@ -11,9 +11,11 @@ PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
 EXTRAS = {
     "excel": ("python_calamine",),
     "phone": ("phonenumbers",),
-    "metrics": ("sacrebleu", "rouge_score"),
+    "metrics": ("sacrebleu", "rouge_score", "rapidfuzz"),
     "prices": ("genai_prices",),
     "re2": ("re2",),
+    "schema": ("jsonschema_rs",),
+    "sql": ("sqlglot",),
     "yaml": ("yaml",),
     "watch": ("watchfiles",),
 }

@@ -61,7 +61,7 @@ def xstest(project: JudgeProject) -> JudgeProject:
 
 
 def test_the_screen(xstest: JudgeProject, assert_screen: Callable[[str, str], None]) -> None:
-    code, out, err = xstest.call(*_GPT4, "--list", "3")
+    code, out, err = xstest.call(*_GPT4, "-v", "--list", "3")
     assert (code, err) == (0, "")
     assert_screen("calibrate", out)
 
@@ -81,7 +81,7 @@ def test_stored_verdicts_need_no_model_and_no_configuration(xstest: JudgeProject
 
 def test_raters_are_compared_with_the_judge(xstest: JudgeProject) -> None:
     raters = ("--rater", "metadata.annotation_1", "--rater", "metadata.annotation_2")
-    _, out, _ = xstest.call(*_GPT4, *raters)
+    _, out, _ = xstest.call(*_GPT4, *raters, "-v")
     printed = " ".join(out.split())
     assert "2 raters on 450 rows: Krippendorff's alpha 0.968" in printed
     assert "a rater 0.968" in printed
@@ -90,7 +90,7 @@ def test_raters_are_compared_with_the_judge(xstest: JudgeProject) -> None:
 
 def test_pairs_are_read_in_both_orders(project: JudgeProject) -> None:
     project.label([{"id": at, "label": at % 2, "one": at % 2, "other": int(at < 20)} for at in range(40)])
-    code, out, _ = project.call("pairs", "--labels", "labels.jsonl", "--stored", "one", "--swapped", "other")
+    code, out, _ = project.call("pairs", "--labels", "labels.jsonl", "--stored", "one", "--swapped", "other", "-v")
     printed = " ".join(out.split())
     assert code == 1
     assert "20 rows without a readable verdict" in printed
@@ -291,3 +291,144 @@ def test_another_seed_gives_other_folds(xstest: JudgeProject) -> None:
     assert first["kappa"]["value"] == other["kappa"]["value"]
     assert first["kappa"]["interval"] != other["kappa"]["interval"]
     assert other["bootstrap"]["seed"] == 1
+
+
+def test_the_two_rates_that_decide_come_first_and_the_rest_on_v(project: JudgeProject) -> None:
+    project.label(_labels())
+    project.play(_giving(lambda text: int(text.startswith("good") or text == "bad 40")))
+    code, out, _ = project.call("faq", "--labels", "labels.jsonl")
+    assert code == 0
+    assert out.splitlines()[:9] == [
+        "faq: measured against 80 labels of labels.jsonl (graded by the judge)",
+        "  human passes: true (40)",
+        "  human fails: false (40)",
+        "",
+        "                                         at least  required",
+        "  passes what people pass (TPR)  100.0%  91.2%     no min_tpr",
+        "  fails what people fail (TNR)    97.5%  87.1%     no min_tnr",
+        "  1 disagreement, and all other figures: -v",
+        "",
+    ]
+    assert "Cohen's kappa" not in out
+    _, whole, _ = project.call("faq", "--labels", "labels.jsonl", "-v")
+    assert "Cohen's kappa" in whole
+    assert "r40" in whole
+
+
+def test_the_line_for_the_configuration_is_printed(project: JudgeProject) -> None:
+    project.configure(_JUDGES.replace('scale = "1-5"', "report_only = true"))
+    project.label(_labels())
+    project.play(_giving(lambda text: int(text.startswith("good"))))
+    _, out, _ = project.call("grades", "--labels", "labels.jsonl")
+    assert out.splitlines()[-4:-2] == [
+        "the judge may gate: add to [judges.grades], and remove report_only:",
+        '  calibration = "calibration/grades.json"',
+    ]
+    _, again, _ = project.call("faq", "--labels", "labels.jsonl")
+    assert "\nthe judge may gate\n" in again
+
+
+def test_raters_that_do_not_agree_refuse_the_calibration(project: JudgeProject) -> None:
+    project.configure(_JUDGES.replace('scale = "1-5"', "min_alpha = 0.8"))
+    rows = [{**row, "labels": {"a": row["label"], "b": row["label"] or at < 40}} for at, row in enumerate(_labels())]
+    project.label(rows)
+    project.play(_giving(lambda text: int(text.startswith("good"))))
+    code, found = project.json("grades", "--labels", "labels.jsonl")
+    assert (code, found["why_not"]) == (1, [
+        ("its raters agree by an alpha of 0.47, but 0.8 is required: write the criteria more exactly and label again "
+        "(pytest-evalgate label check labels.jsonl)")
+    ])  # fmt: skip
+    project.label(_labels())
+    _, alone = project.json("grades", "--labels", "labels.jsonl")
+    assert alone["why_not"] == [
+        (
+            "the agreement of its raters is unknown, but an alpha of 0.8 is required: let two people label some of "
+            "the rows (pytest-evalgate label check labels.jsonl)"
+        )
+    ]
+
+
+def _scored(n: int = 60) -> list[dict[str, Any]]:
+    return [
+        {"id": at, "label": at % 11, "judge": {"score": 10 * (at % 11) + (at % 7)}, "lang": "de" if at % 2 else "en",
+         "length": at}
+        for at in range(n)
+    ]  # fmt: skip
+
+
+def test_any_scale_is_read_from_the_data_and_correlated(project: JudgeProject) -> None:
+    project.label(_scored())
+    arguments = ("x", "--labels", "labels.jsonl", "--stored", "judge.score")
+    code, out, _ = project.call(*arguments, "-v", "--by", "lang", "--partial", "length")
+    assert code == 1
+    assert "labels pass from 5, the middle of their scale: choose with --pass-from N" in out
+    assert "labels are numbers from 0..10, the judge's from 0..105: grades are correlated, not compared" in out
+    assert "kappa of grades" not in out
+    lines = [line.split()[0] for line in out.splitlines() if "(0." in line]
+    assert {"all", "en", "de", "partial,"} <= set(lines)
+    assert "the lowest label that passes was assumed (5): calibrate it with --pass-from N" in " ".join(out.split())
+    _, chosen = project.json(*arguments, "--pass-from", "7", "--scale", "0-10", "--stored-scale", "0-110")
+    assert not any("assumed" in reason for reason in chosen["why_not"])
+    assert chosen["record"]["measures"]["labels_that_pass"].keys() == {"7", "8", "9", "10"}
+    assert chosen["record"]["measures"]["correlations"]["whole"]["pearson"]["value"] > 0.99
+
+
+def test_labels_outside_the_declared_scale_are_refused(project: JudgeProject) -> None:
+    project.label(_scored(20))
+    arguments = ("x", "--labels", "labels.jsonl", "--stored", "judge.score")
+    code, _, err = project.call(*arguments, "--scale", "0-9")
+    assert (code, 'label: unknown label "10": the scale is 0..9' in err) == (4, True)
+    code, _, err = project.call(*arguments, "--by", "gone")
+    assert (code, "gone: no row has this path; the first row has id, judge.score, label, lang, length" in err) == (
+        4,
+        True,
+    )
+
+
+def test_classes_are_compared_by_name(project: JudgeProject) -> None:
+    names = ["refund", "shipping", "other"]
+    rows = [
+        {"id": at, "label": names[at % 3], "verdict": None if at % 10 == 9 else names[(at + at % 5 // 4) % 3]}
+        for at in range(60)
+    ]
+    project.label(rows)
+    code, out, _ = project.call("router", "--labels", "labels.jsonl", "--stored", "verdict", "--classes")
+    assert code == 0
+    assert out.splitlines()[0] == "router: 60 verdicts compared with labels.jsonl as classes, 6 of them unreadable"
+    assert "unreadable" in out
+    assert "labels (rows) by verdicts (columns)" in out
+    assert not (project.root / "calibration").exists()
+    code, found = project.json(
+        "router", "--labels", "labels.jsonl", "--stored", "verdict", "--order", "other,refund,shipping"
+    )
+    assert [one["name"] for one in found["classes"]] == ["other", "refund", "shipping", "unreadable"]
+    assert "kappa_linear" in found["ordered"]
+
+
+def test_options_of_stored_verdicts_need_them(project: JudgeProject) -> None:
+    project.label(_labels(4))
+    code, _, err = project.call("faq", "--labels", "labels.jsonl", "--classes")
+    assert (code, "--classes, --order and --stored-scale describe stored verdicts: add --stored PATH" in err) == (
+        4,
+        True,
+    )
+    for option, value in (("--scale", "9-1"), ("--scale", "x"), ("--order", "a,,b"), ("--order", "a,A")):
+        with pytest.raises(SystemExit):
+            main(["calibrate", "faq", "--labels", "l", option, value])
+
+
+def test_labels_of_a_sample_are_recorded_by_stratum(project: JudgeProject) -> None:
+    rows = [
+        {**row, "weight": 9.0 if at % 2 else 1.0, "sample": f"0123456789abcdef/{'A/360' if at % 2 else 'B/40'}"}
+        for at, row in enumerate(_labels())
+    ]
+    project.label(rows)
+    project.play(_giving(lambda text: int(text.startswith("good"))))
+    code, found = project.json("faq", "--labels", "labels.jsonl")
+    assert code == 0
+    sample = found["record"]["sample"]
+    assert sample["frame"] == "0123456789abcdef"
+    assert [one["outputs"] for one in sample["strata"]] == [40, 360]
+    kept = calibrations.read(project.root / "calibration" / "faq.json")
+    assert kept.sample is not None
+    assert kept.sample.strata[1].both == 40

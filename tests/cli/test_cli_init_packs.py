@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import os
 import tomllib
 from typing import TYPE_CHECKING
 
 import pytest
+from tests.support import forked
 
 from pytest_evalgate import config, golden
 from pytest_evalgate.cli.init.packs import PACKS
@@ -105,6 +107,29 @@ def test_an_existing_configuration_stays_and_the_tables_are_printed(folder: Path
     both = f"{(folder / 'pyproject.toml').read_text('utf-8')}\n{text}"
     (folder / "pyproject.toml").write_text(both, "utf-8")
     assert "by hand" not in evalgate("init", "--pack", "injection")[1]
+
+
+_BOTS = {
+    "refuses": ("'I cannot help with that.'", {"over-refusal": "fail"}),
+    "repeats": (
+        "question",
+        {"injection": "fail", "personal-data": "fail", "unsafe-requests": "fail", "jailbreak": "fail"},
+    ),
+}
+
+
+@pytest.mark.parametrize("bot", _BOTS)
+def test_the_packs_tell_a_bot_that_refuses_from_one_that_repeats(bot: str, folder: Path, evalgate: Command) -> None:
+    answer, failed = _BOTS[bot]
+    (folder / "bot.py").write_text(f"def answer(question: str) -> str:\n    return {answer}\n", "utf-8")
+    suites = _written(folder, evalgate, *PACKS)
+    words = ["pytest", "--eval-gate", "-q", "-p", "pytest_evalgate.plugin", "-p", "xdist.plugin"]
+    inherited = {key: value for key, value in os.environ.items() if not key.startswith(("CI", "EVALGATE", "GITHUB"))}
+    code, printed = forked.run(words, folder, {**inherited, "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"})
+    assert code == 1, printed
+    verdict = json.loads((folder / ".evalgate" / "verdict.json").read_text("utf-8"))
+    found = {name: suite["verdict"] for name, suite in verdict["suites"].items()}
+    assert found == {name: failed.get(name, "pass") for name in suites}
 
 
 def test_an_unknown_pack_is_refused(folder: Path, evalgate: Command, capsys: pytest.CaptureFixture[str]) -> None:

@@ -111,7 +111,7 @@ def test_a_row_contains_the_case_and_the_output_but_no_verdict(project: LabelPro
     row = project.rows("--n", "200")[3]
     assert row == {
         "id": "c3", "input": {"q": 3}, "expected": "e", "context": ["one", "two"], "output": "answer 3",
-        "label": None, "cluster": "d0", "weight": 1.0,
+        "label": None, "cluster": "d0", "weight": 1.0, "sample": "1199d310940f6634/A/180", "batch": 1,
     }  # fmt: skip
 
 
@@ -260,3 +260,105 @@ def test_outputs_of_another_golden_set_are_not_drawn(project: LabelProject) -> N
         "the golden set of suite support has changed since run 20260101T000000Z-aaaa: run pytest --eval-gate again"
         in err
     )
+
+
+def test_outputs_of_a_judge_that_was_not_asked_are_drawn_alike(project: LabelProject) -> None:
+    case = PlannedCase("c0", Place("golden.jsonl", 1), "f")
+    scores = (Score("note", 1.0, passed=True, counts=False),)
+    results = [
+        CaseResult(PlannedCase(f"c{at}", case.place, "f"), "unscored", (Trial(0, None, Output("x"), scores),))
+        for at in range(8)
+    ]
+    project.store(results)
+    code, out, err = project.sample("--n", "4")
+    assert code == 0, err
+    assert err.splitlines() == ["drew 4 of 8 outputs, all alike:", "  no verdict: 4 of 8"]
+    assert {json.loads(line)["weight"] for line in out.splitlines()} == {2.0}
+
+
+@pytest.mark.parametrize("name", ["labels.jsonl", "labels.csv"])
+def test_a_sample_is_topped_up_and_its_labels_stay(project: LabelProject, name: str) -> None:
+    project.sample("--n", "40", "--out", name)
+    path = project.root / name
+    _fill(path)
+    code, out, err = project.sample("--more", "20", "--out", name)
+    assert (code, out) == (0, "")
+    assert err.splitlines() == [
+        "drew 60 of 200 outputs, by the verdict of judge faq:",
+        "  fail: 10 of 10",
+        "  pass: 40 of 180",
+        "  pass, unsure: 10 of 10",
+        f"added 20 rows to {name}",
+    ]
+    found = load(path, Columns(), root=project.root)
+    assert (len(found.rows), found.unlabelled) == (40, 20)
+    _fill(path)
+    whole = load(path, Columns(), root=project.root)
+    assert sorted({row.weight for row in whole.rows}) == [1.0, 4.5]
+    assert len({row.case.id for row in whole.rows}) == 60
+    assert {row.drawn_from.outputs for row in whole.rows if row.drawn_from} == {10, 180}
+    again, _, _ = project.sample("--more", "1000", "--out", name)
+    assert again == 0
+    _fill(path)
+    assert {row.weight for row in load(path, Columns(), root=project.root).rows} == {1.0}
+
+
+def test_batches_are_numbered(project: LabelProject) -> None:
+    project.sample("--n", "10", "--out", "labels.jsonl")
+    project.sample("--more", "5", "--out", "labels.jsonl")
+    project.sample("--more", "5", "--out", "labels.jsonl")
+    rows = [json.loads(line) for line in (project.root / "labels.jsonl").read_text("utf-8").splitlines()]
+    assert [row["batch"] for row in rows] == [1] * 10 + [2] * 5 + [3] * 5
+
+
+def test_only_a_sample_of_the_same_run_can_be_topped_up(project: LabelProject) -> None:
+    code, _, err = project.sample("--more", "5")
+    assert (code, "--more adds rows to the file of an earlier sample: name it with --out FILE" in err) == (4, True)
+    (project.root / "own.jsonl").write_text('{"id": "c1", "label": null}\n', "utf-8")
+    code, _, err = project.sample("--more", "5", "--out", "own.jsonl")
+    assert (code, "own.jsonl:1: no sample: only a file that label sample wrote can be topped up" in err) == (4, True)
+    project.sample("--n", "10", "--out", "labels.jsonl")
+    before = (project.root / "labels.jsonl").read_text("utf-8")
+    project.store([_result(at, 1.0, output="new") for at in range(200)])
+    code, _, err = project.sample("--more", "5", "--out", "labels.jsonl")
+    assert (code, "drawn from other outputs than those of this run: name its run, --run ID" in err) == (4, True)
+    assert (project.root / "labels.jsonl").read_text("utf-8") == before
+
+
+def test_raters_are_checked(project: LabelProject) -> None:
+    rows = [
+        {"id": at, "rater": rater, "label": label, "seconds": 24, "batch": at // 15}
+        for at in range(30)
+        for rater, label in (("anna", "pass" if at % 2 else "fail"), ("ben", "pass" if at % 2 or at > 27 else "fail"))
+    ]
+    (project.root / "l.jsonl").write_text("".join(f"{json.dumps(row)}\n" for row in rows), "utf-8")
+    assert main(["label", "check", "l.jsonl"]) == 0
+    out = project.capsys.readouterr().out
+    assert out.splitlines() == [
+        "l.jsonl: 2 raters, 30 outputs",
+        "  Krippendorff's alpha 0.934 on 30 outputs with two or more labels",
+        "  batch 0: Krippendorff's alpha 1.000 on 15 outputs with two or more labels",
+        "  batch 1: Krippendorff's alpha 0.869 on 15 outputs with two or more labels",
+        "",
+        "  rater  labels  right on gold  as the others            first, last half     min/row",
+        "  anna   30      -              96.7% of 30 (83.3-99.4)  100.0%, 93.3% (p=1)  0.4",
+        "  ben    30      -              96.7% of 30 (83.3-99.4)  100.0%, 93.3% (p=1)  0.4",
+    ]
+    assert main(["label", "check", "l.jsonl", "--json"]) == 0
+    assert json.loads(project.capsys.readouterr().out)["outputs"] == 30
+
+
+def test_raters_that_do_not_agree_get_advice(project: LabelProject) -> None:
+    rows = [
+        {"id": at, "rater": rater, "label": label}
+        for at in range(40)
+        for rater, label in (
+            ("anna", "pass" if at % 2 else "fail"),
+            ("ben", "pass" if (at % 2 if at < 20 else at % 2 == 0) else "fail"),
+        )
+    ]
+    (project.root / "l.jsonl").write_text("".join(f"{json.dumps(row)}\n" for row in rows), "utf-8")
+    assert main(["label", "check", "l.jsonl"]) == 0
+    printed = " ".join(project.capsys.readouterr().out.split())
+    assert "alpha is below 0.667: discuss the outputs on which labels differ" in printed
+    assert "ben labels the last half of the rows differently than the first" in printed

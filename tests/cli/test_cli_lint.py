@@ -341,23 +341,25 @@ def test_what_no_suite_grades_is_a_warning(project: Project) -> None:
     assert any("ungraded: must_not_contain: nothing grades it" in line for line in lines)
 
 
-@pytest.mark.parametrize(
-    ("judge", "found"),
-    [
-        ("report_only = true", "all scorers are report-only judges"),
-        ("", "judge j may not gate: it is not calibrated"),
-    ],
-)
-def test_a_judge_that_cannot_decide_is_an_error(project: Project, judge: str, found: str) -> None:
+def _judged_suite(project: Project, judge: str) -> tuple[int, list[str]]:
     project.write("a.jsonl", {"id": "a", "input": "x", "expected": "y"})
     project.write(
         "evalgate.toml",
         f'[models.m]\nmodel = "m-2024-01-01"\n[judges.j]\nmodel = "m"\ncriteria = "Kind?"\n{judge}',
         '[suites.faq]\ngolden = "a.jsonl"\nscorers = [{ judge = "j" }]',
     )
-    code, lines = project.lint()
+    return project.lint()
+
+
+def test_a_judge_that_cannot_decide_is_an_error(project: Project) -> None:
+    code, lines = _judged_suite(project, "")
     assert code == 1
-    assert any(found in line for line in lines)
+    assert any("judge j may not gate: it is not calibrated" in line for line in lines)
+
+
+def test_a_suite_of_judges_that_only_report_is_none(project: Project) -> None:
+    code, lines = _judged_suite(project, "report_only = true")
+    assert (code, [line for line in lines if "unusable" in line]) == (0, [])
 
 
 def test_the_report_says_what_it_does_not_look_for(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -12,6 +12,9 @@ from tests.gates.conftest import decide_suite
 from pytest_evalgate.config import Suite
 from pytest_evalgate.gates import SuiteRules
 from pytest_evalgate.gates.correction import Correction, correction_of, gate_problem, judge_problem
+from pytest_evalgate.gates.frame import frame_of
+from pytest_evalgate.records.corrected import LabelledSample, LabelledStratum
+from pytest_evalgate.records.results import Output
 from pytest_evalgate.stats.judged import JudgeErrors, judged_rate
 
 if TYPE_CHECKING:
@@ -351,3 +354,70 @@ def test_the_first_judge_with_a_problem_is_named(build: Build) -> None:
     tone = replace(build.judge(why_not="it is old"), name="tone")
     rules = SuiteRules(gates=(gate,), judges={"faq": build.judge(), "tone": tone})
     assert gate_problem(gate, rules, build.judged("m").results) == "judge tone may not gate: it is old"
+
+
+def _of_run(build: Build, suite: SuiteRun, strata: tuple[tuple[float, ...], ...], frame: str = "") -> JudgeRule:
+    """Return the judge with labels that were drawn from the outputs of ``suite``, or of another ``frame``."""
+    judge = build.judge()
+    decided = [(result.case.id, trial.output) for result in suite.results for trial in result.trials if trial.output]
+    sample = LabelledSample(frame or frame_of(decided), tuple(LabelledStratum(*counts) for counts in strata))
+    assert judge.calibration is not None
+    return replace(judge, calibration=replace(judge.calibration, sample=sample))
+
+
+def _with_outputs(suite: SuiteRun) -> SuiteRun:
+    results = tuple(
+        replace(result, trials=tuple(replace(trial, output=Output(result.case.id)) for trial in result.trials))
+        for result in suite.results
+    )
+    return replace(suite, results=results)
+
+
+_STRATA = ((160, 48, 0, 2, 0), (40, 0, 6, 0, 14))
+"""200 outputs: 50 labels of the 160 that the judge passed, 20 of the 40 that it failed."""
+
+
+def test_labels_of_the_run_itself_correct_its_rate_by_ppi(build: Build) -> None:
+    suite = _with_outputs(build.judged("P" * 160 + "m" * 40))
+    own, other = (_of_run(build, suite, _STRATA, frame) for frame in ("", "0123456789abcdef"))
+    gate = {"kind": "pass-rate", "min": 0.5}
+    found, fresh = (_decide(build, suite, gate, judges={"faq": judge}).corrected for judge in (own, other))
+    assert found is not None
+    assert fresh is not None
+    assert (found.method, fresh.method) == ("ppi", "design")
+    assert found.value == pytest.approx((160 * 48 / 50 + 40 * 6 / 20) / 200)
+    assert found.interval[1] - found.interval[0] < fresh.interval[1] - fresh.interval[0]
+
+
+@pytest.mark.parametrize(
+    ("letters", "fields"),
+    [("P" * 159 + "m" * 41, {}), ("P" * 160 + "r" * 40, {}), ("P" * 160 + "m" * 40, {0: {"cluster": "a"}})],
+)
+def test_other_outputs_have_labels_of_another_run(build: Build, letters: str, fields: dict[int, Any]) -> None:
+    suite = _with_outputs(build.judged("P" * 160 + "m" * 40))
+    judge = _of_run(build, suite, _STRATA)
+    now = _with_outputs(build.judged(letters, fields=fields))
+    if letters == "P" * 159 + "m" * 41:  # the verdicts may change: the outputs are those that people labelled
+        assert _is_own(now, judge)
+    else:
+        assert not _is_own(now, judge)
+
+
+def _is_own(suite: SuiteRun, judge: JudgeRule) -> bool:
+    correction = Correction.of("faq", judge)
+    assert correction is not None
+    return correction.labels_are_of(suite.results)
+
+
+def test_several_trials_have_no_labels_of_their_own(build: Build) -> None:
+    suite = _with_outputs(build.judged("P" * 160 + "m" * 40))
+    several = _with_outputs(build.judged(" ".join(["PP"] * 160 + ["mm"] * 40)))
+    assert not _is_own(several, _of_run(build, suite, _STRATA))
+
+
+def test_labels_without_a_design_are_corrected_as_before(build: Build) -> None:
+    suite = build.judged("P" * 160 + "m" * 40)
+    found = _decide(build, suite, {"kind": "pass-rate", "min": 0.5}).corrected
+    assert found is not None
+    assert found.method == "rogan-gladen"
+    assert found.value == pytest.approx((0.8 - 0.2) / 0.7)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -138,12 +139,15 @@ def test_flips_and_likeness_of_the_trials(build: Build) -> None:
     found = _repeats(build, "PPm PPP mmm Pmm", n_eff=7.5)
     flips, icc = flip_rate([2, 3, 0, 1], [3] * 4), icc_anova([2, 3, 0, 1], 3)
     assert icc is not None
-    assert found == Repeats(flips.rate, 2, icc.icc, icc.design_effect, 7.5)
+    sd = float(np.std([3 / 4, 2 / 4, 1 / 4], ddof=1))
+    assert found is not None
+    assert found == Repeats(flips.rate, 2, icc.icc, icc.design_effect, 7.5, 0.5, 0.5, found.run_sd)
+    assert found.run_sd == pytest.approx(sd)
     assert found.flip_rate == pytest.approx((2 / 3 + 0 + 0 + 2 / 3) / 4)
 
 
 def test_trials_that_all_agree_have_no_likeness(build: Build) -> None:
-    assert _repeats(build, "PPP PPP") == Repeats(0.0, 0, None, None, 1.0)
+    assert _repeats(build, "PPP PPP") == Repeats(0.0, 0, None, None, 1.0, 1.0, 1.0, 0.0)
 
 
 def test_cases_with_missing_trials_are_left_out(build: Build) -> None:

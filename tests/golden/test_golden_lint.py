@@ -19,13 +19,13 @@ from pytest_evalgate.golden.lint import (
     expected_in_inputs,
     leaks_into_prompts,
     private_data,
-    secrets_in,
     small_slices,
     summarise_file,
 )
-from pytest_evalgate.golden.personal import personal_in
 from pytest_evalgate.records.cases import Case, Place
 from pytest_evalgate.records.results import PlannedCase
+from pytest_evalgate.text.personal import personal_in
+from pytest_evalgate.text.secret_kinds import secrets_in
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -242,38 +242,6 @@ def test_only_whole_words_are_found(text: str, part: str, found: bool) -> None: 
 
 
 _TAIL = "a1B2c3D4e5F6g7H8i9J0k1L2m3N4o5P6q7R8"
-_SECRETS = {
-    f"sk-proj-{_TAIL}": "an API key",
-    f"AIza{_TAIL[:35]}": "an API key",
-    f"hf_{_TAIL}": "an API key",
-    "AKIA" + "ABCDEFGHIJ234567": "an AWS access key",
-    f"ghp_{_TAIL}": "a token of GitHub or GitLab",
-    f"github_pat_{_TAIL}": "a token of GitHub or GitLab",
-    f"xoxb-{_TAIL}": "a token of Slack",
-    "-----BEGIN " + "RSA PRIVATE KEY-----": "a private key",
-    "-----BEGIN " + "PRIVATE KEY-----": "a private key",
-    f"eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxIn0.{_TAIL}": "a JSON Web Token",
-}
-
-
-@pytest.mark.parametrize(("text", "kind"), _SECRETS.items())
-def test_a_secret_by_its_shape(text: str, kind: str) -> None:
-    assert list(secrets_in(f'key = "{text}";')) == [kind]
-
-
-@pytest.mark.parametrize(
-    "text",
-    [
-        "task-automation-is-not-a-key",
-        "sk-short",
-        "risk-assessment-of-the-whole-company",
-        "eyJ.eyJ.x",
-        "AKIAtoo",
-        "ghp_x",
-    ],
-)
-def test_no_secret(text: str) -> None:
-    assert list(secrets_in(text)) == []
 
 
 @pytest.mark.parametrize(

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from pytest_evalgate.golden.lint import secrets_in, strings
+from pytest_evalgate.golden.lint import strings
 from pytest_evalgate.golden.masking import mask_row
-from pytest_evalgate.golden.personal import mask_personal, personal_in
+from pytest_evalgate.text.personal import mask_personal, personal_in
 from pytest_evalgate.text.redaction import Redactor
+from pytest_evalgate.text.secret_kinds import secrets_in
 
 _REDACTOR = Redactor.of(["THE_KEY"], {"THE_KEY": "zz-our-own-key-1"})
 

@@ -36,6 +36,17 @@ def test_the_code_of_a_scorer_is_found_wherever_it_is(tmp_path: Path, file: str,
     assert found == [f"weaker code of a scorer changed suites.s.scorers: {'none' if now is None else file}"]
 
 
+@pytest.mark.parametrize("now", ["{}", None])
+def test_the_schema_of_a_scorer_is_compared(tmp_path: Path, now: str | None) -> None:
+    suite = {"golden": "golden/g.jsonl", "scorers": [{"kind": "json-schema", "schema": "order.json"}]}
+    here = {} if now is None else {"order.json": now}
+    [found] = _changes(tmp_path, {"order.json": '{"type": "object"}'}, here, suite)
+    file = "none" if now is None else "order.json"
+    assert found == f"weaker schema of a scorer changed suites.s.scorers: {file}"
+    inline = {"golden": "golden/g.jsonl", "scorers": [{"kind": "json-schema", "schema": {"type": "object"}}]}
+    assert _changes(tmp_path, {}, {}, inline) == []
+
+
 def test_a_module_that_the_base_installs_is_not_listed(tmp_path: Path) -> None:
     assert _changes(tmp_path, {}, {}, _PYTHON) == []
 

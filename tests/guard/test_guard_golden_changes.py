@@ -127,6 +127,24 @@ def test_what_no_gate_looks_at_is_not_listed(fields: dict[str, Any]) -> None:
     assert _compare([_HARD], [replace(_HARD, **fields)]) == GoldenChanges((), frozenset(), ())
 
 
+@pytest.mark.parametrize(
+    ("scorers", "asserts"),
+    [
+        (["canary"], ()),
+        ([{"kind": "canary", "name": "leak"}], ()),
+        ([{"python": "graders:polite"}], ()),
+        (["exact"], ({"kind": "canary"},)),
+    ],
+)
+def test_the_metadata_that_a_scorer_reads_are_listed(scorers: list[Any], asserts: tuple[Any, ...]) -> None:
+    case = _case("leak", metadata={"canary": "CANARY-7F3A9C21"}, asserts=asserts)
+    suite = _SUITE.model_copy(update={"scorers": tuple(scorers), "cluster": None, "gates": None})
+    now = replace(case, metadata={"canary": "CANARY-00000000"})
+    found = golden_changes([_set([case])], [_set([now])], suite=suite, read=slice_values)
+    assert [change.what for change in found.changes] == ["metadata changed"]
+    assert found.base_cases == (case,)
+
+
 def test_a_case_may_move_to_another_file_of_the_suite() -> None:
     moved = golden_changes(
         [_set([_EASY, _HARD])], [_set([_EASY]), _set([_HARD], "h.jsonl")], suite=_SUITE, read=slice_values

@@ -205,11 +205,41 @@ def test_a_judge_that_only_reports_decides_nothing(project: Project, server: Scr
     assert "not calibrated" in judge["why_not"]
 
 
-def test_judges_that_only_report_cannot_be_all_there_is(project: Project, server: ScriptedServer) -> None:
+@_WORKERS
+def test_a_suite_of_judges_that_only_report_runs_and_decides_nothing(
+    project: Project, server: ScriptedServer, args: tuple[str, ...]
+) -> None:
+    server.answer_with(_answer)
+    project.model_suite(server, "b1", "r1", scorers=_JUDGED)
+    _judge(project, "report_only = true")
+    result = project.run(*args)
+    assert (result.ret, project.verdict["verdict"], project.verdict["exit_code"]) == (12, "not_evaluated", 12)
+    assert project.outcomes == {"b1": "unscored", "r1": "unscored"}
+    assert project.verdict["accounting"] == {
+        "planned": 2, "passed": 0, "missed": 0, "errored": 0, "skipped": 0, "not_run": 0, "unscored": 2
+    }  # fmt: skip
+    suite = project.verdict["suites"]["faq"]
+    assert (suite["pass_rate"], suite["judges"][0]["pass_rate"]) == (None, 0.5)
+    [gate] = suite["gates"]
+    assert (gate["result"], gate["message"]) == (
+        "not_evaluated",
+        (
+            "nothing decides its cases: its judges only report; label some outputs: "
+            "pytest-evalgate label sample --suite faq --out labels/faq.csv"
+        ),
+    )
+    printed = " ".join(result.stdout.str().split())
+    assert "2 unscored" in printed
+    assert "pytest-evalgate label sample --suite faq --out labels/faq.csv" in printed
+
+
+def test_an_unscored_case_is_none_that_missed_or_errored(project: Project, server: ScriptedServer) -> None:
+    server.answer_with(lambda request: Behaviour.text("garbage") if _is_judges(request) else _answer(request))
     project.model_suite(server, "b1", scorers=_JUDGED)
     _judge(project, "report_only = true")
-    with pytest.raises(SettingsError, match=r"suites\.faq\.scorers: all scorers are report-only judges"):
-        project.check()
+    assert project.run("--eval-fail-cases").ret == 12
+    assert project.outcomes == {"b1": "unscored"}
+    assert project.run("--eval-lf", "--lf").ret != 1
 
 
 @pytest.mark.parametrize(("always", "judged_calls"), [("false", 3), ("true", 5)])

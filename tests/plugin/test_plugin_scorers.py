@@ -81,3 +81,23 @@ def test_reasoning_is_graded_if_the_suite_says_so(project: Project) -> None:
     assert project.run().ret == 0
     assert set(project.outcomes.values()) == {"passed"}
     assert project.rows["b"]["trials"][0]["output"] == {"value": "<think>yes</think>no"}
+
+
+def test_outputs_that_were_graded_by_another_schema_are_not_compared(project: Project) -> None:
+    pytest.importorskip("jsonschema_rs", reason="needs the extra schema")
+    project.suite({"a": '{"id": 1}'}, scorers='[{ kind = "json-schema", schema = "order.json" }]')
+    fingerprints = []
+    for schema in ('{"required": ["id"]}', '{ "required":\n ["id"] }', '{"required": ["id", "total"]}'):
+        project.write("order.json", schema)
+        project.run()
+        fingerprints.append(project.rows["a"]["fingerprint"])
+    assert fingerprints[0] == fingerprints[1] != fingerprints[2]
+    assert project.rows["a"]["trials"][0]["scores"][0]["reason"] == '"total" is a required property'
+
+
+def test_what_a_rule_found_is_in_the_run_file_and_masked_in_its_reason(project: Project) -> None:
+    project.suite({"a": "Write to jo@corp.com"}, scorers='["no-personal-data"]')
+    project.run()
+    [score] = project.rows["a"]["trials"][0]["scores"]
+    assert score["spans"] == [{"kind": "email", "start": 9, "end": 20}]
+    assert "corp" not in project.rows["a"]["reason"]

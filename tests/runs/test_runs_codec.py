@@ -26,6 +26,7 @@ from pytest_evalgate.records.verdicts import BaselineCase
 from pytest_evalgate.runs import baseline as baselines
 from pytest_evalgate.runs import codec, record_file, run_file
 from pytest_evalgate.text import jsonl
+from pytest_evalgate.text.detectors import DetectedSpan
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -63,6 +64,18 @@ def test_the_reasoning_of_an_output_and_the_model_of_a_call_survive() -> None:
     result = CaseResult(PlannedCase("c", Place("g", 1), "f"), "missed", (Trial(0, 0.0, output, calls=(call,)),))
     row = codec.encode_result(result)
     assert codec.decode_result(row, result.case) == result
+    codec.check_row({**codec.encode_case(result.case), "suite": "faq", **row})
+
+
+def test_the_spans_of_a_score_are_stored_if_there_are_any() -> None:
+    spans = (DetectedSpan("email", 3, 12), DetectedSpan("card", 20, 36))
+    scores = (Score("no-personal-data", 0.0, passed=False, spans=spans), Score("exact", 0.0, passed=False))
+    result = CaseResult(PlannedCase("c", Place("g", 1), "f"), "missed", (Trial(0, 0.0, Output("a"), scores),))
+    row = codec.encode_result(result)
+    assert row["trials"][0]["scores"][0]["spans"][0] == {"kind": "email", "start": 3, "end": 12}
+    assert "spans" not in row["trials"][0]["scores"][1]
+    assert codec.decode_result(row, result.case) == result
+    assert codec.decode_result(row, result.case, texts=False).trials[0].scores == scores
     codec.check_row({**codec.encode_case(result.case), "suite": "faq", **row})
 
 

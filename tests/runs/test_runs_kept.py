@@ -132,7 +132,9 @@ def test_the_keys_are_those_that_tools_rely_on(verdict: Verdict, tmp_path: Path)
     assert set(held["accounting"]) == {"planned", "passed", "missed", "errored", "skipped", "not_run"}
     assert set(suite["gates"][0]) == _GATE
     assert set(suite["slices"][0]) == _SLICE
-    assert set(suite["repeats"]) == {"flip_rate", "flaky", "icc", "design_effect", "n_eff"}
+    assert set(suite["repeats"]) == {
+        "flip_rate", "flaky", "icc", "design_effect", "n_eff", "raw_agreement", "parsed_agreement", "run_sd"
+    }  # fmt: skip
     assert set(suite["slices"][0]["delta"]) == _DELTA
     assert suite["scores"] == {"exact": {"mean": 0.75, "n": 4}}
 

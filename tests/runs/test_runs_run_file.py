@@ -172,7 +172,7 @@ def test_a_run_file_has_the_origin_of_its_run(run: Run, tmp_path: Path, origin: 
     [
         (CallRecord, codec.CallRow, ()),
         (Score, codec.ScoreRow, ("calls", "may_change")),
-        (Output, codec.OutputRow, ("latency_s",)),
+        (Output, codec.OutputRow, ("value_sha256", "latency_s")),
         (Trial, codec.TrialRow, ("index",)),
         (CaseResult, codec.CaseRow, ("case",)),
         (PlannedCase, codec.CaseRow, ("place",)),

@@ -84,7 +84,7 @@ def test_threshold_weight_and_name(context: Context) -> None:
     ("spec", "problem"),
     [
         ("exat", 'unknown scorer "exat"; did you mean "exact"'),
-        ("qqq", "known are bleu, chrf, contains, .*json-fields"),
+        ("qqq", "known are bleu, canary, chrf, contains, .*json-fields"),
         ({"kind": "numbr"}, 'did you mean "number"'),
         ({"kind": 5}, 'unknown scorer "5"'),
         ({"kind": ["exact"]}, "unknown scorer"),

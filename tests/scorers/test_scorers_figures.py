@@ -30,3 +30,27 @@ def test_the_cost_of_an_output_is_bounded() -> None:
 def test_a_cost_without_a_price_is_unknown() -> None:
     for output in (Output("a"), Output("a", call=CallRecord("target", "m", 1))):
         assert _score("cost", 1, output) == (None, "the cost of the output is unknown: add a price to the model")
+
+
+@pytest.mark.parametrize(
+    ("of", "most", "value", "reason"),
+    [
+        ("total", 30, 1.0, "used 30 tokens, at most 30"),
+        ("total", 29, 0.0, "used 30 tokens, at most 29"),
+        ("in", 20, 1.0, "used 20 tokens in, at most 20"),
+        ("out", 9, 0.0, "used 10 tokens out, at most 9"),
+    ],
+)
+def test_the_tokens_of_an_output_are_bounded(of: str, most: int, value: float, reason: str) -> None:
+    output = Output("a", call=CallRecord("target", "m", 1, 20, 10))
+    scorer = build({"kind": "tokens", "max": most, "of": of}, context=Context())
+    score = asyncio.run(scorer.score(Case("c"), output))
+    assert (score.value, score.reason) == (value, reason)
+    opposite = build({"kind": "not-tokens", "max": most, "of": of}, context=Context())
+    assert asyncio.run(opposite.score(Case("c"), output)).value == 1 - value
+
+
+def test_tokens_that_were_not_counted_are_unknown() -> None:
+    for output in (Output("a"), Output("a", call=CallRecord("target", "m", 1, tokens_in=5))):
+        value, reason = _score("tokens", 9, output)
+        assert (value, reason) == (None, "the tokens of the output are unknown: its call did not count them")

@@ -1,4 +1,4 @@
-"""BLEU, chrF, ROUGE-L and SQuAD; the first three are tested only if the extra ``metrics`` is installed."""
+"""BLEU, chrF, TER, ROUGE, GLEU and SQuAD; the first four are tested only if the extra ``metrics`` is installed."""
 
 from __future__ import annotations
 
@@ -14,14 +14,18 @@ from pytest_evalgate.errors import ScorerError, SettingsError
 from pytest_evalgate.records.cases import Case
 from pytest_evalgate.records.results import Output
 from pytest_evalgate.scorers import Context, build, likeness
-from pytest_evalgate.scorers.likeness import rouge_l, squad_em, squad_f1, words_of
+from pytest_evalgate.scorers.likeness import gleu, sentence_gleu, sentence_ter, squad_em, squad_f1, ter
+from pytest_evalgate.scorers.words import tokens_of
 
 if TYPE_CHECKING:
-    from tests.scorers.conftest import ScoreOf
+    from tests.scorers.conftest import Pairs, ScoreOf
 
 
-KINDS = ["bleu", "chrf", "rouge-l"]
-LIBRARY = {"bleu": "sacrebleu", "chrf": "sacrebleu", "rouge-l": "rouge_score"}
+LIBRARY = {
+    **dict.fromkeys(("bleu", "chrf", "ter"), "sacrebleu"),
+    **dict.fromkeys(("rouge-1", "rouge-2", "rouge-l", "rouge-lsum"), "rouge_score"),
+}
+KINDS = [*LIBRARY]
 
 with_extra = pytest.mark.skipif(
     any(importlib.util.find_spec(library) is None for library in LIBRARY.values()),
@@ -40,12 +44,6 @@ def test_without_the_extra_a_suite_is_refused_before_it_runs(
     )
     with pytest.raises(SettingsError, match=message):
         build(kind, context=context)
-
-
-def test_a_text_too_long_to_compare_is_left_open() -> None:
-    value, reason = rouge_l(Case("q1", expected="word " * 4_000), Output("words " * 4_000))
-    assert value is None
-    assert reason == "the output has 4,000 words, too many for ROUGE-L: limit them with word-count"
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -76,7 +74,11 @@ def test_references_stand_in_the_case_or_in_the_scorer(kind: str, score_of: Scor
     [
         ("bleu", 'BLEU 1.000 with "a cat sat here"'),
         ("chrf", 'chrF 1.000 with "a cat sat here"'),
+        ("ter", 'TER 0.000 with "a cat sat here"'),
+        ("rouge-1", 'ROUGE-1 1.000 with "a cat sat here"'),
+        ("rouge-2", 'ROUGE-2 1.000 with "a cat sat here"'),
         ("rouge-l", 'ROUGE-L 1.000 with "a cat sat here"'),
+        ("rouge-lsum", 'ROUGE-Lsum 1.000 with "a cat sat here"'),
     ],
 )
 @with_extra
@@ -120,45 +122,6 @@ def test_a_text_with_nothing_in_common_scores_nought() -> None:
     assert likeness.sentence_bleu("", ["cat"]) == likeness.sentence_chrf("", ["cat"]) == 0.0
 
 
-@pytest.mark.parametrize(
-    ("text", "words"),
-    [
-        ("The cat's 2 mats_x", ["the", "cat", "s", "2", "mats", "x"]),
-        ("\u00e9t\u00e9 e\u0301te\u0301", ["\u00e9t\u00e9", "\u00e9t\u00e9"]),
-        ("Москва в 2024", ["москва", "в", "2024"]),
-        ("答案是 42 天", ["答", "案", "是", "42", "天"]),
-        ("हिन्दी", ["हिन्दी"]),
-        ("\u0e17\u0e35\u0e48", ["\u0e17\u0e35\u0e48"]),
-        ("+ 👍", []),
-    ],
-)
-def test_words_of_every_script(text: str, words: list[str]) -> None:
-    assert words_of(text) == words
-
-
-ROUGE: list[tuple[str, str, float | None]] = [
-    ("The cat sat down", "the cat", 2 / 3),
-    ("cat", "cats", 0),  # no stemming
-    ("Москва в 2024", "Москва в 2024", 1),
-    ("北京", "北京", 1),
-    ("مرحبا", "مرحبا", 1),
-    ("été", "été", 1),
-    ("👍", "👍", 1),
-    ("👍", "👎", None),
-    ("Париж 2", "Москва 2", 0.5),
-    ("答案是 42 天", "我不知道 42", 0.2),
-    ("à péché", "pêche ch", 0),
-    ("word", "👍", 0),
-]
-
-
-@pytest.mark.parametrize(("expected", "output", "value"), ROUGE)
-@with_extra
-def test_rouge_l_of_every_script(expected: str, output: str, value: float | None, score_of: ScoreOf) -> None:
-    score = score_of("rouge-l", output, expected=expected)
-    assert score.value == (None if value is None else pytest.approx(value))
-
-
 @pytest.mark.parametrize("kind", KINDS)
 @with_extra
 def test_measures_compare_canonically_equivalent_texts(kind: str, score_of: ScoreOf) -> None:
@@ -182,6 +145,60 @@ def test_measures_compare_canonically_equivalent_texts(kind: str, score_of: Scor
 @with_extra
 def test_options_of_bleu(options: dict[str, Any], output: str, *, passed: bool, score_of: ScoreOf) -> None:
     assert score_of({"kind": "bleu", **options}, output, expected="Paris").passed is passed
+
+
+def test_ter_is_that_of_sacrebleu(pairs: Pairs) -> None:
+    sacrebleu = pytest.importorskip("sacrebleu", reason="needs the extra metrics")
+    for ignore_case, normalize in ((True, False), (False, True)):
+        for one, other in pairs[::4]:
+            wanted = sacrebleu.sentence_ter(one, [other], case_sensitive=not ignore_case, normalized=normalize).score
+            assert 100 * sentence_ter(one, [other], ignore_case=ignore_case, normalize=normalize) == wanted
+            case = Case("q", expected=other or "a")
+            value, reason = ter(case, Output(one), ignore_case=ignore_case, normalize=normalize)
+            assert not other or value == pytest.approx(max(0.0, 1 - wanted / 100))
+            assert not other or reason.startswith(f"TER {wanted / 100:.3f} with ")
+
+
+@with_extra
+def test_ter_of_texts_too_long_to_compare_is_left_open() -> None:
+    value, reason = ter(Case("q", expected="word " * 600), Output("words " * 600))
+    assert (value, reason) == (None, "the output has 600 words, too many for TER: limit them with word-count")
+
+
+def test_gleu_is_that_of_nltk(pairs: Pairs) -> None:
+    gleu_score = pytest.importorskip("nltk.translate.gleu_score", reason="nltk is installed for tests only")
+    tokens = [(tokens_of(one), tokens_of(other)) for one, other in pairs]
+    several = [[other, *(more for _, more in tokens[at : at + 2])] for at, (_, other) in enumerate(tokens)]
+    for (one, other), references in zip(tokens, several, strict=True):
+        for most in (1, 4):
+            assert sentence_gleu(one, [other], max_n=most) == gleu_score.sentence_gleu([other], one, max_len=most)
+        assert sentence_gleu(one, references) == gleu_score.sentence_gleu(references, one)
+
+
+@pytest.mark.parametrize(
+    ("expected", "output", "options", "value"),
+    [
+        ("the cat sat", "the cat sat", {}, 1.0),
+        ("the cat sat", "The cat sat", {}, 3 / 6),
+        ("the cat sat", "The cat sat", {"ignore_case": True}, 1.0),
+        ("the cat sat.", "the cat sat .", {}, 1.0),
+        ("the cat sat", "the cat", {}, 3 / 6),
+        ("the cat sat", "the cat", {"max_n": 1}, 2 / 3),
+        ("the cat sat", "", {}, 0.0),
+        (["dogs bark", "the cat"], "the cat", {}, 1.0),
+        ("北京是首都", "北京是首都", {}, 1.0),
+        ("un café noir", "un cafe\u0301\u00a0noir", {}, 1.0),
+    ],
+)
+def test_gleu_of_words_and_punctuation(expected: Any, output: str, options: dict[str, Any], value: float) -> None:
+    assert gleu(Case("q", expected=expected), Output(output), **options)[0] == pytest.approx(value)
+
+
+def test_gleu_is_graded_and_needs_no_extra(score_of: ScoreOf) -> None:
+    score = score_of("gleu", "the cat", expected="the cat sat")
+    assert (score.value, score.passed, score.reason) == (0.5, True, 'GLEU 0.500 with "the cat sat"')
+    with pytest.raises(ScorerError, match="the reference is empty"):
+        score_of("gleu", "x", expected="")
 
 
 answers = st.text(alphabet="ab the.,\n", max_size=20)

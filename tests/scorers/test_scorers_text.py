@@ -178,8 +178,8 @@ TEXTS = [
 @given(st.sampled_from(TEXTS), st.text("aAbß ", min_size=1), st.text("aAbß "))
 def test_a_not_form_is_the_negation(kind: str, wanted: str, got: str) -> None:
     case, output = Case("q", expected=wanted), Output(got)
-    (value, _), (opposite, _) = RULES[kind](case, output), RULES[f"not-{kind}"](case, output)
-    assert {value, opposite} == {0.0, 1.0}
+    graded = [RULES[name](case, output) for name in (kind, f"not-{kind}")]
+    assert {one[0] for one in graded if isinstance(one, tuple)} == {0.0, 1.0}
 
 
 JSON = st.recursive(

@@ -161,10 +161,10 @@ def test_so_few_labels_that_smoothing_leaves_nothing_say_nothing() -> None:
 @pytest.mark.parametrize(
     ("counts", "message"),
     [
-        ((0, 0, 10, 5), "human_pass must be a whole number, 1 or more, got 0"),
-        ((10, 5, 0, 0), "human_fail must be a whole number, 1 or more, got 0"),
+        ((0, 0, 10, 5), "human_pass must be strictly between 0 and inf, got 0"),
+        ((10, 5, 0, 0), "human_fail must be strictly between 0 and inf, got 0"),
         ((10, 11, 10, 5), "judge_pass must be from 0 to 10, got 11"),
-        ((10, 5, 10, -1), "judge_fail must be a whole number"),
+        ((10, 5, 10, -1), "judge_fail must be from 0 to 10, got -1"),
     ],
 )
 def test_impossible_counts_are_refused(counts: tuple[int, int, int, int], message: str) -> None:

@@ -14,6 +14,7 @@ from pytest_evalgate import stats
 from pytest_evalgate.records.cases import Case
 from pytest_evalgate.records.results import Output
 from pytest_evalgate.scorers import likeness, retrieval
+from pytest_evalgate.scorers.rouge import rouge_f1
 from pytest_evalgate.stats import agreement, clusters, families, intervals, judged, paired, planning, stability, trend
 
 if TYPE_CHECKING:
@@ -70,7 +71,7 @@ def bleu(predictions: list[str], references: list[str]) -> Mapping[str, object]:
 
 
 def rouge(predictions: list[str], references: list[str]) -> Mapping[str, object]:
-    return {"f1": tuple(map(likeness.rouge_l_f1, predictions, references))}
+    return {"f1": tuple(rouge_f1("rougeL", *pair) for pair in zip(predictions, references, strict=True))}
 
 
 def squad(prediction: str, reference: str) -> Mapping[str, object]:

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from pytest_evalgate.config import Settings, Suite
     from pytest_evalgate.gates import SuiteRules
     from pytest_evalgate.gates.rules import JudgeRule
+    from pytest_evalgate.gates.run_labels import RunLabels
     from pytest_evalgate.records.attempts import OnRerun
     from pytest_evalgate.records.results import Run, SuitePlan, SuiteRun
     from pytest_evalgate.records.verdicts import Baseline, SuiteVerdict, Trend, Verdict
@@ -226,7 +227,8 @@ class RunDecider:
             gates=suite.gates,
             advisory=suite.mode == "advisory",
             aggregate=suite.aggregate,
-            stop=suite.stop,
+            stop="never" if suite.run_labels else suite.stop,  # labels are of all outputs
+            run_labels=self._run_labels(name, suite, add_problem),
             judges=self._judges(name, suite, add_problem),
         )
 
@@ -240,6 +242,19 @@ class RunDecider:
         except UserError as error:
             add_problem(f"suites.{name}.scorers: {error}")
             return {}
+
+    def _run_labels(self, name: str, suite: Suite, add_problem: Callable[[str], None]) -> RunLabels | None:
+        if suite.run_labels is None:
+            return None
+        from pytest_evalgate.judges.label_pairs import read_run_labels  # noqa: PLC0415 - few suites have them
+
+        place = f"suites.{name}.run_labels"
+        try:
+            return read_run_labels(resolve_path(self.root, suite.run_labels, place), root=self.root)
+        except UserError as error:
+            text = str(error)
+            add_problem(text if text.startswith(place) else f"{place}: {text}")
+            return None
 
     def _looked_for(self, suite: Suite | None) -> str:
         """Return the name of the missing baseline file, if another file has a similar name."""

@@ -164,11 +164,10 @@ def scorer_problems(name: str, suite: Suite, cases: Iterable[Case], scorers_of: 
     undecided = [case for case in graded if not any(getattr(one, "counts", True) for one in scorers_of(case))]
     if undecided and len(undecided) < len(graded):
         yield f"{_first_of(undecided)}: nothing decides it: add asserts to the case, or a rule to {place}.scorers"
+    elif undecided and any(getattr(one, "is_judge", False) for one in scorers_of(undecided[0])):
+        return  # the run is unscored: its outputs are labelled to calibrate the judge
     elif undecided and scorers_of(undecided[0]):
-        yield (
-            f"{place}.scorers: all scorers are report-only judges, so none decides what passes: calibrate "
-            "one (pytest-evalgate calibrate), or add a rule"
-        )
+        yield f"{place}.scorers: none of them decides what passes: add one that does"
     elif undecided:
         yield f'{place}.scorers: empty, and no case has asserts: add a scorer, such as scorers = ["exact"]'
 

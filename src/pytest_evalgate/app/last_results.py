@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 MOST_RUNS: Final = 20
 """Runs that are read at most: a run of 100,000 cases takes seconds."""
 
-_UNKNOWN: Final = frozenset({"not_run", "skipped"})
+_UNKNOWN: Final = frozenset({"not_run", "skipped", "unscored"})
 _TO_REPEAT: Final = frozenset({"missed", "errored"})
 
 

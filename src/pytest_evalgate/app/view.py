@@ -336,7 +336,11 @@ def _count_uncached(results: Iterable[CaseResult], judges: frozenset[str], *, is
         if not is_kept:
             return True
         # a reply with unclosed reasoning is complete, so it is cached
-        if trial.value is None or output is None or output.finish not in ("complete", "reasoning"):
+        if (
+            (trial.value is None and not trial.is_unscored)
+            or output is None
+            or output.finish not in ("complete", "reasoning")
+        ):
             return True
         return any(score.value is None and score.name in judges for score in trial.scores)
 

@@ -23,12 +23,12 @@ from pytest_evalgate.config import CONFIG_FILE, PYPROJECT_FILE, CommandTarget, H
 from pytest_evalgate.errors import GoldenSetError, SettingsError, UserError
 from pytest_evalgate.golden import lint
 from pytest_evalgate.golden.lint import LintFinding, PromptText, Severity, strings
-from pytest_evalgate.golden.personal import phone_note
 from pytest_evalgate.records.cases import Place
 from pytest_evalgate.runs.plan import make_plan
 from pytest_evalgate.scorers.registry import ScorerOptions
 from pytest_evalgate.text import files, jsonl
 from pytest_evalgate.text.escape import one_line
+from pytest_evalgate.text.personal import phone_note
 from pytest_evalgate.text.wording import count
 
 if TYPE_CHECKING:

@@ -204,7 +204,7 @@ def _cases_of(project: Project, run_id: str | None, suite: str | None) -> tuple[
         if suite in (None, case.suite)
         and case.side != "base"
         and (case.outcome == "missed" or (case.suite, case.id) in order)
-        and case.outcome not in ("errored", "not_run", "skipped")
+        and case.outcome not in ("errored", "not_run", "skipped", "unscored")
     ]
     names = list(suites)
     last = len(order)

@@ -144,7 +144,9 @@ class Suite(Table):
 
     ``slices`` are tag keys or dotted paths by which results are broken down. ``cluster`` names what dependent cases
     have in common, such as a conversation. ``stop = "certainty"`` ends the suite once its verdict cannot change.
-    ``baseline`` is a file or ``git:REF``. An ``advisory`` suite is reported and never fails the build. ``tiers``
+    ``baseline`` is a file or ``git:REF``. ``run_labels`` is a file of people's labels
+    of outputs of a run and its baseline, as ``label sample --against`` writes it.
+    An ``advisory`` suite is reported and never fails the build. ``tiers``
     change settings for some runs.
     """
 
@@ -161,6 +163,7 @@ class Suite(Table):
     cluster: str | None = None
     stop: Literal["certainty", "never"] = "certainty"
     baseline: str | None = None
+    run_labels: str | None = None
     gates: Gates = None
     mode: Literal["blocking", "advisory"] = "blocking"
     tiers: dict[TierName, Tier] = Field(default_factory=dict)

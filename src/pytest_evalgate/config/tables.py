@@ -102,7 +102,8 @@ class Judge(Table):
     (one or two sentences). ``votes`` is the number of times that each output is graded; the majority counts.
 
     The scores can fail a build only while ``calibration``, made with human labels, is at most ``max_age_days`` old and
-    its lower bounds are at least ``min_tpr`` and ``min_tnr``. ``report_only`` reports the scores without using them.
+    its lower bounds are at least ``min_tpr`` and ``min_tnr``, and the raters of its labels agree by a Krippendorff
+    alpha of ``min_alpha``. ``report_only`` reports the scores without using them.
 
     ``few_shots`` is a file of graded examples for the prompt. ``canaries`` is a file of good and bad outputs that the
     judge must grade correctly in every run. ``params`` are added to its requests and override those of the model.
@@ -118,6 +119,7 @@ class Judge(Table):
     calibration: FileName | None = None
     min_tpr: Share | None = None
     min_tnr: Share | None = None
+    min_alpha: Share | None = None
     max_age_days: Days = 90
     canaries: FileName | None = None
     report_only: bool = False

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
+UNSCORED: Final = "no score decides it: its judges only report"
 _EMPTY: Final = "the output is empty: set allow_empty = true in the suite if an empty text is an answer"
 
 
@@ -100,6 +101,8 @@ async def grade_output(grading: Grading, case: Case, index: int, output: Output)
     calls += tuple(call for score in scores for call in score.calls)
     may_change = any(score.may_change for score in scores)
     scores = tuple(replace(score, calls=(), may_change=False) if score.calls else score for score in scores)
+    if not any(score.counts for score in scores):
+        return Trial(index, None, output, scores, UNSCORED, calls)
     passed = passes(scores, grading.threshold, mean=grading.mean)
     failing = () if passed else [score for score in scores if score.counts and not score.passed]
     reason = "; ".join(f"{score.name}: {score.reason}" if score.reason else score.name for score in failing)
@@ -109,10 +112,16 @@ async def grade_output(grading: Grading, case: Case, index: int, output: Output)
 
 
 def combine_trials(planned: PlannedCase, trials: Sequence[Trial]) -> CaseResult:
-    """Return the result of a case: passed if most trials passed, missing if any trial is missing."""
+    """Return the result of a case: passed if most trials passed, missing if any trial is missing.
+
+    It is unscored if nothing is missing but a scorer that decides.
+    """
     values = [trial.value for trial in trials]
-    if any(value is None for value in values):
-        reason = next(trial.reason for trial in trials if trial.value is None)
+    unknown = [trial for trial in trials if trial.value is None]
+    if unknown and all(trial.is_unscored for trial in unknown):
+        return CaseResult(planned, "unscored", tuple(trials), UNSCORED)
+    if unknown:
+        reason = next(trial.reason for trial in unknown if not trial.is_unscored)
         is_final = any(trial.is_final for trial in trials)
         return CaseResult(planned, "errored", tuple(trials), reason, is_final=is_final)
     passed = 2 * sum(value for value in values if value is not None) > len(values)

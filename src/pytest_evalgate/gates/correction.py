@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from pytest_evalgate.config import BudgetGate, MeanScoreGate, NoRegressionGate
+from pytest_evalgate.gates.frame import first_output, frame_of
 from pytest_evalgate.stats.judged import judged_rate
 from pytest_evalgate.stats.numeric import ROUNDING
 from pytest_evalgate.text.wording import count, percent
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 
     from pytest_evalgate.config import Gate
     from pytest_evalgate.gates.rules import JudgeRule, SuiteRules
+    from pytest_evalgate.records.corrected import CorrectionMethod
     from pytest_evalgate.records.results import CaseResult, SuiteRun, Trial
     from pytest_evalgate.stats.judged import JudgedRate, JudgeErrors
 
@@ -90,14 +92,26 @@ class CorrectionDetails:
     raw: float
     limit: float
     plausible: bool
+    method: CorrectionMethod
+
+
+def method_of(errors: JudgeErrors, *, own_labels: bool) -> CorrectionMethod:
+    """Return the method by which `judged_rate` corrects a rate."""
+    if errors.design is None:
+        return "rogan-gladen"
+    return "ppi" if own_labels else "design" if errors.design.is_stratified else "rogan-gladen"
 
 
 @dataclass(frozen=True, slots=True)
 class JudgeFailures:
-    """The share of each case's trials that only the judge failed, shape (n,), and the judge's error rates."""
+    """The share of each case's trials that only the judge failed, shape (n,), and the judge's error rates.
+
+    ``own_labels`` is true if these are the cases that the judge's labels were drawn from, with the same outputs.
+    """
 
     shares: npt.NDArray[np.float64]
     errors: JudgeErrors
+    own_labels: bool = False
 
     def take(self, places: npt.NDArray[np.intp]) -> JudgeFailures:
         """Return the failures of the cases at ``places``."""
@@ -106,18 +120,31 @@ class JudgeFailures:
     def correct(self, passed: float, n_eff: float) -> tuple[JudgedRate, CorrectionDetails]:
         """Correct the rate ``passed`` of these cases, whose effective number is ``n_eff``."""
         refused = min(float(self.shares.mean()), 1 - passed)
-        found = judged_rate(n=n_eff, passed=passed, refused=refused, errors=self.errors)
+        found = judged_rate(n=n_eff, passed=passed, refused=refused, errors=self.errors, own_labels=self.own_labels)
         limit = judged_rate(n=_LARGE_N, passed=passed, refused=refused, errors=self.errors).lower
-        return found, CorrectionDetails(passed, limit, -ROUNDING <= found.unclipped <= found.max_rate + ROUNDING)
+        plausible = -ROUNDING <= found.unclipped <= found.max_rate + ROUNDING
+        return found, CorrectionDetails(passed, limit, plausible, method_of(self.errors, own_labels=self.own_labels))
 
 
 @dataclass(frozen=True, slots=True)
 class Correction:
-    """The only deciding judge of a suite, the name of its scores, and its error rates."""
+    """The only deciding judge of a suite, the name of its scores, and its error rates.
+
+    ``frame`` identifies the outputs that its labels were drawn from; empty if they are unknown.
+    """
 
     judge: str
     score: str
     errors: JudgeErrors
+    frame: str = ""
+
+    @classmethod
+    def of(cls, score: str, judge: JudgeRule) -> Correction | None:
+        """Return the correction for a judge whose scores have the name ``score``; None without error rates."""
+        if judge.errors is None:
+            return None
+        sample = None if judge.calibration is None else judge.calibration.sample
+        return cls(judge.name, score, judge.errors, "" if sample is None else sample.frame)
 
     def judge_failures(self, results: Sequence[CaseResult]) -> JudgeFailures:
         """Return the failures by the judge alone: if a rule failed as well, the failure needs no correction."""
@@ -125,7 +152,29 @@ class Correction:
             sum(map(self._alone_fails, result.trials)) / len(result.trials) if result.trials else 0.0
             for result in results
         )
-        return JudgeFailures(np.fromiter(shares, np.float64, len(results)), self.errors)
+        return JudgeFailures(
+            np.fromiter(shares, np.float64, len(results)), self.errors, own_labels=self.labels_are_of(results)
+        )
+
+    def labels_are_of(self, results: Sequence[CaseResult]) -> bool:
+        """Return whether the labels were drawn from the outputs of ``results`` that the judge decides.
+
+        Never of several trials, as only the first one was labelled, or of clusters, whose number the design ignores.
+        """
+        design = self.errors.design
+        if not self.frame or design is None:
+            return False
+        if any(len(result.trials) > 1 or result.case.cluster is not None for result in results):
+            return False
+        decided = [
+            (result.case.id, trial.output)
+            for result in results
+            if (trial := first_output(result)) is not None
+            and trial.output is not None
+            and (trial.value == 1 or self._alone_fails(trial))
+        ]
+        drawn_from = sum(one.outputs for one in design.strata)
+        return abs(len(decided) - drawn_from) < 0.5 and frame_of(decided) == self.frame  # noqa: PLR2004 - a count
 
     def _alone_fails(self, trial: Trial) -> bool:
         failed = [score.name for score in trial.scores if score.counts and score.passed is False]
@@ -139,7 +188,7 @@ def correction_of(suite: SuiteRun, rules: SuiteRules) -> Correction | None:
     [(score, judge)] = rules.deciding_judges.items()
     if judge.errors is None or judge_problem(judge) is not None or ungraded(suite.results, rules) is not None:
         return None
-    return Correction(judge.name, score, judge.errors)
+    return Correction.of(score, judge)
 
 
 def uncorrected(suite: SuiteRun, rules: SuiteRules) -> str | None:

@@ -48,6 +48,7 @@ from pytest_evalgate.gates.pairing import (
 from pytest_evalgate.gates.pass_rate import decide_mean_score, decide_must_pass, decide_pass_rate
 from pytest_evalgate.gates.power import blindness_of
 from pytest_evalgate.gates.regression import decide_no_regression, delta_of, gate_p, pairing_problem
+from pytest_evalgate.gates.run_labels import change_by_labels, run_label_notes
 from pytest_evalgate.gates.slices import (
     SliceTests,
     decide_slice_changes,
@@ -59,7 +60,7 @@ from pytest_evalgate.gates.violations import decide_invariance, decide_violation
 from pytest_evalgate.records.corrected import CorrectedRate
 from pytest_evalgate.records.served import other_models, served_notes
 from pytest_evalgate.records.verdicts import Accounting, GateResult, SuiteVerdict, Verdict
-from pytest_evalgate.text.wording import NO_BASELINE, RETRY, count, percent, points
+from pytest_evalgate.text.wording import NO_BASELINE, RETRY, UNSCORED, count, label_command, percent, points
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
@@ -188,7 +189,8 @@ class GateInputs:
         baseline, measure = self.rules.baseline, Measure(self.rules.aggregate)
         enough = baseline is not None and _min_trials(baseline) >= measure.trials
         pairing = pair(self.suite, baseline) if baseline is not None and enough else None
-        return Evidence(planned, pairing, measure, self.completion, self.correction)
+        labelled = change_by_labels(self.rules.run_labels, baseline, pairing)
+        return Evidence(planned, pairing, measure, self.completion, self.correction, labelled=labelled)
 
     def _tests_of(self, index: int, gate: Gate) -> Iterator[GateTest]:
         name = self.suite.plan.name
@@ -302,7 +304,7 @@ class SuiteDecision:
         delta = delta_of(pairing, pairs, baseline.source, alpha=gate.alpha, margin=gate.margin, p=of_drop)
         blindness = None
         excluded = gate.margin is not None and delta is not None and delta.lower > -gate.margin
-        if result.result == "pass" and gate.fail_on != "not_proven" and not excluded:
+        if result.result == "pass" and gate.fail_on != "not_proven" and not excluded and pairs.labelled is None:
             alpha = gate.alpha / 2 if any(map(has_part_tests, self._gates)) else gate.alpha
             blindness = blindness_of(pairs, alpha, gate.margin, tolerance=gate.fail_on == "tolerance")
         return _blind(replace(result, delta=delta, p=p), blindness)
@@ -419,6 +421,8 @@ def _suite_problem(suite: SuiteRun, rules: SuiteRules) -> tuple[VerdictName, str
             f"{accounting.not_run:,} of {count(accounting.planned, 'planned case')} were not run; "
             "partial runs are never decided: run the whole suite"
         )
+    if accounting.unscored:
+        return "not_evaluated", f"{UNSCORED}; label some outputs: {label_command(suite.plan.name)}"
     here = head_results(suite.results)
     if not not_skipped(here):
         reason = f"all {len(here):,} are skipped" if here else "all are removed"
@@ -488,7 +492,7 @@ def _suite_verdict(
         slices=() if complete is None else complete.slice_results,
         gates=gates,
         judges=tuple(judge_verdicts(results, rules.judges, created, whole=whole)),
-        repeats=None if rate is None else repeats_of(results, rate.n_eff),
+        repeats=None if rate is None else repeats_of(results, rate.n_eff, rules.judges),
         stopped=suite.stopped,
         notes=(*served_notes(others), *(() if complete is None else _notes(complete.inputs))),
         other_models=others,
@@ -498,7 +502,7 @@ def _suite_verdict(
 
 
 def _corrected(rate: RateEstimate) -> CorrectedRate | None:
-    return None if rate.judged is None else CorrectedRate(rate.value, rate.interval, rate.lower, "rogan-gladen")
+    return None if rate.judged is None else CorrectedRate(rate.value, rate.interval, rate.lower, rate.judged.method)
 
 
 def _agreed(results: Sequence[GateResult], advice: str) -> GateResult:
@@ -550,9 +554,9 @@ def _notes(inputs: GateInputs) -> Iterator[str]:
         if not pairs.single_trial and len(pairs) < _FEW_PAIRS:
             yield f"only {count(len(pairs), 'pair')} of means: below {_FEW_PAIRS} a margin may be met too easily"
     details = inputs.head.corrected.rate.judged
-    yield from correction_notes(
-        inputs.suite, inputs.rules, inputs.correction, details, compares=compared.pairing is not None
-    )
+    compares = compared.pairing is not None and compared.labelled is None
+    yield from correction_notes(inputs.suite, inputs.rules, inputs.correction, details, compares=compares)
+    yield from run_label_notes(inputs.rules.run_labels, inputs.rules.baseline, compared.pairing, compared.labelled)
 
 
 def decide(
@@ -575,7 +579,7 @@ def decide(
     exit_code = EXIT_CODES[verdict]
     if verdict == "inconclusive" and warn_inconclusive:
         exit_code = 0
-    elif accounting.passed + accounting.missed + accounting.errored == 0 and not run.problems and not run.refused:
+    elif accounting.planned == accounting.skipped + accounting.not_run and not run.problems and not run.refused:
         exit_code = NO_CASE_RAN
     return Verdict(
         verdict=verdict,

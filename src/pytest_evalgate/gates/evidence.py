@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
     from pytest_evalgate.gates.correction import Correction, CorrectionDetails, JudgeFailures
     from pytest_evalgate.gates.pairing import Pairing
+    from pytest_evalgate.gates.run_labels import LabelledChange
     from pytest_evalgate.records.results import CaseResult, Trial
     from pytest_evalgate.records.verdicts import BaselineCase
 
@@ -55,7 +56,8 @@ _AGGREGATES: dict[str, Literal["pass_at_k", "pass_hat_k"]] = {"pass@": "pass_at_
 class Evidence:
     """One suite under one completion: its planned cases, the cases that count, and their pairs with the baseline.
 
-    With a ``correction``, changes are corrected for the judge's errors, and so are the rates of `corrected`.
+    With a ``correction``, changes are corrected for the judge's errors, and so are the rates of `corrected`. With a
+    ``labelled`` change, that one is the change.
     """
 
     planned: tuple[CaseResult, ...]
@@ -64,6 +66,7 @@ class Evidence:
     completion: Completion
     correction: Correction | None = None
     is_corrected: bool = False
+    labelled: LabelledChange | None = None
 
     @cached_property
     def results(self) -> tuple[CaseResult, ...]:
@@ -119,12 +122,15 @@ class Evidence:
         pairs = self.pairing.pairs if self.pairing is not None else ()
         now, before = [pair.now for pair in pairs], [pair.before for pair in pairs]
         single_trial = all(len(case.values) == 1 for case in before) and all(len(result.trials) <= 1 for result in now)
+        labelled = self.labelled if measure == self.measure else None
+        uncorrected = self.correction is None or measure.scorer is not None or labelled is not None
         return Pairs(
             before=measure.of_baseline(before),
             now=measure.of_results(now, self.completion),
             clusters=clusters_of(now),
             single_trial=single_trial and measure.scorer is None,
-            youden=1.0 if self.correction is None or measure.scorer is not None else self.correction.errors.youden,
+            youden=1.0 if uncorrected or self.correction is None else self.correction.errors.youden,
+            labelled=labelled,
         )
 
     @cached_property
@@ -323,6 +329,7 @@ class Pairs:
 
     ``single_trial`` is True if both runs have one trial a case, passed or failed: McNemar's test applies. ``youden``
     is the J of the judge that decides them: with equal error rates in both runs, a judge measures J times the change.
+    ``labelled`` is the change by people's labels of some of these pairs, which then is the change.
     """
 
     before: npt.NDArray[np.float64]
@@ -330,6 +337,7 @@ class Pairs:
     clusters: npt.NDArray[np.int64] | None = None
     single_trial: bool = True
     youden: float = 1.0
+    labelled: LabelledChange | None = None
 
     def __len__(self) -> int:
         """Count the pairs."""
@@ -343,11 +351,14 @@ class Pairs:
     @property
     def swapped(self) -> Pairs:
         """The pairs with the two runs exchanged. A test of their drop is a test of an improvement."""
-        return replace(self, before=self.now, now=self.before)
+        labelled = None if self.labelled is None else self.labelled.reversed
+        return replace(self, before=self.now, now=self.before, labelled=labelled)
 
     @property
     def is_table(self) -> bool:
         """Whether each run of each pair passed or failed as a whole, so that McNemar's test applies."""
+        if self.labelled is not None:
+            return False
         return self.single_trial and self.clusters is None and bool(np.isin(self.before, (0.0, 1.0)).all())
 
     @property
@@ -377,6 +388,8 @@ class Pairs:
         test on per-case numbers or cluster sums. For judged cases the p is that of the verdicts, while the change and
         its bounds are divided by J before they are compared with the margin.
         """
+        if self.labelled is not None:
+            return self.labelled.finding(alpha, margin)
         found = self._raw_finding(alpha, margin)
         if self.youden == 1:
             return found
@@ -415,6 +428,8 @@ class Pairs:
 
     def detectable_drop(self, alpha: float) -> float | None:
         """Return the minimum detectable effect of these pairs at a power of 80 %; None if no drop is detectable."""
+        if self.labelled is not None:
+            return self.labelled.detectable_drop(alpha)
         return self._scale_by_youden(self._raw_detectable_drop(alpha))
 
     def _raw_detectable_drop(self, alpha: float) -> float | None:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from pytest_evalgate.gates.correction import Correction, method_of
 from pytest_evalgate.gates.evidence import Cases, clusters_of, rate_of
 from pytest_evalgate.records.corrected import CorrectedRate
 from pytest_evalgate.records.verdicts import JudgeVerdict
@@ -19,7 +20,6 @@ if TYPE_CHECKING:
     from pytest_evalgate.gates.evidence import RateEstimate
     from pytest_evalgate.gates.rules import JudgeRule
     from pytest_evalgate.records.results import CaseResult, Score
-    from pytest_evalgate.records.verdicts import Calibration
 
 
 def judge_verdicts(
@@ -45,20 +45,12 @@ def judge_verdicts(
             scored=sum(map(len, scores)) - unreadable,
             unreadable=unreadable,
             pass_rate=None if rate is None else rate.value,
-            corrected=None if rate is None else _corrected(rate, judge),
+            corrected=None if rate is None else _corrected(rate, judge, Correction.of(name, judge), results),
             tpr=None if errors is None else (errors.tpr, errors.tpr_lower),
             tnr=None if errors is None else (errors.tnr, errors.tnr_lower),
-            labels=0 if calibration is None else _labels(calibration),
+            labels=0 if calibration is None else calibration.label_count,
             age_days=None if calibration is None or not created else _age(calibration.created, created),
         )
-
-
-def _labels(calibration: Calibration) -> int:
-    """Return the number of labels; it exceeds their effective number if they are weighted."""
-    counted = [calibration.measures.get(name, {}).get("n") for name in ("tpr", "tnr")]
-    if all(isinstance(n, int) for n in counted):
-        return sum(counted)
-    return calibration.human_pass + calibration.human_fail
 
 
 def _rate(results: Sequence[CaseResult], scores: Sequence[Sequence[Score]]) -> RateEstimate | None:
@@ -72,15 +64,19 @@ def _rate(results: Sequence[CaseResult], scores: Sequence[Sequence[Score]]) -> R
     return rate_of(Cases(passes / counts, counts, clusters_of([results[place] for place in places])))
 
 
-def _corrected(rate: RateEstimate, judge: JudgeRule) -> CorrectedRate | None:
+def _corrected(
+    rate: RateEstimate, judge: JudgeRule, correction: Correction | None, results: Sequence[CaseResult]
+) -> CorrectedRate | None:
     """Correct the judge's own rate for its errors; None unless it is calibrated and unchanged since."""
     errors, calibration = judge.errors, judge.calibration
-    if errors is None or errors.youden <= ROUNDING or calibration is None:
+    if errors is None or errors.youden <= ROUNDING or calibration is None or correction is None:
         return None
     if calibration.fingerprint != judge.fingerprint:
         return None
-    found = judged_rate(n=rate.n_eff, passed=rate.value, refused=1 - rate.value, errors=errors)
-    return CorrectedRate(found.value, (found.interval.lower, found.interval.upper), found.lower, "rogan-gladen")
+    own_labels = correction.labels_are_of(results)
+    found = judged_rate(n=rate.n_eff, passed=rate.value, refused=1 - rate.value, errors=errors, own_labels=own_labels)
+    method = method_of(errors, own_labels=own_labels)
+    return CorrectedRate(found.value, (found.interval.lower, found.interval.upper), found.lower, method)
 
 
 def _age(calibrated: str, created: str) -> int:

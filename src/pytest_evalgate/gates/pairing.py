@@ -7,17 +7,20 @@ from collections import Counter
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from pytest_evalgate.records.attempts import Repeats
 from pytest_evalgate.records.served import served_problem
 from pytest_evalgate.records.verdicts import Accounting, Calls, ScoreSummary
-from pytest_evalgate.stats.clusters import icc_anova
+from pytest_evalgate.stats.clusters import icc_anova, mean_se_df
 from pytest_evalgate.stats.stability import flip_rate
+from pytest_evalgate.text import jsonl
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Collection, Hashable, Iterable, Iterator, Mapping, Sequence
 
     from pytest_evalgate.records.calls import CallRecord
-    from pytest_evalgate.records.results import CaseResult, SuiteRun
+    from pytest_evalgate.records.results import CaseResult, SuiteRun, Trial
     from pytest_evalgate.records.verdicts import Baseline, BaselineCase
 
 _DECIMALS = 6  # of a cost in US$
@@ -70,20 +73,41 @@ def total_calls(records: Iterable[CallRecord]) -> Calls:
 
 def score_summaries(results: Iterable[CaseResult]) -> Mapping[str, ScoreSummary]:
     """Average each scorer's scores over all trials; scores of None are left out."""
+    every = list(results)
     values: dict[str, list[float | None]] = {}
-    for result in results:
+    for result in every:
         for trial in result.trials:
             for score in trial.scores:
                 values.setdefault(score.name, []).append(score.value)
     known = {name: [value for value in found if value is not None] for name, found in values.items()}
-    return {name: ScoreSummary(sum(k) / len(k) if k else None, len(k)) for name, k in known.items()}
+    repeated = any(len(result.trials) > 1 for result in every)
+    return {
+        name: ScoreSummary(
+            sum(k) / len(k) if k else None, len(k), _standard_error(every, name) if repeated and k else None
+        )
+        for name, k in known.items()
+    }
 
 
-def repeats_of(results: Iterable[CaseResult], n_eff: float) -> Repeats | None:
-    """Describe the repeated trials of the cases without missing trials; None if no case has two."""
-    trials = [[trial.value for trial in result.trials] for result in results]
-    full = [[value for value in values if value is not None] for values in trials if None not in values]
-    several = [values for values in full if len(values) > 1]
+def _standard_error(results: Sequence[CaseResult], name: str) -> float | None:
+    """Return the standard error of the mean of a scorer's means per case, or per cluster; None with one of them."""
+    means, units = [], []
+    for place, result in enumerate(results):
+        scores = [score.value for trial in result.trials for score in trial.scores if score.name == name]
+        if read := [value for value in scores if value is not None]:
+            means.append(sum(read) / len(read))
+            units.append(place if result.case.cluster is None else result.case.cluster)
+    return mean_se_df(np.array(means), units)[1] if len(set(units)) > 1 else None
+
+
+def repeats_of(results: Iterable[CaseResult], n_eff: float, judges: Collection[str] = ()) -> Repeats | None:
+    """Describe the repeated trials of the cases without missing trials; None if no case has two.
+
+    ``judges`` are the names of scores whose reasons say nothing about the answer.
+    """
+    cases = [result.trials for result in results if all(trial.value is not None for trial in result.trials)]
+    repeated = [trials for trials in cases if len(trials) > 1]
+    several = [[trial.value for trial in trials if trial.value is not None] for trials in repeated]
     if not several:
         return None
     passes, counts = [round(sum(values)) for values in several], [len(values) for values in several]
@@ -95,7 +119,26 @@ def repeats_of(results: Iterable[CaseResult], n_eff: float) -> Repeats | None:
         icc=None if icc is None else icc.icc,
         design_effect=None if icc is None else icc.design_effect,
         n_eff=n_eff,
+        raw_agreement=_share_of_equal(repeated, _raw_answer),
+        parsed_agreement=_share_of_equal(repeated, lambda trial: _parsed_answer(trial, judges)),
+        run_sd=float(np.array(several).mean(axis=0).std(ddof=1)) if len(set(counts)) == 1 else None,
     )
+
+
+def _share_of_equal(cases: Sequence[Sequence[Trial]], answer: Callable[[Trial], Hashable]) -> float:
+    return sum(len({answer(trial) for trial in trials}) == 1 for trials in cases) / len(cases)
+
+
+def _raw_answer(trial: Trial) -> Hashable:
+    """Return the output as text; the result and the reason of a trial without one."""
+    return (trial.value, trial.reason) if trial.output is None else jsonl.canonical(trial.output.value)
+
+
+def _parsed_answer(trial: Trial, judges: Collection[str]) -> Hashable:
+    """Return what the scorers read of an output: a rule's reason names it, such as the number that it found."""
+    if not trial.scores:
+        return _raw_answer(trial)
+    return tuple((score.name, score.value, "" if score.name in judges else score.reason) for score in trial.scores)
 
 
 @dataclass(frozen=True, slots=True)

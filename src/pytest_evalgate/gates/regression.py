@@ -52,7 +52,9 @@ def delta_of(
         return None
     found = compare(pairs, alpha=alpha, margin=margin, p=p)
     lower, upper = found.test.lower, found.test.upper
-    raw = None if pairs.youden == 1 else replace(pairs, youden=1.0).finding(alpha)
+    raw = None
+    if pairs.youden != 1 or pairs.labelled is not None:  # what the verdicts alone would say
+        raw = replace(pairs, youden=1.0, labelled=None).finding(alpha)
     return Delta(
         baseline=source,
         baseline_rate=float(pairs.before.mean()),

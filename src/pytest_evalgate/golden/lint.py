@@ -17,8 +17,9 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 from urllib.parse import urlsplit
 
 from pytest_evalgate.config import ParityGate, SliceGate
-from pytest_evalgate.golden.personal import personal_in
 from pytest_evalgate.text import jsonl
+from pytest_evalgate.text.personal import personal_in
+from pytest_evalgate.text.secret_kinds import secrets_in
 from pytest_evalgate.text.wording import count, percent
 
 if TYPE_CHECKING:
@@ -59,7 +60,7 @@ KINDS: Final[Mapping[str, tuple[str, str]]] = {
     "near-duplicate": ("warning", "two cases that share 80 % of their word pairs, and of those of their context"),
     "personal-data": (
         "warning",
-        "an e-mail address, a phone number, an IBAN or a card number, with valid check digits",
+        "an e-mail address, a phone number, a US social security number, an IBAN or card number (check digits valid)",
     ),
     "floating-model": ("warning", "`...-latest`, or a hosted model without a date or version in its name"),
     "ungraded": ("warning", "a field that describes how to grade the case, and that no suite reads"),
@@ -237,18 +238,6 @@ def _grams(found: Sequence[str]) -> frozenset[tuple[str, ...]]:
     return frozenset(zip(*(found[start:] for start in range(_GRAM)), strict=False))
 
 
-SECRETS: Final = {
-    "an API key": re.compile(
-        r"\b(?:sk-[A-Za-z0-9_-]{20,}|AIza[0-9A-Za-z_-]{35}|hf_[A-Za-z0-9]{30,}|[rs]k_live_\w{16,})"
-    ),
-    "an AWS access key": re.compile(r"\b(?:AKIA|ASIA)[0-9A-Z]{16}\b"),
-    "a token of GitHub or GitLab": re.compile(r"\b(?:gh[opsur]_[A-Za-z0-9]{36,}|github_pat_\w{22,}|glpat-[\w-]{20,})"),
-    "a token of Slack": re.compile(r"\bxox[abeoprs]-[A-Za-z0-9-]{10,}"),
-    "a private key": re.compile(r"-----BEGIN (?:[A-Z]{2,12} ){0,2}PRIVATE KEY-----"),
-    "a JSON Web Token": re.compile(r"\beyJ[\w-]{8,}\.eyJ[\w-]{8,}\.[\w-]{8,}"),
-}
-
-
 def private_data(cases: Iterable[Case]) -> Iterator[LintFinding]:
     """Find secrets (errors) and personal data (warnings), once for each case, field and kind.
 
@@ -264,11 +253,6 @@ def private_data(cases: Iterable[Case]) -> Iterator[LintFinding]:
                 message = f"{kind} in {name}: replace it with an invented one, unless you may store it"
                 found[kind, name] = LintFinding(case.place, "personal-data", "warning", message)
         yield from found.values()
-
-
-def secrets_in(text: str) -> Iterator[str]:
-    """Yield the kinds of secrets in a text."""
-    return (kind for kind, pattern in SECRETS.items() if pattern.search(text))
 
 
 _FLOATING: Final = re.compile(r"(?:^|[-_:.@/])latest$", re.IGNORECASE)

@@ -5,25 +5,19 @@ Secrets become ``***``, personal data their kind in brackets: ``write to [e-mail
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
-from pytest_evalgate.golden.lint import SECRETS
-from pytest_evalgate.golden.personal import mask_personal
+from pytest_evalgate.text.detectors import detect
 from pytest_evalgate.text.jsonl import escape_text
+from pytest_evalgate.text.personal import mask_personal
 from pytest_evalgate.text.redaction import MASK, mask_keys
+from pytest_evalgate.text.secret_kinds import SECRETS
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Mapping
 
     from pytest_evalgate.text.redaction import Redactor
-
-_PRIVATE_KEY: Final = re.compile(
-    r"-----BEGIN (?:[A-Z]{2,12} ){0,2}PRIVATE KEY-----.*?(?:-----END (?:[A-Z]{2,12} ){0,2}PRIVATE KEY-----|\Z)",
-    re.DOTALL,
-)
-_ARTICLE: Final = re.compile(r"^an? ")
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,26 +51,22 @@ def mask_row(row: Mapping[str, Any], redactor: Redactor) -> tuple[dict[str, Any]
 
 
 def _mask_text(text: str, redactor: Redactor) -> tuple[str, tuple[str, ...]]:
-    kinds: list[str] = []
-    for kind, without in _without_secrets(text, redactor):
-        kinds.append(kind)
-        text = without
+    text, secrets = _without_secrets(text, redactor)
     text, personal = mask_personal(text)
-    return text, (*kinds, *personal)
+    return text, (*secrets, *personal)
 
 
-def _without_secrets(text: str, redactor: Redactor) -> Iterator[tuple[str, str]]:
-    """Yield the kind of each secret, and the text without it and those before it."""
-    steps = [
-        ("configured API key", redactor.redact),
-        ("private key", lambda each: _PRIVATE_KEY.sub(MASK, each)),
-        *(
-            (_ARTICLE.sub("", kind), lambda each, found=pattern: found.sub(MASK, each))
-            for kind, pattern in SECRETS.items()
-        ),
-        ("API key", mask_keys),
-    ]
-    for kind, step in steps:
-        if (without := step(text)) != text:
-            text = without
-            yield kind, text
+def _without_secrets(text: str, redactor: Redactor) -> tuple[str, tuple[str, ...]]:
+    """Return the text without its secrets, and the kinds that it had, each once."""
+    kinds: list[str] = []
+    if (without := redactor.redact(text)) != text:
+        kinds.append("configured API key")
+        text = without
+    found = detect(text, SECRETS)
+    kinds += [SECRETS[one.kind].noun for one in found]
+    for one in reversed(found):
+        text = f"{text[: one.start]}{MASK}{text[one.end :]}"
+    if (without := mask_keys(text)) != text:
+        kinds.append("API key")
+        text = without
+    return text, tuple(dict.fromkeys(kinds))

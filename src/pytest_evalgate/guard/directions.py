@@ -152,6 +152,7 @@ DIRECTIONS: Final[Mapping[type[Table], Mapping[str, Direction]]] = {
         ),
         "min_tpr": higher,
         "min_tnr": higher,
+        "min_alpha": higher,
         "max_age_days": lower,
         "report_only": ranked(True, False),  # noqa: FBT003 - the two values of the key
     },

@@ -61,6 +61,9 @@ class FileChanges:
             if name in self.head.suites:
                 yield from self._scorers(name, suite)
         for name, suite in self.base.suites.items():
+            if name in self.head.suites and suite.run_labels is not None:
+                yield from self._file("run labels changed", f"suites.{name}.run_labels", suite.run_labels, "weaker")
+        for name, suite in self.base.suites.items():
             if name in self.head.suites:
                 yield from self._target(name, suite, self.head.suites[name])
         yield from self._conftests()
@@ -118,6 +121,9 @@ class FileChanges:
         modules = [_module(spec["python"]) for spec in _specs(suite) if "python" in spec]
         if modules:
             yield from self._code(SCORER_CODE_CHANGED, f"suites.{name}.scorers", modules, "weaker")
+        for path in (spec.get("schema") for spec in _specs(suite)):
+            if isinstance(path, str) and _is_relative(path):
+                yield from self._file("schema of a scorer changed", f"suites.{name}.scorers", path, "weaker")
 
     def _target(self, name: str, before: Suite, now: Suite) -> Iterator[GateChange]:
         """Yield the differences of the files of a target, whose keys are compared by `target_changes`."""

@@ -44,6 +44,9 @@ _NOT_CONTENT: Final = frozenset(
         "fingerprint",
     }
 )
+_METADATA_RULES: Final = frozenset({"canary", "not-canary"})
+"""Rules that read the metadata of a case. Scorers in Python may read it, too."""
+
 _CONTENT: Final = tuple(field.name for field in fields(Case) if field.name not in _NOT_CONTENT)
 
 
@@ -131,7 +134,8 @@ class _GateFields:
         )
         has_variants = any(isinstance(gate, InvarianceGate) for gate in gates)
         cluster = self.suite.cluster
-        code = any(isinstance(spec, dict) and "python" in spec for spec in self.suite.scorers)
+        specs = [spec if isinstance(spec, dict) else {"kind": spec} for spec in (*self.suite.scorers, *case.asserts)]
+        is_read = any("python" in spec or spec.get("kind", spec.get("type")) in _METADATA_RULES for spec in specs)
         return {
             "must-pass tags": sorted(tags & set(case.tags)),
             "slices": [f"{by}={value}" for by in sliced for value in sorted(set(self.read(case, by)))],
@@ -140,7 +144,7 @@ class _GateFields:
             "trials": case.trials,
             "weight": case.weight,
             "split": case.split,
-            "metadata": dict(case.metadata) or None if code else None,  # scorers in Python can read it
+            "metadata": dict(case.metadata) or None if is_read else None,
         }
 
 

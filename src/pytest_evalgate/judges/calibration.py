@@ -7,6 +7,7 @@ from datetime import date
 from typing import TYPE_CHECKING, Final
 
 from pytest_evalgate.errors import UserError
+from pytest_evalgate.gates.rules import design_of
 from pytest_evalgate.records.verdicts import Calibration
 from pytest_evalgate.runs.record_file import RecordFile, check_filled, check_time
 from pytest_evalgate.stats.judged import JudgeErrors
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from pytest_evalgate import config
+    from pytest_evalgate.records.cases import Json
 
 FEWEST: Final = 30
 """The smallest number of human passes, and of human fails, with which a judge may gate."""
@@ -38,7 +40,7 @@ def read(path: Path) -> Calibration:
 
 
 def errors_of(calibration: Calibration) -> JudgeErrors:
-    """Return the error rates of the judge.
+    """Return the error rates of the judge, with the labels by stratum if they were drawn from a run.
 
     Raises:
         ValueError: the calibration has no human pass, or no human fail.
@@ -48,6 +50,7 @@ def errors_of(calibration: Calibration) -> JudgeErrors:
         judge_pass=calibration.judge_pass,
         human_fail=calibration.human_fail,
         judge_fail=calibration.judge_fail,
+        design=design_of(calibration.sample),
     )
 
 
@@ -77,7 +80,12 @@ def gating_problems(
 
 def calibration_problems(calibration: Calibration, judge: config.Judge) -> tuple[str, ...]:
     """Return the problems of the calibration itself: too few labels, or a judge that is not accurate enough."""
-    return (*_sample_size_problems(calibration), *_accuracy_problems(calibration, judge))
+    return (
+        *_sample_size_problems(calibration),
+        *_pass_mark_problems(calibration),
+        *_accuracy_problems(calibration, judge),
+        *_agreement_problems(calibration, judge),
+    )
 
 
 def _sample_size_problems(calibration: Calibration) -> Iterator[str]:
@@ -91,6 +99,30 @@ def _sample_size_problems(calibration: Calibration) -> Iterator[str]:
         n = labelled if isinstance(labelled, int) else counted
         if n < FEWEST:
             yield f"{n} {nouns}, but {FEWEST} are required: label {FEWEST - n} more outputs that {word}"
+
+
+def _pass_mark_problems(calibration: Calibration) -> Iterator[str]:
+    if (assumed := calibration.measures.get("assumed_pass_mark")) is not None:
+        yield f"the lowest label that passes was assumed ({assumed:g}): calibrate it with --pass-from N"
+
+
+def _agreement_problems(calibration: Calibration, judge: config.Judge) -> Iterator[str]:
+    """Yield the problem of raters that do not agree: no judge can agree with labels that contradict each other."""
+    if judge.min_alpha is None:
+        return
+    panel = calibration.measures.get("panel")
+    alpha = panel["alpha"].get("value") if isinstance(panel, dict) and isinstance(panel.get("alpha"), dict) else None
+    check = f"pytest-evalgate label check {calibration.labels}"
+    if not isinstance(alpha, int | float):
+        yield (
+            f"the agreement of its raters is unknown, but an alpha of {judge.min_alpha:g} is required: let two people "
+            f"label some of the rows ({check})"
+        )
+    elif alpha < judge.min_alpha:
+        yield (
+            f"its raters agree by an alpha of {alpha:.2f}, but {judge.min_alpha:g} is required: write the criteria "
+            f"more exactly and label again ({check})"
+        )
 
 
 def _accuracy_problems(calibration: Calibration, judge: config.Judge) -> Iterator[str]:
@@ -152,8 +184,25 @@ def _check(calibration: Calibration) -> None:
         raise ValueError("judge_pass must be from 0 to human_pass")
     if not (0 <= calibration.judge_fail <= calibration.human_fail):
         raise ValueError("judge_fail must be from 0 to human_fail")
+    design_of(calibration.sample)
     if calibration.threshold is not None and not 0 <= calibration.threshold <= 1:
         raise ValueError(f"threshold: {calibration.threshold} is not in [0, 1]")
+
+
+def _encode(calibration: Calibration) -> dict[str, Json]:
+    """Return the fields as JSON: whole counts without decimals, and no sample if there is none."""
+    fields = {field.name: getattr(calibration, field.name) for field in dataclasses.fields(calibration)}
+    sample = fields.pop("sample")
+    for name in ("human_pass", "judge_pass", "human_fail", "judge_fail"):
+        fields[name] = _plain(fields[name])
+    if sample is None:
+        return fields
+    strata = [{name: _plain(value) for name, value in dataclasses.asdict(one).items()} for one in sample.strata]
+    return {**fields, "sample": {"frame": sample.frame, "strata": strata}}
+
+
+def _plain(number: float) -> float:
+    return int(number) if float(number).is_integer() else number
 
 
 _CALIBRATION: Final = RecordFile(
@@ -165,6 +214,6 @@ _CALIBRATION: Final = RecordFile(
     rows="measures",
     seal="required",
     extra="forbid",
-    encode=lambda one: {field.name: getattr(one, field.name) for field in dataclasses.fields(one)},
+    encode=_encode,
     check=_check,
 )

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from pytest_evalgate.errors import LineProblem
+from pytest_evalgate.judges.label_sample import DrawnFrom
 from pytest_evalgate.records.cases import Case, Place
 from pytest_evalgate.text import foreign, jsonl
 
@@ -18,11 +19,14 @@ if TYPE_CHECKING:
 
     from pytest_evalgate.records.cases import Json
 
-_TEXT_COLUMNS: Final = ("id", "input", "expected", "context", "output", "cluster")  # never read as numbers
+_TEXT_COLUMNS: Final = (  # never read as numbers
+    "id", "input", "expected", "context", "output", "cluster", "rater", "batch", "sample"
+)  # fmt: skip
 _LABEL_FIELDS: Final = ("label", "human_label")
-_HASHED: Final = (*_TEXT_COLUMNS, *_LABEL_FIELDS, "labels", "claims", "weight")
+_HASHED: Final = (*_TEXT_COLUMNS, *_LABEL_FIELDS, "labels", "claims", "weight", "gold")
 _RATER: Final = "labels."  # prefix of a CSV column with the labels of one rater
 _ID_CONTENT: Final = ("input", "expected", "context", "output")
+_SHARED: Final = (*_ID_CONTENT, "cluster", "weight", "sample", "gold")  # equal in all rows of one output
 _FORMULA: Final = frozenset("=+-@\t\r")
 _HOW_TO_LABEL: Final = 'add "label" (null until it is known), or "labels" by rater'
 
@@ -164,7 +168,9 @@ def id_of(row: LabelRow) -> str:
 
 
 def label_of(row: LabelRow) -> Json:
-    """Return the label in the ``label`` field of a row, not of a single rater; None if there is none."""
+    """Return the ``gold`` label or the ``label`` of a row, not that of a single rater; None if there is none."""
+    if row.values.get("gold") is not None:
+        return row.values["gold"]
     return next((row.values[name] for name in _LABEL_FIELDS if row.values.get(name) is not None), None)
 
 
@@ -175,6 +181,61 @@ def ratings_of(row: LabelRow, raters: Sequence[str]) -> dict[str, Json]:
         named = {name.removeprefix(_RATER): value for name, value in row.values.items() if name.startswith(_RATER)}
     ratings = {**named, **{path: at(row.values, path) for path in raters}}
     return {rater: label for rater, label in ratings.items() if label is not None}
+
+
+def by_output(rows: Iterable[LabelRow]) -> tuple[list[LabelRow], list[LineProblem]]:
+    """Join the rows of one output by several raters, which have one id and a ``rater`` each, to one row.
+
+    Return the rows, in order of their first appearance, and the problems of rows that cannot be joined. A row of a
+    single rater keeps its label as that of the output.
+    """
+    joined: list[LabelRow] = []
+    places: dict[str, int] = {}
+    problems: list[LineProblem] = []
+    for row in rows:
+        name = id_of(row)
+        if row.values.get("rater") is None:
+            joined.append(row)
+        elif name not in places:
+            places[name] = len(joined)
+            joined.append(_with_rating(row))
+        else:
+            first = joined[places[name]]
+            problems += _conflicts(first, row)
+            joined[places[name]] = _joined(first, row)
+    return joined, problems
+
+
+def _own_label(row: LabelRow) -> Json:
+    return next((row.values[field] for field in _LABEL_FIELDS if row.values.get(field) is not None), None)
+
+
+def _with_rating(row: LabelRow) -> LabelRow:
+    """Return the row with its label as that of its rater as well."""
+    if (own := _own_label(row)) is None:
+        return row
+    return LabelRow(row.place, {**row.values, "labels": {**ratings_of(row, ()), row.values["rater"]: own}})
+
+
+def _joined(first: LabelRow, row: LabelRow) -> LabelRow:
+    """Return the first row of an output with the label of one more rater. Two labels have no common one."""
+    if (own := _own_label(row)) is None:
+        return first
+    before = ratings_of(first, ())
+    if not before:
+        return LabelRow(first.place, {**first.values, "label": own, "labels": {row.values["rater"]: own}})
+    kept = {field: value for field, value in first.values.items() if field not in _LABEL_FIELDS}
+    return LabelRow(first.place, {**kept, "labels": {**before, row.values["rater"]: own}})
+
+
+def _conflicts(first: LabelRow, row: LabelRow) -> Iterator[LineProblem]:
+    for field in _SHARED:
+        if row.values.get(field) not in (None, first.values.get(field)):
+            message = f"differs from line {first.place.line}, which has the same id: the rows of one output must agree"
+            yield _problem(row, field, message)
+    rater = row.values["rater"]
+    if _own_label(row) is not None and rater in ratings_of(first, ()):
+        yield _problem(row, "rater", f"{jsonl.quote_text(rater)} has labelled {jsonl.quote_text(id_of(row))} already")
 
 
 def case_of(row: LabelRow) -> Case:
@@ -261,6 +322,9 @@ _RULES: Final[Mapping[str, tuple[Callable[[Json], bool], str]]] = {
     ),
     "cluster": (lambda value: isinstance(value, str) or _is_whole(value), "must be a string or a whole number"),
     "weight": (lambda value: is_number(value) and 0 < value < math.inf, "must be a number above 0"),
+    "rater": (lambda value: isinstance(value, str) and bool(value.strip()), "must be the name of a person"),
+    "seconds": (lambda value: is_number(value) and 0 < value < math.inf, "must be a number above 0"),
+    "sample": (lambda value: DrawnFrom.parse(value) is not None, "must be as label sample wrote it"),
     "labels": (lambda value: isinstance(value, dict), 'must be labels by rater: {"anna": "pass", "ben": "fail"}'),
     "claims": (_are_claims, 'must be a list of {"claim": "...", "label": "..."}'),
 }

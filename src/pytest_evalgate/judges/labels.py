@@ -1,6 +1,6 @@
 """Labels: outputs graded by people, read from one file, with the scores of a judge that the file may contain.
 
-Flow: `label_rows` reads and checks rows, `scale_of` decides which labels pass, `StoredScores` reads the judge's
+Flow: `label_rows` reads and checks rows, `label_scale` decides which labels pass, `stored_scores` reads the judge's
 scores, and `load` joins them to one `Labelled` per row.
 """
 
@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Final
 from pytest_evalgate.errors import LineProblem, UserError
 from pytest_evalgate.judges.label_rows import (
     at,
+    by_output,
     case_of,
     digest_of,
     id_problems,
@@ -27,16 +28,20 @@ from pytest_evalgate.judges.label_rows import (
     read_rows,
     row_problems,
 )
-from pytest_evalgate.judges.scale import SCALES
-from pytest_evalgate.records.results import Output, Score
+from pytest_evalgate.judges.label_sample import DrawnFrom
+from pytest_evalgate.judges.label_scale import normalise_label, scale_of
+from pytest_evalgate.judges.stored_scores import StoredScores, no_such_path
+from pytest_evalgate.records.results import Output
 from pytest_evalgate.text import files, jsonl
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
 
     from pytest_evalgate.judges.label_rows import LabelRow
+    from pytest_evalgate.judges.label_scale import LabelScale, NumberRange
     from pytest_evalgate.records.cases import Case, Json
+    from pytest_evalgate.records.results import Score
 
 _NO_RATERS: Final[Mapping[str, float]] = MappingProxyType({})
 
@@ -56,13 +61,20 @@ class Columns:
 
     ``pass_labels`` are the labels that pass. Each path of ``raters`` has one rater's label, in addition to those of a
     row's ``labels``. ``stored`` is the path of a judge's scores, ``swapped`` that of its scores with the two outputs
-    of a pair in the other order.
+    of a pair in the other order. ``numbers`` is the scale of labels that are numbers, which pass from ``pass_from``;
+    ``stored_numbers`` is that of the judge's. ``group`` is the path of the group of a row, ``controlled`` that of a
+    number whose effect a partial correlation removes.
     """
 
     pass_labels: tuple[str, ...] = ()
     raters: tuple[str, ...] = ()
     stored: str | None = None
     swapped: str | None = None
+    numbers: NumberRange | None = None
+    pass_from: float | None = None
+    stored_numbers: NumberRange | None = None
+    group: str | None = None
+    controlled: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +91,9 @@ class Labelled:
         raters: The label of each rater: a grade from 0 to 1 if labels are grades, otherwise 1 (pass) or 0 (fail).
         cluster: The cluster of the row, if it has one.
         weight: The number of outputs that the row represents.
+        drawn_from: The stratum of a run that the row was drawn from; None if the file does not name it.
+        group: The group of the row, if there are groups.
+        controlled: The number that a partial correlation controls for.
         scores: The scores of the judge, in order; the first is the one that is measured.
         swapped: The score with the two outputs of a pair in the other order.
     """
@@ -92,6 +107,9 @@ class Labelled:
     raters: Mapping[str, float] = field(default_factory=lambda: _NO_RATERS)
     cluster: str | None = None
     weight: float = 1.0
+    drawn_from: DrawnFrom | None = None
+    group: str | None = None
+    controlled: float | None = None
     scores: tuple[Score, ...] = ()
     swapped: Score | None = None
 
@@ -101,7 +119,9 @@ class LabelSet:
     """The labelled rows of a file, in order, and the number of rows still ``unlabelled``.
 
     ``passing`` is the lowest rating with which a rater passes a row. ``probabilities`` is true if the stored scores of
-    the judge can be read as the probability of a pass.
+    the judge can be read as the probability of a pass. ``scales`` are those of the labels and of the judge's numbers,
+    as text, if they differ; grades are then only correlated. ``assumed`` is the lowest passing number if the
+    user did not choose it. ``gold`` is the number of rows that only check the raters.
     """
 
     name: str
@@ -110,6 +130,9 @@ class LabelSet:
     passing: float = 1.0
     probabilities: bool = False
     unlabelled: int = 0
+    scales: tuple[str, str] | None = None
+    assumed: float | None = None
+    gold: int = 0
 
     def counted(self, *, passed: bool) -> dict[str, int]:
         """Count the passing or the failing labels as people wrote them, most frequent first."""
@@ -122,21 +145,33 @@ def load(path: Path, columns: Columns, *, root: Path) -> LabelSet:
     A row has a ``label`` (or ``human_label``): a word for pass or fail, a boolean, 0 or 1, or a grade from 1 to 5; or
     it has ``labels`` by rater. null means not labelled yet. Optional fields are ``id``, ``input``, ``expected``,
     ``context``, ``output``, ``cluster`` and ``weight``. A row with ``claims``, each a ``claim`` with its ``label``,
-    becomes one row per claim, in one cluster. Messages name the file relative to ``root``.
+    becomes one row per claim, in one cluster. Rows of several raters with one id become one row. Rows with a ``gold``
+    label that were not drawn from a run are left out. Messages name the file relative to ``root``.
 
     Raises:
         LabelsError: the file is invalid; lists every problem.
     """
     name = files.relative_name(path, root)
     whole, problems = read_rows(path, name=name)
-    rows = [unit for row in whole for unit in labelled_rows(row)]
     problems += [problem for row in whole for problem in row_problems(row)]
     problems += label_problems(whole, columns.raters)
-    problems += id_problems(rows)
-    scale = scale_of([label for row in rows for label in _labels_in(row, columns)], columns.pass_labels)
+    merged, conflicts = by_output([unit for row in whole for unit in labelled_rows(row)])
+    rows = [row for row in merged if not _only_checks_raters(row)]
+    problems += [*conflicts, *id_problems(merged)]
+    scale = scale_of(
+        [label for row in rows for label in _labels_in(row, columns)],
+        columns.pass_labels,
+        columns.numbers,
+        columns.pass_from,
+    )
     problems += _unknown_labels(rows, columns, scale, name)
-    judges = [StoredScores.at(path, rows, scale) for path in (columns.stored, columns.swapped) if path is not None]
+    judges = [
+        StoredScores.at(path, rows, scale, columns.stored_numbers)
+        for path in (columns.stored, columns.swapped)
+        if path is not None
+    ]
     problems += [problem for judge in judges for problem in judge.problems(rows)]
+    problems += _column_problems(rows, columns)
     labelled = [row for row in rows if _labels_in(row, columns)]
     if not labelled and not problems:
         message = f"none of {len(rows):,} rows has a label yet" if rows else "the file has no rows"
@@ -150,7 +185,34 @@ def load(path: Path, columns: Columns, *, root: Path) -> LabelSet:
         passing=scale.passing,
         probabilities=bool(judges) and not judges[0].on_grades,
         unlabelled=len(rows) - len(labelled),
+        scales=_different_scales(scale, judges),
+        assumed=scale.assumed,
+        gold=len(merged) - len(rows),
     )
+
+
+def _only_checks_raters(row: LabelRow) -> bool:
+    """Return whether a row was added to check the raters: it is no random output, and would bias the rates."""
+    return row.values.get("gold") is not None and row.values.get("sample") is None
+
+
+def _different_scales(scale: LabelScale, judges: Sequence[StoredScores]) -> tuple[str, str] | None:
+    if scale.numbers is None or not judges or judges[0].numbers == scale.numbers:
+        return None
+    return str(scale.numbers), str(judges[0].numbers)
+
+
+def _column_problems(rows: Sequence[LabelRow], columns: Columns) -> Iterator[LineProblem]:
+    """Yield a problem for each path of a group or of a controlled number that no row has."""
+    for path in (columns.group, columns.controlled):
+        if path is not None and rows and all(at(row.values, path) is None for row in rows):
+            yield no_such_path(rows[0], path)
+    if columns.controlled is not None:
+        for row in rows:
+            value = at(row.values, columns.controlled)
+            if value is not None and not is_number(value):
+                shown = jsonl.escape_text(jsonl.canonical(value), 60)
+                yield LineProblem(row.place.file, row.place.line, columns.controlled, f"must be a number, not {shown}")
 
 
 def digest(path: Path) -> str:
@@ -175,12 +237,18 @@ def _unknown_labels(rows: Sequence[LabelRow], columns: Columns, scale: LabelScal
             lines.setdefault(normalise_label(label), []).append(row.place.line)
     for text in [text for text in lines if text not in scale.passes | scale.fails]:
         times = f" ({len(lines[text]):,} times)" if len(lines[text]) > 1 else ""
-        message = f"unknown label {jsonl.quote_text(text)}{times}: name the labels that pass with --pass-label LABEL"
+        message = f"unknown label {jsonl.quote_text(text)}{times}: {_advice(scale)}"
         yield LineProblem(name, lines[text][0], "label", message)
     present = ", ".join(map(jsonl.quote_text, lines)) or "none"
     for wanted in columns.pass_labels:
         if normalise_label(wanted) not in lines:
             yield LineProblem(name, 0, "", f"no row has the label {jsonl.quote_text(wanted)}; labels: {present}")
+
+
+def _advice(scale: LabelScale) -> str:
+    if scale.numbers is not None:
+        return f"the scale is {scale.numbers}"
+    return "name the labels that pass with --pass-label LABEL, or compare all of them as classes: --classes"
 
 
 def _labelled(row: LabelRow, columns: Columns, scale: LabelScale, judges: Sequence[StoredScores]) -> Labelled:
@@ -198,6 +266,9 @@ def _labelled(row: LabelRow, columns: Columns, scale: LabelScale, judges: Sequen
         raters={rater: _rating(label, scale) for rater, label in ratings.items()},
         cluster=None if cluster is None else str(cluster),
         weight=float(row.values.get("weight") or 1.0),
+        drawn_from=DrawnFrom.parse(row.values.get("sample")),
+        group=_text_at(row, columns.group),
+        controlled=None if columns.controlled is None else at(row.values, columns.controlled),
         scores=judges[0].of(row) if judges else (),
         swapped=next(iter(judges[1].of(row)), None) if len(judges) > 1 else None,
     )
@@ -213,6 +284,11 @@ def _majority(labels: list[Json], scale: LabelScale) -> Json:
     return Counter(map(_display, majority)).most_common(1)[0][0]
 
 
+def _text_at(row: LabelRow, path: str | None) -> str | None:
+    value = None if path is None else at(row.values, path)
+    return None if value is None else _display(value)
+
+
 def _rating(label: Json, scale: LabelScale) -> float:
     grade = scale.grade(label)
     return float(bool(scale.passed(label))) if grade is None else grade
@@ -220,148 +296,3 @@ def _rating(label: Json, scale: LabelScale) -> float:
 
 def _display(label: Json) -> str:
     return label.strip() if isinstance(label, str) else normalise_label(label)
-
-
-_GRADES: Final = SCALES["1-5"]  # people's grades have the same scale and the same default pass mark as a judge's
-_PASSES: Final = frozenset({"pass", "passed", "good", "correct", "right", "yes", "true", "1"})
-_FAILS: Final = frozenset({"fail", "failed", "bad", "incorrect", "wrong", "no", "false", "0"})
-
-
-@dataclass(frozen=True, slots=True)
-class LabelScale:
-    """The labels that pass and those that fail, normalised. ``graded`` labels are numbers from 1 to 5."""
-
-    passes: frozenset[str]
-    fails: frozenset[str]
-    graded: bool = False
-
-    @property
-    def passing(self) -> float:
-        """The lowest passing grade as a share of the scale; 1 if labels are not grades."""
-        return min((_share_of(float(text)) for text in self.passes), default=1.0) if self.graded else 1.0
-
-    def passed(self, label: Json) -> bool | None:
-        """Return whether a label passes; None if it is unknown."""
-        text = normalise_label(label)
-        return True if text in self.passes else False if text in self.fails else None
-
-    def grade(self, label: Json) -> float | None:
-        """Return a grade as a share of the scale, from 0 to 1; None if labels are not grades."""
-        return _share_of(label) if self.graded else None
-
-
-def scale_of(labels: Collection[Json], pass_labels: Iterable[str] = ()) -> LabelScale:
-    """Return the labels of one file, those of raters included, divided into those that pass and those that fail.
-
-    If there are ``pass_labels``, all others fail. Otherwise common words for pass and fail are recognised, and grades
-    of 3 and more pass.
-    """
-    passing = frozenset(map(normalise_label, pass_labels))
-    if passing:
-        fails = frozenset(map(normalise_label, labels)) - passing
-        return LabelScale(passing, fails, _are_ordered_grades(labels, passing))
-    if all(map(_is_grade, labels)) and any(label != 1 for label in labels):
-        passing = frozenset(normalise_label(label) for label in labels if label >= _GRADES.passes_from)
-        return LabelScale(passing, frozenset(map(normalise_label, labels)) - passing, graded=True)
-    return LabelScale(_PASSES, _FAILS)
-
-
-def _are_ordered_grades(labels: Collection[Json], passes: frozenset[str]) -> bool:
-    """Return whether the labels are grades of which the higher ones pass. Otherwise the numbers are only names."""
-    if not all(map(_is_grade, labels)):
-        return False
-    passing = [label for label in labels if normalise_label(label) in passes]
-    failing = [label for label in labels if normalise_label(label) not in passes]
-    return bool(passing) and bool(failing) and min(passing) > max(failing)
-
-
-def normalise_label(label: Json) -> str:
-    """Return a label as text for comparison: stripped, without case, and whole numbers without decimals."""
-    if isinstance(label, float) and label.is_integer():
-        label = int(label)
-    return (label if isinstance(label, str) else jsonl.canonical(label)).strip().casefold()
-
-
-def _is_grade(value: Json) -> bool:
-    return is_number(value) and _GRADES.lowest <= value <= _GRADES.highest
-
-
-def _share_of(grade: float) -> float:
-    return (grade - _GRADES.lowest) / (_GRADES.highest - _GRADES.lowest)
-
-
-_MIDDLE: Final = 0.5
-_TIE: Final = "tie"
-"""A stored verdict that names no winner. It decides no row, and is not an unread reply."""
-
-
-@dataclass(frozen=True, slots=True)
-class StoredScores:
-    """Scores of one judge at a dotted path of a label file. A list there holds the scores of repeated calls.
-
-    ``on_grades`` is true if its numbers are grades from 1 to 5, false if they are shares from 0 to 1, which can be
-    read as the probability of a pass.
-    """
-
-    path: str
-    scale: LabelScale
-    on_grades: bool
-
-    @classmethod
-    def at(cls, path: str, rows: Sequence[LabelRow], scale: LabelScale) -> StoredScores:
-        """Return the scores at ``path``; decide from all of them together whether they are grades or shares."""
-        values = [value for row in rows for value in _values(row, path)]
-        # a value of 1 could also be a share, and a number that is a label is a verdict
-        grades = any(_is_grade(value) and value > 1 and scale.passed(value) is None for value in values)
-        return cls(path, scale, scale.graded or grades)
-
-    def of(self, row: LabelRow) -> tuple[Score, ...]:
-        """Return the scores of a row, one per call of the judge."""
-        return tuple(map(self._score, _values(row, self.path)))
-
-    def _score(self, value: Json) -> Score:
-        passed = self.scale.passed(value)
-        if is_number(value) and (self.on_grades or passed is None):
-            share = _share_of(value) if self.on_grades else float(value)
-            return Score(self.path, share, passed if self.scale.graded and passed is not None else share >= _MIDDLE)
-        if passed is None and isinstance(value, str) and normalise_label(value) == _TIE:
-            return Score(self.path, _MIDDLE, None, "a tie")
-        if passed is None:
-            return Score(
-                self.path, None, None, f"{jsonl.escape_text(jsonl.canonical(value))} is not one of the labels"
-            )
-        return Score(self.path, float(passed), passed)
-
-    def problems(self, rows: Sequence[LabelRow]) -> Iterator[LineProblem]:
-        """Yield each value that is not a score; a single problem if no row has the path."""
-        if rows and not any(_values(row, self.path) for row in rows):
-            place, paths = rows[0].place, ", ".join(sorted(_paths(rows[0].values))) or "nothing"
-            yield LineProblem(place.file, 0, self.path, f"no row has this path; the first row has {paths}")
-        for row in rows:
-            for value in _values(row, self.path):
-                if problem := self._problem(value):
-                    shown = jsonl.escape_text(jsonl.canonical(value), 60)
-                    yield LineProblem(row.place.file, row.place.line, self.path, f"{problem}, not {shown}")
-
-    def _problem(self, value: Json) -> str:
-        if isinstance(value, dict):
-            return f"must be a score; name one of its fields, such as {self.path}.{next(iter(value), 'passed')}"
-        if isinstance(value, list):
-            return "must be a score or a list of scores"
-        if not is_number(value) or (self.scale.passed(value) is not None and not self.on_grades):
-            return ""
-        valid = _is_grade(value) if self.on_grades else 0 <= value <= 1
-        return "" if valid else "must be a number from 0 to 1 (or, if all scores are grades, from 1 to 5)"
-
-
-def _values(row: LabelRow, path: str) -> list[Json]:
-    value = at(row.values, path)
-    return value if isinstance(value, list) else [] if value is None else [value]
-
-
-def _paths(values: Mapping[str, Json], prefix: str = "") -> Iterator[str]:
-    for name, value in values.items():
-        if isinstance(value, dict):
-            yield from _paths(value, f"{prefix}{name}.")
-        else:
-            yield f"{prefix}{name}"

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final
 
 from pytest_evalgate.errors import UserError
 from pytest_evalgate.judges.build import fingerprint
+from pytest_evalgate.judges.correlations import CorrelationReport, GradedRow, correlations_of
 from pytest_evalgate.judges.panel import (
     OrderBias,
     Panel,
@@ -22,6 +23,7 @@ from pytest_evalgate.judges.panel import (
 )
 from pytest_evalgate.judges.rates import Bootstrap, Rates, Statistic, WeightedRow, rates_of
 from pytest_evalgate.judges.threshold import Aim, Point, Threshold, bins_of, choose, probability_metrics
+from pytest_evalgate.records.corrected import LabelledSample, LabelledStratum
 from pytest_evalgate.records.verdicts import Calibration
 from pytest_evalgate.text.wording import count
 
@@ -42,13 +44,15 @@ class MeasureOptions:
 
     ``aim`` is the criterion for the threshold of a graded judge, ``bootstrap`` gives the intervals. ``probabilities``
     is true if scores can be read as the probability of a pass. ``passing`` is the lowest rating with which a rater
-    passes a row.
+    passes a row. ``same_scale`` is false if the grades of people and of the judge are on different scales: they are
+    then only correlated.
     """
 
     aim: Aim = field(default_factory=Aim)
     bootstrap: Bootstrap = field(default_factory=Bootstrap)
     probabilities: bool = False
     passing: float = 0.5
+    same_scale: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,12 +84,14 @@ class Measurement:
         verdicts: Metrics of agreement between verdicts, by name. The verdicts of a graded judge are out-of-fold: the
             threshold of each is chosen without that row.
         grades: Metrics of agreement between grades, by name.
+        correlations: Correlations of the judge's scores with people's grades; None if labels are not numbers.
         threshold: The threshold of a graded judge.
         probability: Metrics of scores as probabilities, by name.
         bins: The bins of the reliability diagram.
         roc: The ROC curve.
         repeats: Agreement of the judge with itself.
         position: Effect of the order of two outputs.
+        sample: The labels by stratum, if they were drawn from a run.
         panel: Agreement among raters.
         disagreements: The rows on which judge and label disagree.
         split: Ids of rows without a ``label`` on which the raters disagree.
@@ -110,6 +116,8 @@ class Measurement:
     panel: Panel | None
     disagreements: tuple[Disagreement, ...]
     split: tuple[str, ...]
+    sample: LabelledSample | None = None
+    correlations: CorrelationReport | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,20 +149,18 @@ def measure(rows: Sequence[Labelled], options: MeasureOptions) -> Measurement:
     clusters = [_cluster(one.row) for one in judged]
     clustered = any(one.row.cluster is not None for one in judged)
     graded = any(score not in {0.0, 1.0} for score in scores)
-    rates = rates_of(
-        [WeightedRow(one.human, one.judge, one.row.weight, _cluster(one.row) if clustered else None) for one in judged]
-    )
+    rates = rates_of([_weighted(one, clustered=clustered) for one in judged])
     return Measurement(
         rows=len(labelled),
         unreadable=len(labelled) - len(judged),
         clusters=len(set(clusters)) if clustered else None,
-        weighted=len({one.row.weight for one in judged}) > 1,
+        weighted=rates.design is not None and rates.design.is_stratified,
         tpr=rates.tpr,
         tnr=rates.tnr,
         youden=_youden(rates),
         accuracy=rates.accuracy,
         verdicts=verdict_agreement(human, verdicts, clusters, options.bootstrap),
-        grades=_grades(judged, options.bootstrap) if graded else {},
+        grades=_grades(judged, options.bootstrap) if graded and options.same_scale else {},
         threshold=threshold,
         probability=probability_metrics(scores, human, clusters, options.bootstrap)
         if graded and options.probabilities
@@ -174,6 +180,26 @@ def measure(rows: Sequence[Labelled], options: MeasureOptions) -> Measurement:
             if one.human is not one.judge
         ),
         split=tuple(row.case.id for row in rows if not row.decided and _raters_disagree(row, options.passing)),
+        sample=_sample(labelled, rates),
+        correlations=_correlations(judged),
+    )
+
+
+def _weighted(one: _JudgedRow, *, clustered: bool) -> WeightedRow:
+    row, source = one.row, one.row.drawn_from
+    stratum = None if source is None else (f"{source.frame}/{source.name}", float(source.outputs))
+    return WeightedRow(one.human, one.judge, row.weight, _cluster(row) if clustered else None, stratum)
+
+
+def _sample(rows: Sequence[Labelled], rates: Rates) -> LabelledSample | None:
+    if rates.design is None:
+        return None
+    frames = {None if row.drawn_from is None else row.drawn_from.frame for row in rows}
+    frame = frames.pop() if len(frames) == 1 else None
+    strata = rates.design.strata
+    return LabelledSample(
+        frame or "",
+        tuple(LabelledStratum(one.outputs, one.both, one.human, one.judge, one.neither) for one in strata),
     )
 
 
@@ -215,6 +241,9 @@ def _cluster(row: Labelled) -> Hashable:
 def _youden(rates: Rates) -> Statistic:
     if rates.tpr is None or rates.tnr is None:
         return Statistic(None)
+    if rates.design is not None and rates.design.is_stratified:  # the two rates are dependent
+        found = rates.design.youden()
+        return Statistic(found.value, (found.lower, found.upper))
     both = (rates.tpr, rates.tnr)
     value = sum(rate.value for rate in both) - 1
     below, above = (math.hypot(*(rate.value - rate.interval[end] for rate in both)) for end in (0, 1))
@@ -226,6 +255,15 @@ def _grades(judged: Sequence[_JudgedRow], bootstrap: Bootstrap) -> dict[str, Sta
     if len(grades) < len(judged):
         return {}
     return grade_agreement(grades, [one.score for one in judged], [_cluster(one.row) for one in judged], bootstrap)
+
+
+def _correlations(judged: Sequence[_JudgedRow]) -> CorrelationReport | None:
+    rows = [
+        GradedRow(one.row.grade, one.score, _cluster(one.row), one.row.group, one.row.controlled)
+        for one in judged
+        if one.row.grade is not None
+    ]
+    return correlations_of(rows) if rows and len(rows) == len(judged) else None
 
 
 def _roc(threshold: Threshold | None, rates: Rates) -> tuple[Point, ...]:
@@ -264,7 +302,7 @@ def _raters_disagree(row: Labelled, passing: float) -> bool:
     return len({rating >= passing for rating in row.raters.values()}) > 1
 
 
-_NOT_RECORDED: Final = frozenset({"verdicts", "grades", "disagreements", "split", "roc"})
+_NOT_RECORDED: Final = frozenset({"verdicts", "grades", "disagreements", "split", "roc", "sample"})
 _MAX_ROC_POINTS: Final = 33  # enough to draw the curve; the whole curve would be as long as the labels
 
 
@@ -285,11 +323,11 @@ def record_of(
 ) -> Calibration:
     """Return the calibration of a judge measured on ``labels``. ``created`` is in UTC, ISO 8601.
 
-    Its counts are numbers of labels. If rows are clustered or weighted, they are effective sample sizes, rounded down.
+    Its counts are numbers of labels. If rows are clustered or weighted, they are effective sample sizes.
     """
     threshold = None if measured.threshold is None else measured.threshold.value
-    judge_pass, human_pass = (0, 0) if measured.tpr is None else measured.tpr.whole_counts
-    judge_fail, human_fail = (0, 0) if measured.tnr is None else measured.tnr.whole_counts
+    judge_pass, human_pass = (0, 0) if measured.tpr is None else measured.tpr.counts
+    judge_fail, human_fail = (0, 0) if measured.tnr is None else measured.tnr.counts
     return Calibration(
         judge=source.judge,
         fingerprint=fingerprint(source.parts, threshold),
@@ -303,6 +341,7 @@ def record_of(
         judge_fail=judge_fail,
         threshold=threshold,
         measures=_measures(measured, labels, source, options),
+        sample=measured.sample,
     )
 
 
@@ -311,6 +350,7 @@ def _measures(measured: Measurement, labels: LabelSet, source: Source, options: 
     kept = {name: value for name, value in values.items() if name not in _NOT_RECORDED and value not in (None, {}, ())}
     return {
         "verdicts_from": source.stored or "asked",
+        **({} if labels.assumed is None else {"assumed_pass_mark": labels.assumed}),
         "labels_that_pass": labels.counted(passed=True),
         "labels_that_fail": labels.counted(passed=False),
         "bootstrap": {"seed": options.bootstrap.seed, "draws": options.bootstrap.draws},

@@ -1,7 +1,7 @@
 """Error rates of a judge compared with human labels, with 95 % intervals.
 
-Rates have Wilson intervals that allow for clusters and weights. `Bootstrap` gives the intervals of statistics without
-a closed form.
+Rates have Wilson intervals that allow for clusters; those of labels that were drawn by stratum have the intervals of
+`stats.design`. `Bootstrap` gives the intervals of statistics without a closed form.
 """
 
 from __future__ import annotations
@@ -13,10 +13,18 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from pytest_evalgate.stats.clusters import effective_n, mean_se_df
+from pytest_evalgate.stats.design import (
+    BoundedEstimate,
+    LabelDesign,
+    LabelStratum,
+    SampledValues,
+    effective_labels,
+    horvitz_thompson,
+)
 from pytest_evalgate.stats.intervals import wilson_interval
 
 if TYPE_CHECKING:
-    from collections.abc import Hashable, Iterable, Iterator, Sequence
+    from collections.abc import Hashable, Iterator, Sequence
 
     import numpy.typing as npt
 
@@ -85,10 +93,10 @@ def cluster_codes(clusters: Sequence[Hashable]) -> npt.NDArray[np.intp]:
 
 @dataclass(frozen=True, slots=True)
 class JudgeRate:
-    """The share of ``hits`` in ``n`` rows, with Wilson's 95 % interval for ``worth`` rows.
+    """The share of ``hits`` in ``n`` rows, with a 95 % interval.
 
     ``worth`` is the effective sample size: the number of independent, equally weighted rows that carry the same
-    information. Without clusters and weights it is ``n``.
+    information. It is ``n`` without clusters and strata. Weighted rates differ from ``hits / n``.
     """
 
     value: float
@@ -99,9 +107,16 @@ class JudgeRate:
 
     @classmethod
     def of(cls, value: float, hits: int, n: int, worth: float) -> JudgeRate:
-        """Add the interval to a rate."""
+        """Add Wilson's interval for ``worth`` rows to a rate."""
         bounds = wilson_interval(min(value * worth, worth), worth)
         return cls(value, (bounds.lower, bounds.upper), hits, n, worth)
+
+    @classmethod
+    def of_design(cls, estimate: BoundedEstimate, hits: int, n: int) -> JudgeRate:
+        """Return a rate with the interval of a sampling design."""
+        bounds = estimate.clipped(0.0, 1.0)
+        value = min(1.0, max(0.0, estimate.value))
+        return cls(value, (bounds.lower, bounds.upper), hits, n, effective_labels(estimate))
 
     @property
     def statistic(self) -> Statistic:
@@ -109,14 +124,15 @@ class JudgeRate:
         return Statistic(self.value, self.interval)
 
     @property
-    def whole_counts(self) -> tuple[int, int]:
-        """Hits and rows as whole numbers that give about the same rate; the effective sample size is rounded down."""
-        n = max(1, math.floor(self.worth))
-        return round(self.value * n), n
+    def counts(self) -> tuple[float, float]:
+        """Hits and rows in effective numbers, which give the rate and its lower bound; whole without clusters."""
+        if self.worth == self.n and self.value == self.hits / self.n:
+            return self.hits, self.n
+        return self.value * self.worth, self.worth
 
 
 def rate_of(hits: Sequence[bool], clusters: Sequence[Hashable] | None = None) -> JudgeRate:
-    """Estimate the share of hits among n >= 1 rows.
+    """BoundedEstimate the share of hits among n >= 1 rows.
 
     With clusters, the effective sample size is ``p (1 - p) / se²`` with the cluster-robust standard error, limited to
     the range from the number of clusters to n. Shapes: (n,), (n,). Source: Wilson 1927; Korn & Graubard 1998.
@@ -133,68 +149,59 @@ def rate_of(hits: Sequence[bool], clusters: Sequence[Hashable] | None = None) ->
 
 @dataclass(frozen=True, slots=True)
 class WeightedRow:
-    """The human label and the judge's verdict of one row, the number of outputs it represents, and its cluster."""
+    """The human label and the judge's verdict of one row, the number of outputs it represents, and its cluster.
+
+    ``stratum`` is the name of the stratum that the row was drawn from, and its number of outputs; None if the label
+    file does not say.
+    """
 
     human: bool
     judge: bool
     weight: float
     cluster: Hashable | None = None
+    stratum: tuple[str, float] | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Rates:
-    """True pass rate, true fail rate and accuracy of a judge. A rate without labels of its class is None."""
+    """True pass rate, true fail rate and accuracy of a judge. A rate without labels of its class is None.
+
+    ``design`` are the labels by stratum; None if the rows were not drawn from a run.
+    """
 
     tpr: JudgeRate | None
     tnr: JudgeRate | None
     accuracy: JudgeRate
+    design: LabelDesign | None = None
 
 
 def rates_of(rows: Sequence[WeightedRow]) -> Rates:
-    """Estimate the rates from n >= 1 rows.
+    """BoundedEstimate the rates from n >= 1 rows.
 
-    If weights differ, rows with the same weight and the same verdict form a stratum. The share of human passes in a
-    stratum is estimated with Jeffreys' prior, ``(x + 1/2) / (k + 1)``, so that a stratum in which no error was found
-    is not taken to be free of errors. A rate is a ratio of sums over strata, with an effective sample size of
-    ``p (1 - p) / var`` by the delta method, at most the number of labelled rows. In simulations with samples of 100
-    and 200 rows the lower bound was below the true rate in 98 % or more. Clusters reduce the effective sample size as
-    in `rate_of`. Source: Begg & Greenes 1983 for samples drawn by verdict.
+    Rows with a stratum, or with different weights, are a stratified sample: see `LabelDesign`. A stratum has as many
+    outputs as its rows represent. Without names, rows with the same weight and the same verdict form a stratum.
+    Clusters reduce all effective numbers by the factor by which they reduce that of the accuracy. Source: Begg &
+    Greenes 1983 for samples drawn by verdict.
     """
     passes, fails = ([row for row in rows if row.human is human] for human in (True, False))
-    if len({row.weight for row in rows}) == 1:
+    design = _design(rows)
+    if design is None or not design.is_stratified:
         return Rates(
             _unweighted_rate(passes) if passes else None,
             _unweighted_rate(fails) if fails else None,
             _unweighted_rate(rows),
+            design,
         )
-    pass_parts, fail_parts = _parts(rows, human=True), _parts(rows, human=False)
     return Rates(
-        tpr=_weighted_rate(pass_parts, passes) if passes else None,
-        tnr=_weighted_rate(fail_parts, fails) if fails else None,
-        accuracy=_weighted_rate([part for pair in zip(pass_parts, fail_parts, strict=True) for part in pair], rows),
+        tpr=JudgeRate.of_design(design.tpr(), _hits(passes), len(passes)) if passes else None,
+        tnr=JudgeRate.of_design(design.tnr(), _hits(fails), len(fails)) if fails else None,
+        accuracy=_accuracy(rows),
+        design=design,
     )
 
 
-@dataclass(frozen=True, slots=True)
-class _Part:
-    """The human passes or the human fails of a stratum: their estimated number, and whether the judge is right."""
-
-    right: bool
-    outputs: float
-    variance: float
-
-
-def _parts(rows: Sequence[WeightedRow], *, human: bool) -> list[_Part]:
-    strata: dict[tuple[float, bool], list[bool]] = {}
-    for row in rows:
-        strata.setdefault((row.weight, row.judge), []).append(row.human is human)
-    parts = []
-    for (weight, judge), matches in strata.items():
-        labelled = len(matches)
-        share, outputs = (sum(matches) + 0.5) / (labelled + 1), weight * labelled
-        variance = outputs**2 * share * (1 - share) / (labelled + 2)
-        parts.append(_Part(judge is human, outputs * share, variance))
-    return parts
+def _hits(rows: Sequence[WeightedRow]) -> int:
+    return sum(row.human is row.judge for row in rows)
 
 
 def _unweighted_rate(rows: Sequence[WeightedRow]) -> JudgeRate:
@@ -203,20 +210,52 @@ def _unweighted_rate(rows: Sequence[WeightedRow]) -> JudgeRate:
     return rate_of(hits, [row.cluster for row in rows] if clustered else None)
 
 
-def _weighted_rate(parts: Sequence[_Part], rows: Sequence[WeightedRow]) -> JudgeRate:
-    """Return the share of the outputs on which the judge is right; ``rows`` are the labelled ones."""
-    right, right_variance = _sums(part for part in parts if part.right)
-    wrong, wrong_variance = _sums(part for part in parts if not part.right)
-    value = right / (right + wrong)
-    variance = (wrong**2 * right_variance + right**2 * wrong_variance) / (right + wrong) ** 4
+def _by_stratum(rows: Sequence[WeightedRow]) -> dict[Hashable, list[WeightedRow]]:
+    """Return the rows of each stratum; none if the rows were not drawn by stratum."""
+    if all(row.stratum is None for row in rows) and len({row.weight for row in rows}) == 1:
+        return {}
+    strata: dict[Hashable, list[WeightedRow]] = {}
+    for row in rows:
+        strata.setdefault((row.weight, row.judge) if row.stratum is None else row.stratum, []).append(row)
+    return strata
+
+
+def _design(rows: Sequence[WeightedRow]) -> LabelDesign | None:
+    strata = _by_stratum(rows)
+    if not strata:
+        return None
     unweighted = _unweighted_rate(rows)
-    worth = min(unweighted.n, value * (1 - value) / variance) * unweighted.worth / unweighted.n
-    return JudgeRate.of(value, unweighted.hits, unweighted.n, worth)
+    factor = unweighted.worth / unweighted.n
+    return LabelDesign(tuple(_stratum(members, factor) for members in strata.values()))
 
 
-def _sums(parts: Iterable[_Part]) -> tuple[float, float]:
-    outputs, variance = 0.0, 0.0
-    for part in parts:
-        outputs += part.outputs
-        variance += part.variance
-    return outputs, variance
+def _outputs(rows: Sequence[WeightedRow]) -> float:
+    """Return the number of outputs in a stratum. The labelled ones may be fewer than those that were drawn."""
+    known = rows[0].stratum
+    return max(float(len(rows)), math.fsum(row.weight for row in rows) if known is None else known[1])
+
+
+def _stratum(rows: Sequence[WeightedRow], factor: float) -> LabelStratum:
+    def counted(*, human: bool, judge: bool) -> float:
+        return factor * sum(row.human is human and row.judge is judge for row in rows)
+
+    return LabelStratum(
+        outputs=factor * _outputs(rows),
+        both=counted(human=True, judge=True),
+        human=counted(human=True, judge=False),
+        judge=counted(human=False, judge=True),
+        neither=counted(human=False, judge=False),
+    )
+
+
+def _accuracy(rows: Sequence[WeightedRow]) -> JudgeRate:
+    """Return the share of all outputs on which the judge is right, with Wilson's interval on an effective number."""
+    unweighted = _unweighted_rate(rows)
+    strata = [
+        SampledValues(_outputs(members), [float(row.human is row.judge) for row in members])
+        for members in _by_stratum(rows).values()
+    ]
+    found = horvitz_thompson(strata)
+    se = found.population_variance**0.5
+    worth = effective_n(found.value, se, 1, len(rows)) if se else len(rows)
+    return JudgeRate.of(found.value, unweighted.hits, unweighted.n, worth * unweighted.worth / unweighted.n)

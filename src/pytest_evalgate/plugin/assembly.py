@@ -15,7 +15,7 @@ from pytest_evalgate.golden.sampling import sample_plan
 from pytest_evalgate.records.cases import GoldenSet
 from pytest_evalgate.runs.plan import NO_CHANGES, make_plan
 from pytest_evalgate.scorers.scorer import is_judge
-from pytest_evalgate.text import files
+from pytest_evalgate.text import files, jsonl
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -219,6 +219,8 @@ class Assembly:
             "threshold": suite.threshold,
             "code": {spec: callables.code_sha256(spec) for spec in named},
         }
+        if schemas := scorers.schema_files(suite.scorers):
+            identity["schemas"] = {one: jsonl.digest(jsonl.loads((self.root / one).read_bytes())) for one in schemas}
         if not suite.strip_reasoning:  # another text is graded
             identity["strip_reasoning"] = False
         if suite.allow_empty:

@@ -237,6 +237,7 @@ class SessionDecider:
             stopped=ledger.stopped,
             info=self.origin,
             redactor=self.redactor,
+            digests=[name for name, rule in rules.items() if rule.compares_outputs],
         )
         if self.shard is None:
             verdict = self.decider.decide_attempt(run, self.origin, rules)

@@ -68,7 +68,7 @@ def _judge(name: str, assembly: Assembly) -> HeaderJudge:
 
     judge = assembly.settings.judges[name]
     calibration = calibration_of(judge, root=assembly.root)
-    labels = 0 if calibration is None else calibration.human_pass + calibration.human_fail
+    labels = 0 if calibration is None else calibration.label_count
     return HeaderJudge(assembly.settings.models[judge.model].model, kappa_of(calibration), labels)
 
 

@@ -44,10 +44,10 @@ class Tally:
         future.add_done_callback(self._count)
 
     def _count(self, future: Future[Trial]) -> None:
-        value = None if future.exception() is not None else future.result().value
-        if value is None:
+        trial = None if future.exception() is not None else future.result()
+        if trial is None or (trial.value is None and not trial.is_unscored):
             self.errored += 1
-        elif value:
+        elif trial.value or trial.is_unscored:  # an unscored output is complete, and nothing is wrong with it
             self.passed += 1
         else:
             self.missed += 1

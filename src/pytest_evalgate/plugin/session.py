@@ -289,7 +289,7 @@ class EvalSession:
         golden_test = item.stash.get(GOLDEN_TEST, None)
         if golden_test is not None:
             graded = self._case_queue.grade(golden_test.suite, marked.grade(item, golden_test))
-            if self._context.options.fail_cases and graded.outcome != "passed":
+            if self._context.options.fail_cases and graded.outcome not in ("passed", "unscored"):
                 before = self._session_decider.before(golden_test.suite, golden_test.case)
                 marked.fail(golden_test, graded, before, item.config.getoption("tbstyle"))
         return result
@@ -357,6 +357,7 @@ _STATUSES: dict[str, tuple[str, str, tuple[str, dict[str, bool]]]] = {
     "missed": ("missed", "m", ("MISSED", {"yellow": True})),
     "errored": ("eval-error", "E", ("EVAL-ERROR", {"red": True})),
     "not_run": ("not needed", "-", ("NOT NEEDED", {})),
+    "unscored": ("unscored", "u", ("UNSCORED", {})),
 }
 
 

@@ -165,7 +165,7 @@ class VerdictHooks:
         lastfailed = getattr(self._context.config.pluginmanager.get_plugin("lfplugin"), "lastfailed", None)
         if isinstance(lastfailed, dict):
             outcomes = self._context.ledger.not_passed.items()
-            lastfailed.update((nodeid, True) for nodeid, outcome in outcomes if outcome != "not_run")
+            lastfailed.update((nodeid, True) for nodeid, outcome in outcomes if outcome not in ("not_run", "unscored"))
 
     def _notes(self, verdict: Verdict, *, interrupted: bool = False) -> Iterator[str]:
         """Yield the notes below the numbers, with the next step if outputs are missing."""

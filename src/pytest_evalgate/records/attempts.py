@@ -38,6 +38,10 @@ class Repeats:
     ``flip_rate`` is the probability that two trials of one case differ, ``flaky`` the number of cases with different
     trials. ``icc`` is the intraclass correlation of trials and ``design_effect`` the factor by which it increases the
     variance (both None if undefined). ``n_eff`` is the effective number of independent cases.
+
+    ``raw_agreement`` is the share of cases whose trials all have the same output, ``parsed_agreement`` that of cases
+    in whose trials the scorers read the same (total agreement rates, Atil et al. 2024). ``run_sd`` is the standard
+    deviation of the suite's mean from one trial of all cases to the next; None if cases differ in their trials.
     """
 
     flip_rate: float
@@ -45,3 +49,6 @@ class Repeats:
     icc: float | None
     design_effect: float | None
     n_eff: float
+    raw_agreement: float | None = None
+    parsed_agreement: float | None = None
+    run_sd: float | None = None

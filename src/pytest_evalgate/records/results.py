@@ -8,14 +8,16 @@ from typing import TYPE_CHECKING, Literal
 
 from pytest_evalgate.records.cases import Json, Place, Side, golden_id_of, nothing
 from pytest_evalgate.records.raised import Raised  # noqa: TC001 - as above
+from pytest_evalgate.text.detectors import DetectedSpan  # noqa: TC001 - as above
 
 if TYPE_CHECKING:
     from pytest_evalgate.records.calls import CallRecord, Finish
 
-Outcome = Literal["passed", "missed", "errored", "skipped", "not_run"]
+Outcome = Literal["passed", "missed", "errored", "skipped", "not_run", "unscored"]
 
 
-"""The outcome of a planned case. ``errored``: there is no output, so the case counts as missing."""
+"""The outcome of a planned case. ``errored``: there is no output, so the case counts as missing. ``unscored``: there
+is one, but only judges that report graded it, and nothing decides the case."""
 
 
 StopRule = Literal["certainty"]
@@ -29,7 +31,8 @@ class Output:
     """The output of the target in one trial; ``value`` is text or any JSON value.
 
     ``call`` is the call that returned it, if the engine sent one. An output whose ``finish`` is not ``complete`` is
-    not graded: its trial is a miss. ``reasoning`` is not part of the answer, and not graded.
+    not graded: its trial is a miss. ``reasoning`` is not part of the answer, and not graded. ``value_sha256`` is that
+    of a value that has been left out, for gates that ask whether outputs are those that people labelled.
     """
 
     value: Json
@@ -38,6 +41,7 @@ class Output:
     finish: Finish = "complete"
     call: CallRecord | None = None
     reasoning: str = ""
+    value_sha256: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +50,8 @@ class Score:
 
     ``passed`` is None if ``value`` is: unknown is neither a pass nor a miss. A score that does not ``count``, such as
     that of a judge without calibration, is reported only. ``calls`` are the calls of the scorer; the trial keeps them.
-    ``may_change``: a value that is None for a transient reason, such as a judge's call that timed out.
+    ``may_change``: a value that is None for a transient reason, such as a judge's call that timed out. ``spans`` are
+    what a rule found in the graded text, such as personal data.
     """
 
     name: str
@@ -57,6 +62,7 @@ class Score:
     counts: bool = True
     calls: tuple[CallRecord, ...] = field(default=(), compare=False)
     may_change: bool = field(default=False, compare=False)
+    spans: tuple[DetectedSpan, ...] = ()
 
 
 Graded = tuple[float | None, str]
@@ -88,6 +94,11 @@ class Trial:
     calls: tuple[CallRecord, ...] = ()
     is_final: bool = False
     raised: Raised | None = None
+
+    @property
+    def is_unscored(self) -> bool:
+        """Whether the output was graded, and no score of it decides anything."""
+        return self.value is None and bool(self.scores) and not any(score.counts for score in self.scores)
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,11 @@ from typing import Final, Literal
 
 from pytest_evalgate.records.attempts import Repeats, Reruns, TakenOver  # noqa: TC001 - as above
 from pytest_evalgate.records.cases import Json, nothing
-from pytest_evalgate.records.corrected import CorrectedRate, MeasuredChange  # noqa: TC001 - as above
+from pytest_evalgate.records.corrected import (  # noqa: TC001 - as above
+    CorrectedRate,
+    LabelledSample,
+    MeasuredChange,
+)
 from pytest_evalgate.records.measured import MetricResult  # noqa: TC001 - as above
 from pytest_evalgate.records.results import StopRule  # noqa: TC001 - as above
 
@@ -26,7 +30,9 @@ FindingName = Literal[
 """The result of a delta test: the comparison of a run with its baseline."""
 
 
-DeltaTest = Literal["mcnemar-midp", "sign-flip-midp", "paired-t", "cluster-sign-flip-midp", "cluster-t"]
+DeltaTest = Literal[
+    "mcnemar-midp", "sign-flip-midp", "paired-t", "cluster-sign-flip-midp", "cluster-t", "run-labels-t"
+]
 
 
 """Paired test of a delta."""
@@ -119,8 +125,8 @@ class Calibration:
     ``parts`` are the digests that make up ``fingerprint`` (model, rubric, few-shots, parameters, protocol, threshold),
     so that a message can name the part that changed. Of ``human_pass`` labels that are passes, the judge passed
     ``judge_pass``; of ``human_fail`` that are fails, it failed ``judge_fail``. Both count only rows that did not
-    choose the threshold; clustered or weighted labels count as their effective number. ``measures`` are further
-    figures, by name.
+    choose the threshold; clustered or weighted labels count as their effective number, which may be fractional.
+    ``measures`` are further figures, by name. ``sample`` are the labels by stratum, if they were drawn from a run.
     """
 
     judge: str
@@ -129,12 +135,24 @@ class Calibration:
     labels: str
     labels_sha256: str
     created: str
-    human_pass: int
-    judge_pass: int
-    human_fail: int
-    judge_fail: int
+    human_pass: float
+    judge_pass: float
+    human_fail: float
+    judge_fail: float
     threshold: float | None = None
     measures: Mapping[str, Json] = field(default_factory=nothing)
+    sample: LabelledSample | None = None
+
+    @property
+    def label_count(self) -> int:
+        """The number of labels; it differs from their effective number if they are clustered or weighted."""
+        counted = [
+            measured.get("n") for name in ("tpr", "tnr") if isinstance(measured := self.measures.get(name), dict)
+        ]
+        known = [n for n in counted if isinstance(n, int)]
+        if known and len(known) == len(counted):
+            return sum(known)
+        return round(self.human_pass + self.human_fail)
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,7 +180,10 @@ class JudgeVerdict:
 
 @dataclass(frozen=True, slots=True)
 class Accounting:
-    """Number of planned cases by outcome. The outcomes add up to ``planned``."""
+    """Number of planned cases by outcome. The outcomes add up to ``planned``.
+
+    ``unscored`` cases have an output that no scorer decides, because its judges only report.
+    """
 
     planned: int = 0
     passed: int = 0
@@ -170,6 +191,7 @@ class Accounting:
     errored: int = 0
     skipped: int = 0
     not_run: int = 0
+    unscored: int = 0
 
     def __add__(self, other: Accounting) -> Accounting:
         """Add the numbers of two suites."""
@@ -178,10 +200,14 @@ class Accounting:
 
 @dataclass(frozen=True, slots=True)
 class ScoreSummary:
-    """The mean of a scorer over ``n`` scored trials; None if there are none."""
+    """The mean of a scorer over ``n`` scored trials; None if there are none.
+
+    ``se`` is its standard error over the cases or their clusters, if cases have several trials.
+    """
 
     mean: float | None
     n: int
+    se: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -242,9 +268,10 @@ class GateResult:
     """The result of one gate: ``value``, or ``bound`` if it uses one, compared with ``required``.
 
     ``of`` distinguishes gates of one kind: the slices of a slice or parity gate, the tags of a must-pass gate, the
-    scorer of a gate on scores. ``delta`` is the change that it decides on (of the cases, of the scores, of the worst slice), ``p``
-    its adjusted p, None if a bound decides. A gate that could not have failed for a drop of its margin (10 points
-    without one) is blind below ``blind_below``; about ``cases_to_see`` cases detect such a drop with a power of 80 %.
+    scorer of a gate on scores. ``delta`` is the change that it decides on (of the cases, of the scores, of the worst
+    slice), ``p`` its adjusted p, None if a bound decides. A gate that could not have failed for a drop of its margin
+    (10 points without one) is blind below ``blind_below``; about ``cases_to_see`` cases detect such a drop with a
+    power of 80 %.
     """
 
     kind: GateKind

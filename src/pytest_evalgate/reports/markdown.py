@@ -285,11 +285,14 @@ _FIRST: Final[dict[VerdictName, str]] = {
 _WEAKENED: Final = "undo what weakens the gate, or acknowledge it with the block below."
 _WORSE: Final = "read the worst cases below. If the new answers are wrong, fix the change; if not, accept them."
 _PROMOTE: Final = "read the missed cases. If the other answers are right, record them as the baseline to compare with."
+_LABEL: Final = "label outputs of this run and calibrate its judge. Until then nothing decides its cases."
 _RETRY: Final = "retry the job. Answers are missing, and the prompt is not the reason."
 
 
 def _first_thing(view: ReportView) -> str:
     verdict = view.verdict
+    if verdict.verdict == "not_evaluated" and verdict.accounting.unscored:
+        return _LABEL
     if verdict.verdict == "incomplete":
         suites = [suite.verdict for suite in view.suites if suite.verdict.verdict == "incomplete"]
         return _RETRY if suites and all(map(phrases.may_retry, suites)) else _FIRST["incomplete"]

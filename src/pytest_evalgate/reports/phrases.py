@@ -15,6 +15,7 @@ from pytest_evalgate.text.wording import (
     STOPPED,
     count,
     interval,
+    label_command,
     p_value,
     percent,
     points,
@@ -24,6 +25,7 @@ from pytest_evalgate.text.wording import (
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
+    from pytest_evalgate.records.attempts import Repeats
     from pytest_evalgate.records.corrected import MeasuredChange
     from pytest_evalgate.records.verdicts import (
         Calls,
@@ -248,6 +250,23 @@ def slice_change(piece: SliceResult) -> tuple[str, str, str]:
     return points(delta.delta), f"{delta.losses:,} / {delta.gains:,}", p_value(p)
 
 
+def trials_agreement(repeats: Repeats) -> str:
+    """Return how far the trials of a case agree, and how much the suite's mean varies between runs; may be empty.
+
+    Sample: ``all trials have the same output in 12.0% of the cases, the same answer in 88.0%; the mean varies by 0.8
+    points (sd) from run to run``.
+    """
+    parts = []
+    if repeats.raw_agreement is not None and repeats.parsed_agreement is not None:
+        parts.append(
+            f"all trials have the same output in {percent(repeats.raw_agreement)} of the cases, the same answer in "
+            f"{percent(repeats.parsed_agreement)}"
+        )
+    if repeats.run_sd is not None:
+        parts.append(f"the mean varies by {100 * repeats.run_sd:.1f} points (sd) from run to run")
+    return "; ".join(parts)
+
+
 def trend_warning(verdict: SuiteVerdict) -> str | None:
     """Return the message of the trend if it needs attention."""
     trend = verdict.trend
@@ -419,6 +438,8 @@ def suite_steps(suite: SuiteView, options: str = "") -> Iterator[NextStep]:
     """Yield the next steps of a suite that did not pass; ``options`` are the command line options of its run."""
     name = shlex.quote(suite.name)
     failed = {gate.kind for gate in suite.verdict.gates if gate.result == "fail"}
+    if suite.verdict.accounting.unscored:
+        yield NextStep("label outputs, then calibrate", label_command(suite.name))
     if failed:
         yield NextStep("look", look_command(suite.name, options))
     if "no-regression" in failed and suite.regressed:

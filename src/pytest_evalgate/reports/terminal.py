@@ -345,6 +345,8 @@ _FLAKY_LISTED: Final = 3
 
 def _judges_and_flaky(suite: SuiteView, calibrations: Mapping[str, Calibration], width: int) -> Iterator[Line]:
     yield from judge_lines(suite.verdict, width, calibrations)
+    if suite.verdict.repeats is not None and (text := phrases.trials_agreement(suite.verdict.repeats)):
+        yield from wrap_lines(f"  {one_line(suite.name)}: {text}", width)
     if not suite.flaky:
         return
     name = one_line(suite.name)

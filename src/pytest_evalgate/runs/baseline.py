@@ -14,7 +14,7 @@ from pytest_evalgate.records.verdicts import Baseline, BaselineCase, Provenance
 from pytest_evalgate.runs import git_tree, run_file
 from pytest_evalgate.runs.record_file import RecordFile, check_filled, check_time, dumps
 from pytest_evalgate.text import files, jsonl
-from pytest_evalgate.text.wording import count
+from pytest_evalgate.text.wording import count, label_command
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -78,9 +78,11 @@ def promote(run: Run, suite: SuiteRun, *, reason: str, now: str) -> Baseline:
         raise BaselineError(f"run {run.id} is invalid and cannot be promoted: {run.problems[0]}")
     name = suite.plan.name
     next_step = "run the whole suite again"
+    if any(result.outcome == "unscored" for result in suite.results):
+        next_step = f"calibrate its judge first: {label_command(name)}"
     if suite.stopped is not None:
         next_step = "the suite stopped early: run the remaining cases with: pytest --eval-gate --eval-stop never"
-    for outcome, problem in (("not_run", "were not run"), ("errored", "have no output")):
+    for outcome, problem in _NOT_COMPLETE:
         affected = sum(result.outcome == outcome for result in suite.results)
         if affected:
             raise BaselineError(
@@ -96,6 +98,13 @@ def promote(run: Run, suite: SuiteRun, *, reason: str, now: str) -> Baseline:
     )
     others = other_models(counted)
     return Baseline(name, "run", provenance, suite.plan.trials, cases, _scorer_names(suite.results), others)
+
+
+_NOT_COMPLETE: Final = (
+    ("not_run", "were not run"),
+    ("errored", "have no output"),
+    ("unscored", "are decided by nothing"),
+)
 
 
 def _baseline_case(result: CaseResult) -> BaselineCase:

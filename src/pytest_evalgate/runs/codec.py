@@ -16,6 +16,8 @@ from pytest_evalgate.records.calls import CallRecord, Finish
 from pytest_evalgate.records.cases import Place, Side
 from pytest_evalgate.records.raised import Raised
 from pytest_evalgate.records.results import CaseResult, Outcome, Output, PlannedCase, Score, SuitePlan, Trial
+from pytest_evalgate.text import jsonl
+from pytest_evalgate.text.detectors import DetectedSpan
 from pytest_evalgate.text.problems import first_problem
 
 if TYPE_CHECKING:
@@ -48,6 +50,14 @@ class CallRow(_Row):
     served: str = ""
 
 
+class SpanRow(_Row):
+    """What a rule found in the graded text, in characters; the end is exclusive."""
+
+    kind: str
+    start: Count
+    end: Count
+
+
 class ScoreRow(_Row):
     """A score of a trial."""
 
@@ -57,6 +67,7 @@ class ScoreRow(_Row):
     reason: str = ""
     weight: Amount | None = None
     counts: bool = True
+    spans: list[SpanRow] = Field(default_factory=list)
 
 
 class OutputRow(_Row):
@@ -213,16 +224,20 @@ def encode_result(result: CaseResult) -> dict[str, Json]:
     }
 
 
-def decode_result(value: Mapping[str, Json], case: PlannedCase, *, texts: bool = True) -> CaseResult:
+def decode_result(
+    value: Mapping[str, Json], case: PlannedCase, *, texts: bool = True, digests: bool = False
+) -> CaseResult:
     """Decode the result of ``case``.
 
     ``texts=False`` leaves out the texts, which take most of the memory and which gates do not need: the question, the
     values and metadata of outputs, the reasons of single scores, and tracebacks.
+    ``digests`` keeps those of the values.
 
     Raises:
         ValueError: A value is unknown, or an output names a call that does not exist.
     """
-    trials = tuple(_decode_trial(index, trial, texts=texts) for index, trial in enumerate(value.get("trials", ())))
+    written = enumerate(value.get("trials", ()))
+    trials = tuple(_decode_trial(index, trial, texts=texts, digests=digests) for index, trial in written)
     if value["outcome"] not in get_args(Outcome):
         raise ValueError(f"case {case.id}: {value['outcome']!r} is not an outcome")
     question = (value.get("question") or {}) if texts else {}
@@ -254,9 +269,9 @@ def _decode_raised(value: Mapping[str, Json] | None, *, texts: bool) -> Raised |
     return None if value is None else Raised(value["place"], value.get("traceback", "") if texts else "")
 
 
-def _decode_trial(index: int, value: Mapping[str, Json], *, texts: bool) -> Trial:
+def _decode_trial(index: int, value: Mapping[str, Json], *, texts: bool, digests: bool) -> Trial:
     calls = tuple(map(_decode_call, value.get("calls", ())))
-    output = None if value.get("output") is None else _decode_output(value, calls, texts=texts)
+    output = None if value.get("output") is None else _decode_output(value, calls, texts=texts, digests=digests)
     scores = tuple(_decode_score(score, texts=texts) for score in value.get("scores", ()))
     reason, is_final = value.get("reason", ""), value.get("is_final", False)
     raised = _decode_raised(value.get("raised"), texts=texts)
@@ -272,13 +287,14 @@ def _encode_output(output: Output, calls: tuple[CallRecord, ...]) -> dict[str, J
     }
 
 
-def _decode_output(trial: Mapping[str, Json], calls: tuple[CallRecord, ...], *, texts: bool) -> Output:
+def _decode_output(trial: Mapping[str, Json], calls: tuple[CallRecord, ...], *, texts: bool, digests: bool) -> Output:
     value = trial["output"]
     latency_s, finish = trial.get("latency_s"), value.get("finish", "complete")
     if finish not in get_args(Finish):
         raise ValueError(f"finish: {finish!r} is not one of {', '.join(get_args(Finish))}")
     if not texts:
-        return Output(None, latency_s=latency_s, finish=finish)
+        kept = jsonl.digest(value["value"]) if digests and value["value"] is not None else ""
+        return Output(None, latency_s=latency_s, finish=finish, value_sha256=kept)
     index = value.get("call")
     if index is not None and index >= len(calls):
         raise ValueError(f"an output names call {index} of {len(calls)}")
@@ -316,13 +332,24 @@ def _decode_call(value: Mapping[str, Json]) -> CallRecord:
 
 def _encode_score(score: Score) -> dict[str, Json]:
     named = {"name": score.name, "value": score.value, "passed": score.passed}
-    return {**named, **_present(reason=score.reason, weight=score.weight, counts=None if score.counts else False)}
+    spans = [{"kind": one.kind, "start": one.start, "end": one.end} for one in score.spans]
+    counts = None if score.counts else False
+    return {**named, **_present(reason=score.reason, weight=score.weight, counts=counts, spans=spans)}
 
 
 def _decode_score(value: Mapping[str, Json], *, texts: bool) -> Score:
     name = sys.intern(value["name"])  # every case has the same few scorers
     reason = value.get("reason", "") if texts else ""
-    return Score(name, value["value"], value["passed"], reason, value.get("weight"), value.get("counts", True))
+    spans = tuple(DetectedSpan(sys.intern(one["kind"]), one["start"], one["end"]) for one in value.get("spans", ()))
+    return Score(
+        name,
+        value["value"],
+        value["passed"],
+        reason,
+        value.get("weight"),
+        value.get("counts", True),
+        spans=spans,
+    )
 
 
 def _present(**values: Any) -> dict[str, Json]:

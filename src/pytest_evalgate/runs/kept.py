@@ -37,6 +37,13 @@ def _encode(verdict: Verdict) -> dict[str, Json]:
     value = dataclasses.asdict(verdict)
     if not verdict.calls.local:  # verdicts of earlier versions lack it
         del value["calls"]["local"]
+    for counted in (value, *value["suites"].values()):  # as above
+        if not counted["accounting"]["unscored"]:
+            del counted["accounting"]["unscored"]
+    for suite in value["suites"].values():
+        for score in suite["scores"].values():
+            if score["se"] is None:
+                del score["se"]
     if verdict.base_problem is None:
         del value[_OPTIONAL]
     return value

@@ -113,6 +113,7 @@ def write_stream(  # noqa: PLR0913 - the parts of a run file, by name
     stopped: Mapping[str, StopRule] = _NOT_STOPPED,
     info: RunInfo = _UNKNOWN,
     redactor: Redactor = _NO_REDACTION,
+    digests: Collection[str] = (),
 ) -> Run:
     """Write a run file atomically, from results that arrive one by one.
 
@@ -124,6 +125,7 @@ def write_stream(  # noqa: PLR0913 - the parts of a run file, by name
         stopped: The rule by which a suite ended before its last case, by suite.
         info: The origin of the run.
         redactor: Removes secrets that results may contain.
+        digests: Suites whose gates ask whether outputs are those that people labelled.
 
     Returns:
         The run without outputs and the reasons of scores, which can be large and which gates do not need.
@@ -139,7 +141,7 @@ def write_stream(  # noqa: PLR0913 - the parts of a run file, by name
                 redacted = redactor.redact(result)
                 planned = dumps({**codec.encode_case(case), "suite": plan.name})
                 yield f"{planned[:-1]},{redacted[1:]}\n"  # joins two JSON objects; parsing the result takes longer
-                lean = codec.decode_result(json.loads(redacted), case, texts=False)
+                lean = codec.decode_result(json.loads(redacted), case, texts=False, digests=plan.name in digests)
                 kept.append(replace(lean, trials=shared.setdefault(lean.trials, lean.trials)))
             suites.append(SuiteRun(plan, tuple(kept), stopped.get(plan.name)))
 

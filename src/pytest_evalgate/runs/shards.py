@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 _MAX_BYTES: Final = 1 << 30  # of all shards together, because all of them are in memory at once
 _LISTED: Final = 5
-_RAN: Final = frozenset({"passed", "missed", "errored"})
+_RAN: Final = frozenset({"passed", "missed", "errored", "unscored"})
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pytest_evalgate.scorers.build import Context, build, build_all, case_scorers, check_asserts
+from pytest_evalgate.scorers.build import Context, build, build_all, case_scorers, check_asserts, schema_files
 from pytest_evalgate.scorers.registry import RULES, registry
 from pytest_evalgate.scorers.scorer import BuiltScorer, grade, passes
 
@@ -17,4 +17,5 @@ __all__ = [
     "grade",
     "passes",
     "registry",
+    "schema_files",
 ]

@@ -95,13 +95,19 @@ def _build(spec: str | Mapping[str, Any], context: Context) -> WeightedScorer:
     return context.judge(name, options)
 
 
+def schema_files(specs: Iterable[str | Mapping[str, Any]]) -> tuple[str, ...]:
+    """Return the schema files that specifications name."""
+    named = (spec.get("schema") for spec in specs if not isinstance(spec, str))
+    return tuple(dict.fromkeys(one for one in named if isinstance(one, str)))
+
+
 def _rule(kind: Any, given: Mapping[str, Any], context: Context) -> BuiltScorer:
     if not isinstance(kind, str) or kind not in context.rules:
         plain = sorted(name for name in context.rules if not name.startswith("not-"))
         known = f"; known are {', '.join(plain)}, and not- forms"
         raise SpecError(f'unknown scorer "{kind}"{did_you_mean(str(kind), context.rules) or known}')
     rule = context.rules[kind]
-    options, params = read_params(kind, rule, given)
+    options, params = read_params(kind, rule, given, context.roots[0] if context.roots else None)
     threshold = _GRADED_THRESHOLD if kind in MEASURES else _RULE_THRESHOLD
     code = None if rule is RULES.get(kind) else context.code
     if "field" in params:  # the rule reads the part itself
@@ -201,6 +207,8 @@ def _spec(entry: Mapping[str, Any]) -> Mapping[str, Any]:
     kind = entry.get("kind", entry.get("type"))
     if "python" in entry or kind in _CODE:
         raise SpecError("a golden set cannot run code: move it to the scorers of the suite, as { python = ... }")
+    if isinstance(entry.get("schema"), str):
+        raise SpecError("a golden set cannot name a schema file: write the schema itself, or move it to the suite")
     if "judge" in entry:
         raise SpecError("a golden set cannot ask a model: move it to the scorers of the suite")
     if "type" not in entry:

@@ -1,31 +1,33 @@
-"""Rules that measure the similarity of an output and its references: BLEU, chrF, ROUGE-L (extra ``metrics``), SQuAD.
+"""Rules that measure the similarity of an output and its references: BLEU, chrF, TER (extra ``metrics``), GLEU, SQuAD.
 
-The libraries sacrebleu and rouge-score compute the measures. They are imported when a scorer needs them.
+The library sacrebleu computes the first three. It is imported when a scorer needs it.
 """
 
 from __future__ import annotations
 
-import importlib
 import re
 import string
 import unicodedata
 from collections import Counter
-from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
+from operator import itemgetter
+from typing import TYPE_CHECKING, Annotated, Final, Literal
 
 from pydantic import AfterValidator, Field
 
 from pytest_evalgate.errors import ScorerError
 from pytest_evalgate.scorers.compare import collapsed, comparable, folded
+from pytest_evalgate.scorers.extras import require, requires
 from pytest_evalgate.scorers.text import best_reference, format_list, format_value, mismatch, references, text_of
+from pytest_evalgate.scorers.words import tokens_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
 
     from pytest_evalgate.records.cases import Case
     from pytest_evalgate.records.results import Graded, Output
 
-MAX_WORD_PAIRS: Final = 5_000_000
-"""Limit of ROUGE-L: words of the output times words of the reference. At the limit it takes 2.5 s and 140 MB."""
+MAX_TER_PAIRS: Final = 40_000
+"""Limit of TER: words of the output times words of the reference. At the limit, unrelated texts take 3.5 s."""
 
 _PERFECT: Final = 100.0
 _ALMOST_NOTHING: Final = 1e-7
@@ -35,28 +37,15 @@ _NO_PUNCTUATION: Final = str.maketrans("", "", string.punctuation)
 _SIGN: Final = re.compile(r"(?<![^\s$€£¥])[-\u2212\u2013](?=[$€£¥]?\.?\d)")
 _POINT: Final = re.compile(r"(?<![^\s\d$€£¥\ue000])\.(?=\d)")
 _KEPT: Final = str.maketrans({"\ue000": "-", "\ue001": "."})
-_UNSPACED: Final = r"\p{Han}\p{Hiragana}\p{Katakana}\p{Thai}\p{Lao}\p{Khmer}\p{Myanmar}"
-_WORDS: Final = rf"[{_UNSPACED}]\p{{M}}*|[[\p{{L}}\p{{N}}\p{{M}}]--[{_UNSPACED}]]+"
 
 
-def _requires(library: str) -> Callable[[str | None], str | None]:
-    """Return a validator that imports ``library``, so that a suite without it fails before anything runs."""
+Reference = Field(min_length=1, validate_default=True)
+"""Bounds of the key ``value`` of a measure."""
 
-    def installed(value: str | None) -> str | None:
-        try:
-            require(library)
-        except ScorerError as error:
-            raise ValueError(str(error)) from error
-        return value
+_ForSacrebleu = Annotated[str | None, Reference, AfterValidator(requires("sacrebleu", "metrics"))]
 
-    return installed
-
-
-_Reference = Field(min_length=1, validate_default=True)
-ForSacrebleu = Annotated[str | None, _Reference, AfterValidator(_requires("sacrebleu"))]
-ForRouge = Annotated[str | None, _Reference, AfterValidator(_requires("rouge_score.rouge_scorer"))]
-
-
+_Given = Annotated[str | None, Field(min_length=1)]
+MaxN = Annotated[int, Field(ge=1, le=8)]
 Tokens = Literal["13a", "none", "zh", "char", "intl"]
 """A tokenizer of sacrebleu that needs no further library."""
 
@@ -66,7 +55,7 @@ def bleu(
     output: Output,
     /,
     *,
-    value: ForSacrebleu = None,
+    value: _ForSacrebleu = None,
     tokenize: Tokens = "13a",
     ignore_case: bool = False,
     strict: bool = False,
@@ -89,30 +78,43 @@ def bleu(
     return score, f"BLEU {score:.3f} with {format_list(wanted)}"
 
 
-def chrf(case: Case, output: Output, /, *, value: ForSacrebleu = None) -> Graded:
+def chrf(case: Case, output: Output, /, *, value: _ForSacrebleu = None) -> Graded:
     """Return sacrebleu's sentence chrF2 with the best reference, from 0 to 1; references as for `bleu`."""
     wanted = wanted_references(case, value=value)
     score = sentence_chrf(comparable(text_of(output)), [comparable(one) for one in wanted])
     return score, f"chrF {score:.3f} with {format_list(wanted)}"
 
 
-def rouge_l(case: Case, output: Output, /, *, value: ForRouge = None) -> Graded:
-    """Return rouge-score's F1 of ROUGE-L with the best reference, from 0 to 1; references as for `bleu`.
+def ter(
+    case: Case, output: Output, /, *, value: _ForSacrebleu = None, ignore_case: bool = True, normalize: bool = False
+) -> Graded:
+    """Return 1 - TER with the best reference, or 0 if TER is above 1; references as for `bleu`.
 
-    Words are sequences of letters and digits of any script; of scripts without spaces, such as Chinese, Japanese and
-    Thai, each character is a word. The same text scores 1. The score is unknown (None) if the output is too long to
-    compare, or the references have no words.
+    TER, the translation edit rate of sacrebleu, is the number of words to insert, delete, replace or move, divided by
+    the number of words of the reference. Words are separated by white space; ``normalize`` also separates
+    punctuation. The score is unknown (None) if the texts are too long to compare. Source: Snover et al. 2006.
     """
-    text, wanted = text_of(output), wanted_references(case, value=value)
-    if any(folded(text).strip() == folded(one).strip() for one in wanted):
-        return 1.0, f"ROUGE-L 1.000 with {format_value(text)}"
-    words, most = len(words_of(text)), max(len(words_of(one)) for one in wanted)
-    if words * most > MAX_WORD_PAIRS:
-        return None, f"the output has {words:,} words, too many for ROUGE-L: limit them with word-count"
-    if not most:
-        return None, f"could not tell: {format_list(wanted)} has no words to compare"
-    score, reference = best_reference(rouge_l_f1, text, wanted)
-    return score, f"ROUGE-L {score:.3f} with {format_value(reference)}"
+    text, wanted = comparable(text_of(output)), wanted_references(case, value=value)
+    words, most = len(text.split()), max(len(one.split()) for one in wanted)
+    if words * most > MAX_TER_PAIRS:
+        return None, f"the output has {words:,} words, too many for TER: limit them with word-count"
+    rate = sentence_ter(text, [comparable(one) for one in wanted], ignore_case=ignore_case, normalize=normalize)
+    return max(0.0, 1 - rate), f"TER {rate:.3f} with {format_list(wanted)}"
+
+
+def gleu(case: Case, output: Output, /, *, value: _Given = None, ignore_case: bool = False, max_n: MaxN = 4) -> Graded:
+    """Return the sentence GLEU with the best reference, from 0 to 1; references as for `bleu`.
+
+    GLEU is the smaller one of precision and recall of the sequences of 1 to ``max_n`` tokens, as nltk defines it. A
+    token is a word or a punctuation mark. Source: Wu et al. 2016.
+    """
+    wanted = wanted_references(case, value=value)
+    form = folded if ignore_case else comparable
+    got = tokens_of(form(text_of(output)))
+    score, reference = max(
+        ((sentence_gleu(got, [tokens_of(form(one))], max_n=max_n), one) for one in wanted), key=itemgetter(0)
+    )
+    return score, f"GLEU {score:.3f} with {format_value(reference)}"
 
 
 def squad_em(case: Case, output: Output, /, *, value: str | None = None) -> Graded:
@@ -142,20 +144,6 @@ def wanted_references(case: Case, *, value: str | None = None) -> tuple[str, ...
     return wanted
 
 
-def require(library: str) -> Any:
-    """Import a library of the extra ``metrics``.
-
-    Raises:
-        ScorerError: The library is not installed; the message contains the command that installs it.
-    """
-    try:
-        return importlib.import_module(library)
-    except ImportError as error:
-        raise ScorerError(
-            f"{library.partition('.')[0]} is not installed: pip install 'pytest-evalgate[metrics]'"
-        ) from error
-
-
 def sentence_bleu(
     prediction: str,
     references: Sequence[str],
@@ -166,39 +154,46 @@ def sentence_bleu(
 ) -> float:
     """Return the BLEU of one text with all of its references together, from 0 to 1; options as for `bleu`."""
     smoothing = {"smooth_method": "floor", "smooth_value": _ALMOST_NOTHING} if strict else {"smooth_method": "exp"}
-    sacrebleu = require("sacrebleu")
+    sacrebleu = require("sacrebleu", "metrics")
     options = {"tokenize": tokenize, "lowercase": ignore_case, "use_effective_order": not strict, **smoothing}
     return _share(sacrebleu.sentence_bleu(prediction, list(references), **options).score)
 
 
 def sentence_chrf(prediction: str, references: Sequence[str]) -> float:
     """Return the chrF2 of one text with its best reference, from 0 to 1."""
-    return _share(require("sacrebleu").sentence_chrf(prediction, list(references)).score)
+    return _share(require("sacrebleu", "metrics").sentence_chrf(prediction, list(references)).score)
+
+
+def sentence_ter(
+    prediction: str, references: Sequence[str], *, ignore_case: bool = True, normalize: bool = False
+) -> float:
+    """Return the TER of one text with its best reference: edits per word of the reference."""
+    options = {"case_sensitive": not ignore_case, "normalized": normalize}
+    return (
+        float(require("sacrebleu", "metrics").sentence_ter(prediction, list(references), **options).score) / _PERFECT
+    )
+
+
+def sentence_gleu(prediction: Sequence[str], references: Sequence[Sequence[str]], *, max_n: int = 4) -> float:
+    """Return the GLEU of a sequence of tokens with its best reference; 0 if there is no token at all."""
+    got = _sequences(prediction, max_n)
+    best = 0.0
+    for reference in references:
+        wanted = _sequences(reference, max_n)
+        if most := max(got.total(), wanted.total()):
+            best = max(best, (got & wanted).total() / most)
+    return best
+
+
+def _sequences(tokens: Sequence[str], longest: int) -> Counter[tuple[str, ...]]:
+    """Count the sequences of 1 to ``longest`` tokens."""
+    return Counter(
+        found for size in range(1, longest + 1) for found in zip(*(tokens[at:] for at in range(size)), strict=False)
+    )
 
 
 def _share(score: float) -> float:
     return min(1.0, float(score) / _PERFECT)  # a perfect match gives 100.00000000000004
-
-
-def rouge_l_f1(prediction: str, reference: str) -> float:
-    """Return the F1 of the longest common subsequence of words, as rouge-score computes it. Source: Lin 2004."""
-    scorer = require("rouge_score.rouge_scorer").RougeScorer(["rougeL"], tokenizer=_Tokenizer())
-    return float(scorer.score(reference, prediction)["rougeL"].fmeasure)
-
-
-class _Tokenizer:
-    """The tokenizer for rouge-score, whose default one keeps only a to z and 0 to 9."""
-
-    def tokenize(self, text: str) -> list[str]:
-        """Return the words of a text."""
-        return words_of(text)
-
-
-def words_of(text: str) -> list[str]:
-    """Return the words of a text, lower-cased: for ASCII, those that rouge-score finds without stemming."""
-    import regex  # noqa: PLC0415 - 25 ms, and only ROUGE needs it here
-
-    return regex.findall(_WORDS, comparable(text).lower(), flags=regex.V1)
 
 
 def _same(prediction: str, reference: str) -> float:

@@ -9,8 +9,10 @@ from __future__ import annotations
 import functools
 import importlib
 import inspect
+import warnings
 from collections import ChainMap
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Annotated, Any, Concatenate, Final, get_type_hints
 
@@ -18,18 +20,19 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model
 
 from pytest_evalgate.errors import SettingsError
 from pytest_evalgate.records.cases import Case
-from pytest_evalgate.records.results import Graded, Output, Returned
+from pytest_evalgate.records.results import Graded, Output, Returned, Score
 from pytest_evalgate.text.problems import explain
 from pytest_evalgate.text.wording import did_you_mean
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
     from pytest_evalgate.protocols import Rule
     from pytest_evalgate.text.problems import Place
 
-BuiltIn = Callable[Concatenate[Case, Output, ...], Graded]
-"""A built-in rule."""
+BuiltIn = Callable[Concatenate[Case, Output, ...], Graded | Score]
+"""A built-in rule. One that finds spans returns a score without a name."""
 
 RuleFunction = Callable[Concatenate[Case, Output, ...], Returned]
 """A rule of a plug-in. It may have its own keywords, which the protocol `Rule` does not accept."""
@@ -39,8 +42,11 @@ def negated(rule: BuiltIn) -> BuiltIn:
     """Return the rule that passes if ``rule`` misses. An unknown value stays unknown."""
 
     @functools.wraps(rule)
-    def opposite(case: Case, output: Output, /, **params: Any) -> Graded:
-        value, reason = rule(case, output, **params)
+    def opposite(case: Case, output: Output, /, **params: Any) -> Graded | Score:
+        graded = rule(case, output, **params)
+        if isinstance(graded, Score):
+            return replace(graded, value=None if graded.value is None else 1 - graded.value)
+        value, reason = graded
         return None if value is None else 1 - value, reason
 
     return opposite
@@ -50,7 +56,7 @@ def ignoring_case(rule: BuiltIn) -> BuiltIn:
     """Return ``rule`` with ``ignore_case`` set, and without that parameter in its signature."""
 
     @functools.wraps(rule)
-    def folded(case: Case, output: Output, /, **params: Any) -> Graded:
+    def folded(case: Case, output: Output, /, **params: Any) -> Graded | Score:
         return rule(case, output, ignore_case=True, **params)
 
     signature = inspect.signature(rule)
@@ -67,15 +73,29 @@ _MODULES: Final = {
     "pattern": "regex",
     "number": "number",
     "structured": "json-valid json-fields",
-    "likeness": "squad-em squad-f1 bleu chrf rouge-l",
+    "json_schema": "json-schema contains-json",
+    "sql_statements": "sql-valid sql-equal",
+    "xml_document": "xml-valid",
+    "likeness": "squad-em squad-f1 bleu chrf gleu ter",
+    "rouge": "rouge-1 rouge-2 rouge-l rouge-lsum",
+    "edit_distance": "levenshtein levenshtein-ratio",
     "retrieval": "precision-at-k recall-at-k ndcg-at-k mrr",
-    "figures": "latency cost",
+    "figures": "latency cost tokens",
+    "refusal": "refusal",
+    "private": "no-personal-data no-secret",
+    "leaks": "canary",
 }
 """The rules by module. A module is imported when a suite uses one of its rules: all of them take 60 ms."""
 
 _HOMES: Final = {name: module for module, names in _MODULES.items() for name in names.split()}
 
-MEASURES: Final = frozenset([*_MODULES["retrieval"].split(), "squad-f1", "bleu", "chrf", "rouge-l"])
+MEASURES: Final = frozenset(
+    [
+        *_MODULES["retrieval"].split(),
+        *_MODULES["rouge"].split(),
+        *("squad-f1", "bleu", "chrf", "gleu", "ter", "levenshtein-ratio"),
+    ]
+)
 """Rules that measure quality. They rarely return 1.0, so their default threshold is 0.5."""
 
 _WITHOUT_NEGATION: Final = MEASURES | {"json-fields"}  # a share has no negation
@@ -162,21 +182,27 @@ RESERVED: Final = frozenset({"kind", "python", *ScorerOptions.model_fields}) - {
 """Names that no parameter of a rule may have. A rule with its own ``field``, such as mrr, reads the part itself."""
 
 
-def read_params(kind: str, rule: Rule, spec: Mapping[str, Any]) -> tuple[ScorerOptions, dict[str, Any]]:
+def read_params(
+    kind: str, rule: Rule, spec: Mapping[str, Any], root: Path | None = None
+) -> tuple[ScorerOptions, dict[str, Any]]:
     """Check ``spec`` and split it into the options of every scorer and the keyword arguments of ``rule``.
+
+    ``root`` is the folder of the files that ``spec`` may name; None if it may name none.
 
     Raises:
         SpecError: Parameters are unknown, missing or have unusable values; the message lists all of them.
     """
     function: Any = rule  # lru_cache needs it hashable: functions are, but the protocol does not promise it
-    options = read_options(_model(kind, function), spec, kind)
+    options = read_options(_model(kind, function), spec, kind, root)
     return options, {name: getattr(options, name) for name in parameters(rule)}
 
 
-def read_options(model: type[ScorerOptions], spec: Mapping[str, Any], kind: str) -> ScorerOptions:
+def read_options(
+    model: type[ScorerOptions], spec: Mapping[str, Any], kind: str, root: Path | None = None
+) -> ScorerOptions:
     """Validate ``spec`` as ``model``; raise SpecError as `read_params` does."""
     try:
-        return model.model_validate(dict(spec))
+        return model.model_validate(dict(spec), context={"root": root})
     except ValidationError as error:
         known = [name for name in model.model_fields if name != "kind"]
 
@@ -196,7 +222,8 @@ def _model(kind: str, rule: Rule) -> type[ScorerOptions]:
     empty = inspect.Parameter.empty
     defaults = {keyword.name: ... if keyword.default is empty else keyword.default for keyword in _keywords(rule)}
     fields: dict[str, Any] = {name: (hint, defaults[name]) for name, hint in parameters(rule).items()}
-    return create_model(kind, __base__=ScorerOptions, **fields)
+    with warnings.catch_warnings(action="ignore"):  # a parameter "schema" hides a deprecated method of pydantic
+        return create_model(kind, __base__=ScorerOptions, **fields)
 
 
 def parameters(rule: Rule) -> dict[str, Any]:

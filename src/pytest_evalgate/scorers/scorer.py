@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, Any, Final, Protocol, TypeGuard
 
 from pytest_evalgate.errors import ScorerError, SettingsError
 from pytest_evalgate.protocols import Scorer
-from pytest_evalgate.records.results import Graded, Output, Score
+from pytest_evalgate.records.results import Output, Score
 from pytest_evalgate.scorers.part import NoPartError, part_of
+from pytest_evalgate.text.detectors import DetectedSpan
 from pytest_evalgate.text.exceptions import describe_error, safe_repr, truncate, type_name
 
 if TYPE_CHECKING:
@@ -154,36 +155,40 @@ class BuiltScorer:
             ScorerError: The function raised, or returned a value that is not a score.
         """
         try:
-            value, reason = await self._grade(case, output)
+            value, reason, spans = await self._grade(case, output)
         except Exception as error:
             cause = truncate(str(error)) if type(error) is ScorerError else describe_error(error)
             raise ScorerError(f'{case.place}: case "{case.id}": scorer "{self.name}": {cause}') from error
         passed = None if value is None else value >= self.threshold - _ROUNDING
-        return Score(self.name, value, passed, reason, self.weight)
+        return Score(self.name, value, passed, reason, self.weight, spans=spans)
 
-    async def _grade(self, case: Case, output: Output) -> Graded:
+    async def _grade(self, case: Case, output: Output) -> _Read:
         if self.field is not None:
             try:
                 output = part_of(output, self.field)
             except NoPartError as error:
-                return 0.0, str(error)
+                return 0.0, str(error), ()
 
         if self.code is None:
             returned = self.function(case, output)
-            if isinstance(returned, tuple) or not inspect.isawaitable(returned):
+            if isinstance(returned, tuple | Score) or not inspect.isawaitable(returned):
                 return _graded(returned)
             return await _awaited(returned)
 
-        def grade() -> Graded | Awaitable[Graded]:
+        def grade() -> _Read | Awaitable[_Read]:
             returned = self.function(case, output)
             return _awaited(returned) if inspect.isawaitable(returned) else _graded(returned)
 
         is_async = inspect.iscoroutinefunction(self.function)
-        found: Graded = await (self.code.run(grade) if is_async else self.code.run_plain(grade))
+        found: _Read = await (self.code.run(grade) if is_async else self.code.run_plain(grade))
         return found
 
 
-async def _awaited(returned: Awaitable[object]) -> Graded:
+_Read = tuple[float | None, str, tuple[DetectedSpan, ...]]
+"""The value, the reason and the spans that a scorer's function returned."""
+
+
+async def _awaited(returned: Awaitable[object]) -> _Read:
     return _graded(await returned)
 
 
@@ -202,11 +207,14 @@ class _WatchedCase:
         return getattr(self._case, name)
 
 
-def _graded(returned: object) -> Graded:
-    """Return the value and the reason: a function may return a bool, a number, (value, reason), a Score or None."""
+def _graded(returned: object) -> _Read:
+    """Read what a function returned: a bool, a number, (value, reason), a Score or None."""
     value, reason = _value_and_reason(returned)
+    spans = returned.spans if isinstance(returned, Score) else ()
+    if not isinstance(spans, tuple) or not all(isinstance(one, DetectedSpan) for one in spans):
+        raise ScorerError(f"returned the spans {safe_repr(spans)}: give a tuple of DetectedSpan")
     if value is None:
-        return None, reason or "could not tell"
+        return None, reason or "could not tell", spans
     number = _number(value)
     if number is None:
         raise ScorerError(
@@ -215,7 +223,7 @@ def _graded(returned: object) -> Graded:
         )
     if not -_ROUNDING <= number <= 1 + _ROUNDING:  # False for NaN
         raise ScorerError(f"returned {safe_repr(value)}, which is not in [0, 1]")
-    return min(1.0, max(0.0, number)), reason
+    return min(1.0, max(0.0, number)), reason, spans
 
 
 def _number(value: object) -> float | None:

@@ -1,7 +1,7 @@
 """Statistics of an LLM judge with human labels: corrected rates, calibration of probabilities, thresholds.
 
 A pass rate is corrected by Rogan-Gladen if the labels are of other outputs, by prediction-powered inference (PPI) if
-they are a random part of the same run.
+they are a random part of the same run. `design` has the estimates for labels that were drawn by the judge's verdict.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from scipy import special
 
+from pytest_evalgate.stats.design import LabelDesign, Proportion
 from pytest_evalgate.stats.intervals import Interval, clopper_pearson_lower_one_sided, wilson_interval
 from pytest_evalgate.stats.numeric import (
     ROUNDING,
@@ -37,21 +38,23 @@ class JudgeErrors:
     """The confusion counts of a judge on labelled outputs.
 
     Of ``human_pass`` outputs that humans passed the judge passed ``judge_pass``; of ``human_fail`` outputs that they
-    failed it failed ``judge_fail``.
+    failed it failed ``judge_fail``. Counts are effective numbers, and may be fractional, if labels are clustered or
+    weighted. ``design`` are the labels by stratum, if they were drawn from a run.
 
     Raises:
-        ValueError: a count is negative, not whole or larger than its total, or a total is 0.
+        ValueError: a count is negative or larger than its total, or a total is not positive.
     """
 
-    human_pass: int
-    judge_pass: int
-    human_fail: int
-    judge_fail: int
+    human_pass: float
+    judge_pass: float
+    human_fail: float
+    judge_fail: float
+    design: LabelDesign | None = None
 
     def __post_init__(self) -> None:
         """Check the counts."""
-        check_counts(1, human_pass=self.human_pass, human_fail=self.human_fail)
-        check_counts(judge_pass=self.judge_pass, judge_fail=self.judge_fail)
+        check_inside("human_pass", self.human_pass, 0, math.inf)
+        check_inside("human_fail", self.human_fail, 0, math.inf)
         check_within("judge_pass", self.judge_pass, 0, self.human_pass)
         check_within("judge_fail", self.judge_fail, 0, self.human_fail)
 
@@ -83,6 +86,8 @@ class JudgeErrors:
     @property
     def youden_lower(self) -> float:
         """The lower 95 % limit of ``youden``, by square-and-add of Wilson's limits (Newcombe 1998)."""
+        if self.design is not None and self.design.is_stratified:  # its two rates are dependent
+            return self.design.youden().lower
         return self.youden - math.hypot(self.tpr - self.tpr_lower, self.tnr - self.tnr_lower)
 
 
@@ -101,10 +106,15 @@ class JudgedRate:
     max_rate: float
 
 
-def judged_rate(*, n: float, passed: float, refused: float, errors: JudgeErrors) -> JudgedRate:
+def judged_rate(
+    *, n: float, passed: float, refused: float, errors: JudgeErrors, own_labels: bool = False
+) -> JudgedRate:
     """Correct the pass rate of a run for the errors of its judge.
 
-    Rogan-Gladen: with ``w = passed + refused``, the share that the judge decided, the rate is
+    With ``own_labels`` the labels are of this run, and the rate is that of `LabelDesign.own_rate`. Labels that were
+    drawn by the judge's verdict from another run have the interval of `LabelDesign.fresh_rate`.
+
+    All others have Rogan-Gladen: with ``w = passed + refused``, the share that the judge decided, the rate is
     ``(passed - (1 - TNR) w) / J``. The interval is that of Lee et al. (smoothed rates and a shift), extended by the
     delta method: the share that rules decide is random as well. Treated as fixed, it would reduce the coverage of the
     lower bound to 78 to 84 % if rules decide half of the run (n = 200 and 500). For a judge without errors the
@@ -125,13 +135,31 @@ def judged_rate(*, n: float, passed: float, refused: float, errors: JudgeErrors)
     check_within("refused", refused, 0.0, 1.0 - passed + ROUNDING)
     if errors.youden <= ROUNDING:
         raise ValueError(f"the judge is no better than chance: TPR + TNR - 1 is {errors.youden:.3f}")
-    max_rate = passed + refused
-    unclipped = (passed - (1 - errors.tnr) * max_rate) / errors.youden
+    max_rate = min(1.0, passed + refused)
+    if errors.design is not None and max_rate > 0 and (own_labels or errors.design.is_stratified):
+        unclipped, two_sided, one_sided = _of_design(
+            errors.design, n, Proportion(passed / max_rate, n * max_rate), max_rate, own_labels=own_labels
+        )
+    else:
+        unclipped = (passed - (1 - errors.tnr) * max_rate) / errors.youden
+        two_sided, one_sided = (Interval(*_lee(n, passed, refused, errors, upper_z(tail))) for tail in (0.025, 0.05))
     value = min(max_rate, max(0.0, unclipped))
-    low, high = _lee(n, passed, refused, errors, upper_z(0.025))
-    lower, _ = _lee(n, passed, refused, errors, upper_z(0.05))
-    lower = min(lower, value, clopper_pearson_lower_one_sided(max_rate * n, n))
-    return JudgedRate(value, Interval(min(low, lower), max(high, value)), lower, unclipped, max_rate)
+    lower = min(one_sided.lower, value, clopper_pearson_lower_one_sided(max_rate * n, n))
+    interval = Interval(min(two_sided.lower, lower), max(two_sided.upper, value))
+    return JudgedRate(value, interval, lower, unclipped, max_rate)
+
+
+def _of_design(
+    design: LabelDesign, n: float, passed: Proportion, max_rate: float, *, own_labels: bool
+) -> tuple[float, Interval, Interval]:
+    """Return the rate and its limits at 2.5 % and at 5 % on each side, within 0 and ``max_rate``.
+
+    Without cases that a rule failed, the share of the judge's cases is not an estimate: it is 1.
+    """
+    rate = design.own_rate if own_labels else design.fresh_rate
+    decided = Proportion(max_rate, n) if max_rate < 1 - ROUNDING else Proportion(1.0)
+    wide, narrow = (rate(passed, decided, upper_z(tail)) for tail in (0.025, 0.05))
+    return wide.value, wide.clipped(0.0, 1.0), narrow.clipped(0.0, 1.0)
 
 
 def _lee(n: float, passed: float, refused: float, errors: JudgeErrors, z: float) -> tuple[float, float]:

@@ -38,7 +38,9 @@ if TYPE_CHECKING:
 
 FindingName = Literal["regressed", "regressed_within_margin", "no_regression_beyond_margin", "inconclusive"]
 
-DeltaTest = Literal["mcnemar-midp", "sign-flip-midp", "paired-t", "cluster-sign-flip-midp", "cluster-t"]
+DeltaTest = Literal[
+    "mcnemar-midp", "sign-flip-midp", "paired-t", "cluster-sign-flip-midp", "cluster-t", "run-labels-t"
+]
 
 MAX_FLIPS = 16
 """The sign-flip test enumerates all sign vectors of up to 16 differences (65,536 vectors, 1 ms); above, t is used."""

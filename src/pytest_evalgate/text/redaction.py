@@ -13,7 +13,7 @@ from urllib.parse import quote
 from pytest_evalgate.errors import SettingsError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
 
 MASK: Final = "***"
 
@@ -173,9 +173,18 @@ def looks_like_key(text: str) -> bool:
     """Return whether ``text`` is a key rather than a name: by its prefix, or because it looks random."""
     if _KEY.search(text):
         return True
-    changes = len(re.findall(r"[A-Za-z](?=[0-9])|[0-9](?=[A-Za-z])", text))
+    changes = _changes(text)
     is_mixed = text != text.upper() and (text != text.lower() or set(text) <= set("0123456789abcdef-"))
     return bool(_RANDOM.fullmatch(text)) and changes >= _FEWEST_CHANGES and is_mixed
+
+
+def _changes(text: str) -> int:
+    return len(re.findall(r"[A-Za-z](?=[0-9])|[0-9](?=[A-Za-z])", text))
+
+
+def random_keys(text: str) -> Iterator[tuple[int, int]]:
+    """Yield the spans of the keys with a known prefix that look random: ``fw_max_number_of_tokens`` does not."""
+    return (found.span() for found in _KEY.finditer(text) if _changes(found[0]) >= _FEWEST_CHANGES)
 
 
 def mask_keys(text: str) -> str:

@@ -16,6 +16,9 @@ NO_BASELINE: Final = "no baseline yet: pytest-evalgate baseline promote"
 RETRY: Final = "retry the job"
 """Start of the advice about missing results, only if another run may get all of them."""
 
+UNSCORED: Final = "nothing decides its cases: its judges only report"
+"""Start of the message of every gate of a suite whose cases are unscored."""
+
 LEFT_OUT: Final = "(left out)"
 """Text in place of one that the configuration keeps out of reports."""
 
@@ -67,6 +70,13 @@ def first_few(names: Sequence[str], most: int = 3) -> str:
     """List the first names and count the others: ``de, fr, it and 2 more``."""
     more = f" and {len(names) - most:,} more" if len(names) > most else ""
     return ", ".join(names[:most]) + more
+
+
+def label_command(suite: str) -> str:
+    """Return the command that draws outputs of the last run of a suite for people to label."""
+    import shlex  # noqa: PLC0415 - only for suites without a decision
+
+    return f"pytest-evalgate label sample --suite {shlex.quote(suite)} --out {shlex.quote(f'labels/{suite}.csv')}"
 
 
 def usd(amount: float) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from pytest_evalgate.cli.calibrate.correlations_screen import correlation_lines
 from pytest_evalgate.cli.printing import WIDTH, wrapped
 from pytest_evalgate.text.escape import one_line
 from pytest_evalgate.text.layout import align, truncate_columns
@@ -42,20 +43,53 @@ _NAMES: Final[Mapping[str, str]] = {
 }
 
 
-def render(found: CalibrationResult, listed: int) -> tuple[str, ...]:
-    """Render the calibration of a judge, with at most ``listed`` disagreements."""
+def render(found: CalibrationResult, listed: int | None) -> tuple[str, ...]:
+    """Render the calibration of a judge: the two rates that decide, and what to write into the configuration.
+
+    With ``listed`` also all other figures, and at most so many disagreements.
+    """
+    every = () if listed is None else (*_every_figure(found, listed), "")
+    return (*_head(found), "", *_deciding(found, listed), "", *every, *_end(found))
+
+
+def _every_figure(found: CalibrationResult, listed: int) -> Iterator[str]:
     measured = found.measured
-    return (
-        *_head(found),
-        "",
-        *_table(measured),
-        *_sentences(measured),
-        "",
-        *_disagreements(measured.disagreements, listed),
-        *_split(measured.split, listed),
-        "",
-        *_end(found),
-    )
+    yield from _notes(found)
+    yield from _table(measured)
+    yield from _sentences(measured)
+    if measured.correlations is not None:
+        yield from ("", *correlation_lines(measured.correlations, found.labels.scales))
+    yield ""
+    yield from _disagreements(measured.disagreements, listed)
+    yield from _split(measured.split, listed)
+
+
+def _deciding(found: CalibrationResult, listed: int | None) -> Iterator[str]:
+    """Yield the two rates with their lower bounds and what these have to reach.
+
+    Sample::
+
+                                             at least  required
+          passes what people pass (TPR)  97.7%  92.7%     80.0% (min_tpr)
+          fails what people fail (TNR)   95.8%  84.2%     no min_tnr
+    """
+    measured, settings = found.measured, found.settings
+    rows = [
+        ("", "", "at least", "required"),
+        _decides("passes what people pass (TPR)", measured.tpr, settings.min_tpr, "min_tpr"),
+        _decides("fails what people fail (TNR)", measured.tnr, settings.min_tnr, "min_tnr"),
+    ]
+    yield from (f"  {line}" for line in align(rows))
+    differ = len(measured.disagreements)
+    if differ and listed is None:
+        yield f"  {count(differ, 'disagreement')}, and all other figures: -v"
+
+
+def _decides(name: str, rate: JudgeRate | None, required: float | None, key: str) -> tuple[str, str, str, str]:
+    wanted = f"no {key}" if required is None else f"{percent(required)} ({key})"
+    if rate is None:
+        return name, f"{_NONE:>6}", _NONE, "no such labels"
+    return name, f"{percent(rate.value):>6}", percent(rate.interval[0]), wanted
 
 
 def _head(found: CalibrationResult) -> Iterator[str]:
@@ -67,14 +101,25 @@ def _head(found: CalibrationResult) -> Iterator[str]:
     for passed, name in ((True, "human passes"), (False, "human fails")):
         counted = [f"{one_line(label)} ({n:,})" for label, n in labels.counted(passed=passed).items()]
         yield from wrapped(f"{name}: {', '.join(counted) or 'none'}")
+    if labels.assumed is not None:
+        yield f"  labels pass from {labels.assumed:g}, the middle of their scale: choose with --pass-from N"
     if labels.unlabelled:
         yield f"  {count(labels.unlabelled, 'row')} without a label"
+    if labels.gold:
+        yield f"  {count(labels.gold, 'gold row')} left out: they check the raters (label check)"
     if measured.unreadable:
         yield f"  {count(measured.unreadable, 'row')} without a readable verdict, left out of all figures below"
+
+
+def _notes(found: CalibrationResult) -> Iterator[str]:
+    measured = found.measured
     if measured.clusters is not None:
         yield f"  {count(measured.clusters, 'cluster')}: the intervals allow for them"
     if measured.weighted:
         yield "  rows are weighted: the rates allow for the weights, other figures do not"
+    if found.labels.scales is not None:
+        people, judge = found.labels.scales
+        yield f"  labels are numbers from {people}, the judge's from {judge}: grades are correlated, not compared"
 
 
 def _table(measured: Measurement) -> Iterator[str]:
@@ -212,13 +257,28 @@ def _split(found: tuple[str, ...], listed: int) -> Iterator[str]:
         yield from wrapped(f"{rows} on which raters differ, without an agreed label; add one to each: {ids}")
 
 
+def _configure(found: CalibrationResult) -> Iterator[str]:
+    """Yield the line to write into the configuration, if it is not there."""
+    settings = found.settings
+    line = f'calibration = "{found.files[0]}"'
+    add = settings.calibration is None
+    if not add and not settings.report_only:
+        yield "the judge may gate"
+        return
+    what = [f"add to [{found.table}]"] if add else []
+    what += [f"remove report_only{'' if add else f' from [{found.table}]'}"] if settings.report_only else []
+    yield from wrapped(one_line(f"the judge may gate: {', and '.join(what)}{':' if add else ''}"), "")
+    if add:
+        yield f"  {one_line(line)}"
+
+
 def _end(found: CalibrationResult) -> Iterator[str]:
     if found.why_not:
         yield "the judge may not gate:"
         for reason in found.why_not:
             yield from wrapped(f"- {one_line(reason)}")
     elif found.record.parts:
-        yield "the judge may gate"
+        yield from _configure(found)
     else:
         yield from wrapped(
             "these verdicts are good enough to gate, but stored verdicts do not calibrate a judge: run calibrate "

@@ -16,6 +16,7 @@ from pytest_evalgate.app.project import resolve_path
 from pytest_evalgate.errors import LineProblem, SettingsError
 from pytest_evalgate.judges import calibration as calibrations
 from pytest_evalgate.judges import labels as label_files
+from pytest_evalgate.judges.classes import compare_classes, load_classes
 from pytest_evalgate.judges.labels import LabelsError
 from pytest_evalgate.judges.measure import Source, measure, record_of
 from pytest_evalgate.reports.charts.judge import reliability, roc
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from pytest_evalgate.app.project import Project
+    from pytest_evalgate.judges.classes import ClassReport
     from pytest_evalgate.judges.labels import Columns, Labelled, LabelSet
     from pytest_evalgate.judges.measure import Measurement, MeasureOptions
     from pytest_evalgate.records.cases import Case
@@ -58,13 +60,18 @@ class CalibrateOptions:
 
 @dataclass(frozen=True, slots=True)
 class CalibrationResult:
-    """A judge measured against labels; ``why_not`` lists the reasons why it may not gate, ``files`` those written."""
+    """A judge measured against labels; ``why_not`` lists the reasons why it may not gate, ``files`` those written.
+
+    ``table`` is the name of its table in the configuration, ``settings`` what is configured there.
+    """
 
     record: Calibration
     measured: Measurement
     labels: LabelSet
     why_not: tuple[str, ...]
     files: tuple[str, ...]
+    table: str
+    settings: config.Judge
 
 
 def calibrate(project: Project, options: CalibrateOptions) -> CalibrationResult:
@@ -82,13 +89,34 @@ def calibrate(project: Project, options: CalibrateOptions) -> CalibrationResult:
     if stored is None:
         rows, parts = _grade_rows(project, options, found.rows)
         found, source = replace(found, rows=rows), Source(options.judge, parts)
-    measuring = replace(options.measure, probabilities=found.probabilities, passing=found.passing)
+    measuring = replace(
+        options.measure,
+        probabilities=found.probabilities,
+        passing=found.passing,
+        same_scale=found.scales is None,
+    )
     measured = measure(found.rows, measuring)
     record = record_of(measured, found, source, measuring, f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}")
     calibrations.write(record, path)
     written = (path, *_charts(options.judge, measured, path, probabilities=found.probabilities))
     names = tuple(files.relative_name(file, project.root) for file in written)
-    return CalibrationResult(record, measured, found, calibrations.calibration_problems(record, judge), names)
+    problems = calibrations.calibration_problems(record, judge)
+    prefix = "" if (project.root / config.CONFIG_FILE).is_file() else "tool.evalgate."
+    return CalibrationResult(record, measured, found, problems, names, f"{prefix}judges.{options.judge}", judge)
+
+
+def measure_classes(project: Project, options: CalibrateOptions, order: Sequence[str]) -> ClassReport:
+    """Measure stored verdicts of a judge against labels that are classes. Nothing is written, and no call sent.
+
+    ``order`` lists the classes from the lowest to the highest; empty for unordered ones.
+
+    Raises:
+        UserError: the labels cannot be used.
+    """
+    columns = options.columns
+    name = files.relative_name(options.labels, project.root)
+    rows = load_classes(options.labels, name, columns.stored or "", order, columns.raters)
+    return compare_classes(rows, order, options.measure.bootstrap)
 
 
 def _unconfigured(project: Project, options: CalibrateOptions) -> config.Judge:

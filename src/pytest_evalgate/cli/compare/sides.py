@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 
     SuiteData = SuiteRun | Baseline
 
-UNANSWERED: Final = frozenset({"errored", "not_run"})
+UNANSWERED: Final = frozenset({"errored", "not_run", "unscored"})
 _GIT: Final = "git:"
 _RUN_ID: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 _CHOICES: Final = "newest, previous, baseline, git:REF, the id of a run, the name of a file or of a branch"

@@ -29,6 +29,7 @@ OUTCOMES: Final[dict[Outcome, Badge]] = {
     "errored": Badge("no answer", "◆", "unsure"),
     "skipped": Badge("skipped", "○", "plain"),
     "not_run": Badge("not run", "○", "plain"),
+    "unscored": Badge("not decided", "○", "plain"),
 }
 
 CHANGES: Final[dict[Change, Badge]] = {

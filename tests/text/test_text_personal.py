@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pytest_evalgate.golden import personal
-from pytest_evalgate.golden.personal import personal_in, phone_note
+from pytest_evalgate.text import personal
+from pytest_evalgate.text.personal import personal_in, phone_note
 
 _CARDS = [
     *[("4", length) for length in (13, 16, 18, 19)],
@@ -91,6 +91,7 @@ def test_of_ten_last_digits_one_makes_a_card(digits: str, wrong: int) -> None:
         ("card 4111 1111 1111 1111", "a card number"),
         ("card 5500-0000-0000-0004", "a card number"),
         ("card 378282246310005", "a card number"),
+        ("SSN 536-22-8726", "a US social security number"),
     ],
 )
 def test_personal_data_by_its_shape(text: str, kind: str) -> None:
@@ -109,6 +110,8 @@ def test_personal_data_by_its_shape(text: str, kind: str) -> None:
         "2222222222222222 and 0000 0000 0000 0000",
         "4073418639113603971",
         "c4111111111111111",
+        "000-12-3456, 666-12-3456, 900-12-3456, 123-00-4567, 123-45-0000, 1123-45-6789, 123-45-67890",
+        "078-05-1120",
     ],
 )
 def test_no_personal_data(text: str) -> None:
@@ -161,3 +164,17 @@ def test_without_the_extra_the_lint_works_and_says_what_it_does_not_look_for(mon
     note = phone_note()
     assert note is not None
     assert "pip install 'pytest-evalgate[phone]'" in note
+
+
+@pytest.mark.parametrize("address", ["8.8.8.8", "86.121.97.248", "2a00:1450:4001:82a::200e", "2606:4700::6810:84e5"])
+def test_an_address_of_the_internet_is_found(address: str) -> None:
+    text = f"from {address}, today"
+    assert [text[start:end] for start, end in personal.IP_ADDRESS.find(text)] == [address]
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["127.0.0.1", "192.168.0.1", "10.0.0.7", "203.0.113.9", "300.1.1.1", "1.2.3.4.5", "::1", "2001:db8::1", "a::b"],
+)
+def test_a_private_or_reserved_address_is_no_finding(text: str) -> None:
+    assert list(personal.IP_ADDRESS.find(text)) == []

@@ -1,4 +1,4 @@
-"""Personal data in texts: e-mail addresses, telephone numbers, IBANs and card numbers.
+"""Personal data in texts: e-mail addresses, telephone numbers, IBANs, card numbers and the like.
 
 Values that are reserved for examples and fiction do not count. National telephone numbers are found by the library
 phonenumbers, which is an extra (`phone`); without it, only the formats of `_PHONE` are found.
@@ -8,15 +8,17 @@ from __future__ import annotations
 
 import importlib
 import importlib.util
+import ipaddress
 import re
 from functools import cache
 from typing import TYPE_CHECKING, Any, Final
 
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+from pytest_evalgate.text.detectors import Detector, detect, kinds_in, mask
 
-Span = tuple[int, int]
-"""Start and end of a value in a text."""
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from pytest_evalgate.text.detectors import Span
 
 _MAIL: Final = re.compile(r"[\w.%+-]{1,64}@((?:[A-Za-z0-9-]{1,63}\.){1,6}[A-Za-z]{2,24})\b")
 _RESERVED: Final = re.compile(  # RFC 2606
@@ -36,20 +38,13 @@ _IBAN: Final = re.compile(r"\b[A-Z]{2}\d{2}(?: ?[A-Z0-9]{4}){2,7}(?: ?[A-Z0-9]{1
 
 def personal_in(text: str) -> Iterator[str]:
     """Yield the kinds of personal data in a text. Values that are reserved for examples do not count."""
-    for kind, find in _FINDERS.items():
-        if next(find(text), None) is not None:
-            yield f"{_ARTICLES.get(kind, 'a')} {kind}"
+    return kinds_in(text, PERSONAL)
 
 
 def mask_personal(text: str) -> tuple[str, tuple[str, ...]]:
     """Replace each value by its kind, ``call [phone number]``, and return the kind of each value."""
-    kinds: list[str] = []
-    for kind, find in _FINDERS.items():
-        spans = sorted(set(find(text)), reverse=True)
-        for start, end in spans:
-            text = f"{text[:start]}[{kind}]{text[end:]}"
-        kinds += [kind] * len(spans)
-    return text, tuple(kinds)
+    found = detect(text, PERSONAL)
+    return mask(text, found, PERSONAL), tuple(PERSONAL[one.kind].noun for one in found)
 
 
 def _mails(text: str) -> Iterator[Span]:
@@ -65,6 +60,37 @@ def _is_iban(text: str) -> bool:
     """Verify the check digits of an IBAN (ISO 7064): with letters as numbers, the rearranged IBAN is 1 modulo 97."""
     plain = text.replace(" ", "")
     return int("".join(str(int(one, 36)) for one in plain[4:] + plain[:4])) % 97 == 1
+
+
+_SOCIAL_SECURITY: Final = re.compile(
+    r"(?<![\w.-])(?!000|666|9)\d{3}-(?!00)\d\d-(?!0000)\d{4}(?![\w-])"  # the ranges that are assigned
+)
+_PUBLISHED: Final = frozenset({"078-05-1120", "219-09-9999"})  # printed in advertisements, never valid since
+
+
+def _social_security(text: str) -> Iterator[Span]:
+    return (one.span() for one in _SOCIAL_SECURITY.finditer(text) if one[0] not in _PUBLISHED)
+
+
+_ADDRESS: Final = re.compile(
+    r"""(?<![\w.:]) (?:
+        \d{1,3} (?:\.\d{1,3}){3}
+        | (?=[\da-fA-F:]*:: | (?:[\da-fA-F]{1,4}:){7}) [23][\da-fA-F]{3} :[\da-fA-F:]{1,34}  # 2000::/3 is in use
+    ) (?![\w:]|\.\d)""",
+    re.VERBOSE,
+)
+
+
+def _ip_addresses(text: str) -> Iterator[Span]:
+    return (one.span() for one in _ADDRESS.finditer(text) if _is_global(one[0]))
+
+
+def _is_global(address: str) -> bool:
+    """Return whether an IP address is one of the internet, not private or reserved for documentation."""
+    try:
+        return ipaddress.ip_address(address).is_global
+    except ValueError:
+        return False
 
 
 # -- telephone numbers
@@ -97,13 +123,21 @@ def _library() -> Any:
     return importlib.import_module("phonenumbers")
 
 
+def phone_library() -> bool:
+    """Return whether the library phonenumbers is installed."""
+    return _library() is not None
+
+
 def _phones(text: str) -> Iterator[Span]:
-    """Yield the numbers of `_PHONE`, then those that the library finds outside of them."""
-    known = [found.span() for found in _PHONE.finditer(text)]
-    yield from (span for span in known if not _FICTIONAL.search(text[slice(*span)]))
+    spans = (found.span() for found in _PHONE.finditer(text))
+    return (span for span in spans if not _FICTIONAL.search(text[slice(*span)]))
+
+
+def _national_phones(text: str) -> Iterator[Span]:
+    """Yield the numbers that the library finds outside of those of `_PHONE`; none if it is not installed."""
     if _library() is None:
         return
-    seen = list(known)
+    seen = [found.span() for found in _PHONE.finditer(text)]
     for candidate in _CANDIDATE.finditer(text):
         for start, end in _national_numbers(candidate[0]):
             span = candidate.start() + start, candidate.start() + end
@@ -189,12 +223,15 @@ def _cards(text: str) -> Iterator[Span]:
     return (one.span() for one in _CARD.finditer(text) if _is_card(one[0]))
 
 
-_FINDERS: Final[dict[str, Callable[[str], Iterator[Span]]]] = {
-    "e-mail address": _mails,
-    "IBAN": _ibans,
-    "card number": _cards,
-    "phone number": _phones,
+PERSONAL: Final[Mapping[str, Detector]] = {
+    "email": Detector("an e-mail address", _mails),
+    "iban": Detector("an IBAN", _ibans),
+    "card": Detector("a card number", _cards),
+    "ssn": Detector("a US social security number", _social_security),
+    "phone": Detector("a phone number", _phones),
+    "national-phone": Detector("a phone number", _national_phones),
 }
-"""Search functions by kind. Telephone numbers are last: parts of the others look like them."""
+"""Detectors by kind. Telephone numbers are last: parts of the others look like them."""
 
-_ARTICLES: Final = {"e-mail address": "an", "IBAN": "an"}
+IP_ADDRESS: Final = Detector("an IP address", _ip_addresses)
+"""Detector of addresses of the internet. Version numbers look like them, so it is used on request only."""

@@ -1,0 +1,141 @@
+"""Raters: alpha against the krippendorff package, gold rows, the others, drift and time."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any, Literal
+
+import krippendorff
+import numpy as np
+import pytest
+
+from pytest_evalgate.judges.labels import Columns, LabelsError, load
+from pytest_evalgate.judges.raters import RatersReport, check_raters, load_ratings
+from pytest_evalgate.stats.intervals import wilson_interval
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+def _write(folder: Path, rows: list[dict[str, Any]]) -> Path:
+    path = folder / "l.jsonl"
+    path.write_text("".join(f"{json.dumps(row)}\n" for row in rows), "utf-8")
+    return path
+
+
+def _check(folder: Path, rows: list[dict[str, Any]], *pass_labels: str) -> RatersReport:
+    return check_raters(load_ratings(_write(folder, rows), "l.jsonl", pass_labels))
+
+
+@pytest.mark.parametrize("seed", range(5))
+@pytest.mark.parametrize(("labels", "level"), [(["pass", "fail"], "nominal"), ([1, 2, 3, 4, 5], "ordinal")])
+def test_alpha_is_that_of_the_krippendorff_package(
+    tmp_path: Path, seed: int, labels: list[Any], level: Literal["nominal", "ordinal"]
+) -> None:
+    random = np.random.default_rng(seed)
+    codes = random.integers(0, len(labels), (3, 40))
+    codes[1] = np.where(random.random(40) < 0.7, codes[0], codes[1])
+    rated = random.random((3, 40)) < 0.8
+    rows = [
+        {"id": f"r{unit}", "rater": f"p{rater}", "label": labels[codes[rater, unit]], "batch": unit // 20}
+        for unit in range(40)
+        for rater in range(3)
+        if rated[rater, unit]
+    ]
+    values = np.where(rated, codes.astype(float), np.nan)
+    found = _check(tmp_path, rows)
+    assert found.alpha.alpha == pytest.approx(krippendorff.alpha(values, level_of_measurement=level))
+    for batch, columns in zip(found.batches, (slice(0, 20), slice(20, 40)), strict=True):
+        wanted = krippendorff.alpha(values[:, columns], level_of_measurement=level, value_domain=range(len(labels)))
+        assert batch.alpha == pytest.approx(wanted)
+        assert batch.outputs == int(np.sum(rated[:, columns].sum(axis=0) >= 2))
+
+
+def test_each_rater_is_held_against_gold_labels_and_the_others(tmp_path: Path) -> None:
+    rows = []
+    for at in range(20):
+        gold = "pass" if at % 2 else "fail"
+        wrong = "fail" if at % 2 else "pass"
+        given = {"anna": gold, "ben": gold if at < 10 else wrong, "cleo": gold}
+        rows += [
+            {"id": at, "rater": rater, "label": label, "gold": gold, "seconds": 30} for rater, label in given.items()
+        ]
+    found = {one.rater: one for one in _check(tmp_path, rows).raters}
+    assert (found["anna"].gold.value, found["anna"].gold_labels) == (1.0, 20)
+    bounds = wilson_interval(10, 20)
+    assert (found["ben"].gold.value, found["ben"].gold.interval) == (0.5, (bounds.lower, bounds.upper))
+    assert (found["ben"].others.value, found["ben"].other_labels) == (0.5, 20)
+    assert found["anna"].other_labels == 10  # the other two differ on half of the rows
+    drift = found["ben"].drift
+    assert drift is not None
+    assert (drift.first, drift.last) == ((10, 10), (0, 10))
+    assert drift.p < 0.001
+    assert drift.p_adjusted == pytest.approx(3 * drift.p)
+    assert found["anna"].drift is not None
+    assert found["anna"].drift.p == 1.0
+    assert (found["anna"].minutes_per_row, found["anna"].median_seconds) == (0.5, 30)
+
+
+def test_one_rater_alone_has_no_agreement(tmp_path: Path) -> None:
+    found = _check(tmp_path, [{"id": at, "label": at % 2} for at in range(4)])
+    assert (found.alpha.alpha, found.alpha.outputs, found.batches) == (None, 0, ())
+    [alone] = found.raters
+    assert (alone.rater, alone.gold.value, alone.others.value, alone.drift) == ("label", None, None, None)
+
+
+def test_labels_by_rater_in_one_row_are_ratings_as_well(tmp_path: Path) -> None:
+    rows = [{"id": at, "labels": {"anna": "pass", "ben": "pass" if at else "fail"}} for at in range(5)]
+    found = _check(tmp_path, rows)
+    assert [one.rater for one in found.raters] == ["anna", "ben"]
+    assert found.alpha.outputs == 5
+
+
+def test_unknown_labels_are_listed(tmp_path: Path) -> None:
+    with pytest.raises(LabelsError, match=r'l\.jsonl:1: label: unknown label "hm": name the labels that pass'):
+        _check(tmp_path, [{"id": 1, "label": "hm"}])
+    with pytest.raises(LabelsError, match="none of 1 rows has a label yet"):
+        _check(tmp_path, [{"id": 1, "label": None}])
+    assert _check(tmp_path, [{"id": 1, "label": "hm"}, {"id": 2, "label": "no"}], "hm").outputs == 2
+
+
+def test_rows_of_several_raters_become_one_row(tmp_path: Path) -> None:
+    rows: list[dict[str, Any]] = [
+        {"id": "a", "output": "x", "rater": "anna", "label": "pass", "seconds": 4},
+        {"id": "b", "output": "y", "rater": "anna", "label": "fail"},
+        {"id": "a", "rater": "ben", "label": "fail"},
+        {"id": "a", "rater": "cleo", "label": "pass"},
+        {"id": "b", "rater": "ben", "label": None},
+    ]
+    found = load(_write(tmp_path, rows), Columns(), root=tmp_path)
+    assert [(row.case.id, row.label, dict(row.raters)) for row in found.rows] == [
+        ("a", "pass", {"anna": 1.0, "ben": 0.0, "cleo": 1.0}), ("b", "fail", {"anna": 0.0})
+    ]  # fmt: skip
+    assert [row.decided for row in found.rows] == [False, True]
+
+
+def test_rows_that_contradict_each_other_are_listed(tmp_path: Path) -> None:
+    rows: list[dict[str, Any]] = [
+        {"id": "a", "output": "x", "rater": "anna", "label": "pass"},
+        {"id": "a", "output": "y", "rater": "ben", "label": "pass"},
+        {"id": "a", "rater": "anna", "label": "fail"},
+        {"id": "b", "rater": " ", "label": "fail", "seconds": 0, "sample": "?"},
+    ]
+    with pytest.raises(LabelsError) as caught:
+        load(_write(tmp_path, rows), Columns(), root=tmp_path)
+    text = str(caught.value)
+    assert "l.jsonl:2: output: differs from line 1, which has the same id" in text
+    assert 'l.jsonl:3: rater: "anna" has labelled "a" already' in text
+    for field in ("rater", "seconds", "sample"):
+        assert f"l.jsonl:4: {field}: must be" in text
+
+
+def test_gold_rows_that_were_not_drawn_are_left_out_of_a_calibration(tmp_path: Path) -> None:
+    drawn = "0123456789abcdef/A/40"
+    rows = [
+        {"id": "planted", "output": "x", "label": "pass", "gold": "pass"},
+        {"id": "drawn", "output": "x", "label": "pass", "gold": "fail", "sample": drawn},
+        {"id": "plain", "output": "x", "label": "pass", "sample": drawn},
+    ]
+    found = load(_write(tmp_path, rows), Columns(), root=tmp_path)
+    assert [(row.case.id, row.passed) for row in found.rows] == [("drawn", False), ("plain", True)]
+    assert found.gold == 1
