@@ -86,7 +86,8 @@ def test_mistakes_are_reported_with_their_place(tmp_path: Path, gate: str, told:
 
 
 def test_which_gates_test_what() -> None:
-    change, rate, gap = (SliceGate(kind="slice", by="lang", **key) for key in ({}, {"min": 0.8}, {"max_gap": 0.1}))
+    change = SliceGate(kind="slice", by="lang")
+    rate, gap = (change.model_copy(update=key) for key in ({"min": 0.8}, {"max_gap": 0.1}))
     parity = ParityGate(kind="parity", by="lang", max_gap=0.1)
     bounds = InvarianceGate(kind="invariance", max_flip=0.1), ViolationRateGate(kind="violation-rate", max=0.1)
     every: tuple[Gate, ...] = (change, rate, gap, parity, *bounds)

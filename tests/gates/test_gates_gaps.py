@@ -298,3 +298,24 @@ def test_false_alarms_of_all_tests_of_a_build_stay_within_alpha(build: Build) ->
         baseline = build.baseline(before)
         failed += decide_suite(suite, SuiteRules(gates=gates, baseline=baseline)).verdict == "fail"
     assert failed <= 4  # P(5 or more of 25 at 5 %) = 0.7 %
+
+
+@pytest.mark.parametrize("of", ["pass", "tpr", "fpr", "ppv"])
+def test_any_completion_of_missing_results_is_between_the_two_that_are_tried(of: str, build: Build) -> None:
+    rng = np.random.default_rng(len(of))
+    gate = _PARITY if of == "pass" else _TPR.model_copy(update={"of": of, "max_gap": 0.1})
+    for _ in range(15):
+        n = 80
+        words = rng.choice(["P", "m", "?"], n, p=[0.7, 0.2, 0.1])
+        fields = {at: {"slices": (("group", "ab"[at % 2]), ("class", "spam" if at % 3 else "ham"))} for at in range(n)}
+        widest, narrowest = (
+            gap_table(gate, build.seen(build.suite("".join(words), fields=fields), completion=end), judged=False).gaps[
+                0
+            ]
+            for end in ("worst", "best")
+        )
+        filled = np.where(words == "?", rng.choice(["P", "m"], n), words)
+        gap = _table(build.suite("".join(filled), fields=fields), gate.model_copy(update={"min_n": 1}), build).gaps[0]
+        assert widest.p <= gap.p + 1e-9
+        assert gap.p <= narrowest.p + 1e-9
+        assert narrowest.upper - 1e-9 <= gap.upper <= widest.upper + 1e-9
