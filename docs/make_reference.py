@@ -22,7 +22,7 @@ from pytest_evalgate.golden.dialects.known import DIALECTS
 from pytest_evalgate.golden.lint import KINDS
 from pytest_evalgate.plugin import options
 from pytest_evalgate.records import verdicts
-from pytest_evalgate.scorers import RULES, compare, number_reader
+from pytest_evalgate.scorers import RULES, compare, number_reader, part, trajectory
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -219,7 +219,9 @@ def _exit_codes() -> Iterator[str]:
 def _scorers() -> Iterator[str]:
     yield from ("# Scorers, rule by rule", "", f"{_MADE} An overview: [scorers](../scorers.md).", "")
     yield from ("## Texts and values", "", _plain(inspect.getdoc(compare)), "")
-    yield from ("## Numbers", "", _plain(inspect.getdoc(number_reader)))
+    yield from ("## Numbers", "", _plain(inspect.getdoc(number_reader)), "")
+    yield from ("## Parts of an output", "", _plain(inspect.getdoc(part)), "")
+    yield from ("## Trajectories", "", _plain(inspect.getdoc(trajectory)))
     for name, rule in RULES.items():
         if not name.startswith("not-") and f"i{name}" != name:
             yield from _rule(name, rule)

@@ -9,16 +9,18 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from tests.builders import planned
 from tests.gates.conftest import decide_suite
 
+from pytest_evalgate.engine import combine_trials
 from pytest_evalgate.gates import SuiteRules, decide, pair
-from pytest_evalgate.gates.pairing import call_records, repeats_of, total_calls
+from pytest_evalgate.gates.pairing import call_records, repeats_of, score_summaries, total_calls
 from pytest_evalgate.records.attempts import Repeats
 from pytest_evalgate.records.calls import CallRecord
 from pytest_evalgate.records.cases import Place
-from pytest_evalgate.records.results import CaseResult, PlannedCase, SuiteRun, Trial
+from pytest_evalgate.records.results import CaseResult, Output, PlannedCase, Score, SuiteRun, Trial
 from pytest_evalgate.records.verdicts import Calls
-from pytest_evalgate.stats.clusters import icc_anova
+from pytest_evalgate.stats.clusters import icc_anova, mean_se_df
 from pytest_evalgate.stats.stability import flip_rate
 
 if TYPE_CHECKING:
@@ -224,3 +226,43 @@ def test_the_diagnosis_names_what_changed(
     gate = decide_suite(build.suite("PPm"), SuiteRules(baseline=baseline)).gates[0]
     assert gate.result == "invalid"
     assert reason in gate.message
+
+
+def _answering(*answers: tuple[str, float, str]) -> CaseResult:
+    """Make a case whose trials have these outputs, grades by a rule, and reasons of the rule."""
+    trials = [
+        Trial(
+            at,
+            grade,
+            Output(text),
+            (Score("number", grade, grade == 1, reason), Score("tone", 1.0, passed=True, reason=f"said {text}")),
+        )
+        for at, (text, grade, reason) in enumerate(answers)
+    ]
+    return combine_trials(planned("c", 1), trials)
+
+
+def test_agreement_is_total_over_the_trials_of_a_case() -> None:
+    results = [
+        _answering(("It is 4.", 1.0, "found 4"), ("It is 4.", 1.0, "found 4")),
+        _answering(("It is 4.", 1.0, "found 4"), ("Four: 4.", 1.0, "found 4")),
+        _answering(("It is 5.", 0.0, "found 5"), ("It is 6.", 0.0, "found 6")),
+        _answering(("It is 4.", 1.0, "found 4"), ("It is 6.", 0.0, "found 6")),
+    ]
+    found = repeats_of(results, 4.0, ["tone"])
+    assert found is not None
+    assert (found.raw_agreement, found.parsed_agreement) == (0.25, 0.5)
+    assert found.run_sd == pytest.approx(np.std([3 / 4, 2 / 4], ddof=1))
+
+
+def test_a_mean_score_has_its_standard_error_with_several_trials() -> None:
+    once = [_answering(("x", 1.0, "")), _answering(("x", 0.0, ""))]
+    twice = [_answering(*[("x", grade, "")] * 2) for grade in (1.0, 0.0, 1.0, 1.0)]
+    mixed = [*twice, _answering(("x", 1.0, ""), ("x", 0.0, ""))]
+    assert score_summaries(once)["number"].se is None
+    means = [1.0, 0.0, 1.0, 1.0, 0.5]
+    assert score_summaries(mixed)["number"].se == pytest.approx(np.std(means, ddof=1) / np.sqrt(5))
+    clustered = [replace(one, case=replace(one.case, cluster=str(at // 2))) for at, one in enumerate(mixed)]
+    assert score_summaries(clustered)["number"].se == pytest.approx(
+        mean_se_df(np.array(means), ["0", "0", "1", "1", "2"])[1]
+    )

@@ -226,3 +226,15 @@ def test_a_case_of_messages_is_shown_by_them() -> None:
     messages = ({"role": "user", "content": "Hi"},)
     [change] = _compare([_case("a", input=None, messages=messages)], []).changes
     assert change.before == '[{"content":"Hi","role":"user"}]'
+
+
+def test_the_tools_of_a_case_count_if_a_scorer_validates_calls() -> None:
+    case = _case("a", metadata={"tools": [{"name": "book"}]})
+    now = replace(case, metadata={"tools": [{"name": "book"}, {"name": "wait"}]})
+    assert _compare([case], [now]).changes == ()
+    suite = _SUITE.model_copy(update={"scorers": ({"kind": "steps", "schema": True},)})
+    [change] = _compare([case], [now], suite).changes
+    assert (change.what, change.before) == ("tools changed", '[{"name":"book"}]')
+    asserts = ({"kind": "tool-calls", "schema": True},)
+    [change] = _compare([replace(case, asserts=asserts)], [replace(now, asserts=asserts)]).changes
+    assert change.what == "tools changed"

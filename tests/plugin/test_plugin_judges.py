@@ -336,6 +336,24 @@ def test_the_estimate_counts_the_judges_calls(judged: Project, server: ScriptedS
     judged.run("--eval-estimate").stdout.fnmatch_lines(["this run will make no calls: all 10 are cached"])
 
 
+def test_a_judge_of_a_part_is_counted_before_and_asked_about_the_part(judged: Project, server: ScriptedServer) -> None:
+    path = judged.path / "evalgate.toml"
+    judged.write("evalgate.toml", path.read_text("utf-8").replace(_JUDGED, '[{ judge = "tone", field = "text" }]'))
+    judged.run("--eval-estimate").stdout.fnmatch_lines(["this run will make 10 calls*"])
+    colour = json.dumps({"text": "it is blue", "internal": "it is red"})
+    server.answer_with(
+        lambda request: (
+            _reply(request, good="red" not in _text(request))
+            if _is_judges(request)
+            else Behaviour.text("no JSON" if _text(request).endswith("r1") else colour)
+        )
+    )
+    judged.run()
+    assert _asked(server) == (5, 4)
+    assert judged.outcomes == {**dict.fromkeys(("b1", "b2", "b3", "r2"), "passed"), "r1": "missed"}
+    assert judged.rows["r1"]["reason"].startswith("tone: the output has no text: not JSON")
+
+
 def test_a_golden_set_asks_no_judge(judged: Project, server: ScriptedServer) -> None:
     judged.golden("golden/faq.jsonl", "b1", asserts=[{"judge": "tone"}])
     result = judged.run()

@@ -136,7 +136,7 @@ def test_the_keys_are_those_that_tools_rely_on(verdict: Verdict, tmp_path: Path)
         "flip_rate", "flaky", "icc", "design_effect", "n_eff", "raw_agreement", "parsed_agreement", "run_sd"
     }  # fmt: skip
     assert set(suite["slices"][0]["delta"]) == _DELTA
-    assert suite["scores"] == {"exact": {"mean": 0.75, "n": 4}}
+    assert suite["scores"] == {"exact": {"mean": 0.75, "n": 4, "se": 0.25}}
 
 
 def test_the_numbers_are_those_of_the_run(verdict: Verdict) -> None:

@@ -200,7 +200,7 @@ def test_a_rule_that_cannot_be_registered(rule: Any, problem: str) -> None:
 
 def test_every_binary_rule_has_a_not_form_and_no_graded_one() -> None:
     plain = {name for name in RULES if not name.startswith("not-")}
-    graded = {"json-fields", *MEASURES}
+    graded = {"json-fields", "tool-calls", "steps", *MEASURES}
     assert {f"not-{name}" for name in plain} - RULES.keys() == {f"not-{name}" for name in graded}
     assert all(callable(RULES[name]) for name in RULES)
     assert plain >= {"exact", "iexact", "one-of", "regex", "number", "json-valid", "length", "word-count"}

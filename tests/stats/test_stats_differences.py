@@ -33,7 +33,7 @@ def test_a_sample_by_hand() -> None:
     found = ppi_difference([0.0] * 60 + [-1.0] * 40, [first, second])
     assert found.weight == 0
     assert found.value == pytest.approx(0.6 * -1 / 6 + 0.4 * -3 / 4)
-    spreads = [1.5 / 6.5 - (1 / 6.5) ** 2, 3.5 / 4.5 - (3 / 4.5) ** 2]  # 0.25 pseudo-labels of +1 and of -1
+    spreads = [1.2 / 6.2 - (1 / 6.2) ** 2, 3.2 / 4.2 - (3 / 4.2) ** 2]  # 0.1 pseudo-labels of +1 and of -1
     design = 0.6**2 * 0.9 * spreads[0] / 6 + 0.4**2 * 0.9 * spreads[1] / 4
     between = 0.6 * (spreads[0] + 1 / 36) + 0.4 * (spreads[1] + 9 / 16) - found.value**2
     assert found.se**2 == pytest.approx(design + between / 100)

@@ -79,6 +79,12 @@ def test_the_output_is_read_from_its_path(client: FakeClient, value: Any, output
     assert _answer(client, value, output) == Output(taken, {"status": 200}, 0.5, "complete", record)
 
 
+def test_the_steps_beside_the_output_are_metadata(client: FakeClient) -> None:
+    reply = {"answer": {"text": "yes"}, "messages": [{"role": "assistant", "content": "yes"}]}
+    assert _answer(client, reply, "answer.text").metadata == {"messages": reply["messages"], "status": 200}
+    assert _answer(client, reply, None).metadata == {"status": 200}
+
+
 @pytest.mark.parametrize(
     ("value", "output", "message"),
     [

@@ -163,6 +163,11 @@ def test_tool_calls_are_part_of_the_output(client: FakeClient, text: Any, conten
     assert output.metadata == {"system_fingerprint": "fp"}
 
 
+def test_a_text_of_a_model_with_tools_has_no_calls(client: FakeClient) -> None:
+    target = _target(client, tools=({"type": "function"},))
+    assert target.output_of(target.call_of(_CASE, 0), Reply("42")).metadata == {"tool_calls": []}
+
+
 def test_the_reasoning_that_the_endpoint_reports_is_part_of_the_output(client: FakeClient) -> None:
     target = _target(client)
     assert target.output_of(target.call_of(_CASE, 0), Reply("a", reasoning="b")).reasoning == "b"

@@ -80,7 +80,7 @@ def why_still_missed(suite: Suite | None, root: Path, case: Case, output: Output
     if suite is None:
         return None
     specs = [spec for spec in suite.scorers if isinstance(spec, str) or "judge" not in spec]
-    context = Context(roots=(root,))
+    context = Context(roots=(root,), tools=getattr(suite.target, "tools", ()))
     try:
         built = build_all(specs, context=context)
         built = (*built, *case_scorers(case, context=context, taken=[rule.name for rule in built]))

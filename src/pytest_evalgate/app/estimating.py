@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final, Protocol, TypeGuard
 from pytest_evalgate.protocols import CallingTarget
 from pytest_evalgate.records.results import Output
 from pytest_evalgate.targets import RecordedTargetRunner, TargetFailure
+from pytest_evalgate.targets.recorded import row_output
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -138,7 +139,7 @@ def _recorded_output(target: Target | None, case: Case, trial: int) -> Output | 
     """Return the output of a trial if it is recorded, in a file or in the golden set."""
     if isinstance(target, RecordedTargetRunner):
         return target.recordings[trial].outputs.get(case.golden_id)
-    return Output(case.output) if case.output is not None else None
+    return row_output(case)
 
 
 def why_not_cached(selected: Selected, wiring: Wiring) -> str:

@@ -251,7 +251,7 @@ def unread_fields(cases: Iterable[Case], scorers_of: ScorersOf) -> Iterator[Unre
 
 def _given(case: Case) -> Iterator[str]:
     """Yield the names of the graded fields that a case has."""
-    yield from (name for name in _GRADED if (value := getattr(case, name)) is not None and value != ())
+    yield from (name for name in _GRADED if getattr(case, name) != getattr(_EMPTY, name))
     yield from (name for name in _WITHOUT_EFFECT if getattr(case, name) != getattr(_EMPTY, name))
 
 

@@ -258,13 +258,14 @@ class _OfflineSuite:
         Raises:
             UserError: a scorer or the target cannot be used.
         """
+        suite = project.settings.suites[name]
         context = scorers.Context(
             rules=scorers.registry({_USER_CODE: _user_code}),
             roots=(project.root,),
             place=f"suites.{name}.scorers",
             judge=partial(_offline_judge, project),
+            tools=getattr(suite.target, "tools", ()),
         )
-        suite = project.settings.suites[name]
         built = scorers.build_all(map(_offline_spec, suite.scorers), context=context)
         return cls(name, suite, cases, built, _offline_target(project, name, cases), context)
 

@@ -417,8 +417,9 @@ def _suite_problem(suite: SuiteRun, rules: SuiteRules) -> tuple[VerdictName, str
     """Return the result and the message of all gates if the suite cannot be decided; None if it can."""
     accounting = count_outcomes(suite.results)
     if accounting.not_run and suite.stopped is None:  # a subset could be picked to pass
+        were = "was" if accounting.not_run == 1 else "were"
         return "not_evaluated", (
-            f"{accounting.not_run:,} of {count(accounting.planned, 'planned case')} were not run; "
+            f"{accounting.not_run:,} of {count(accounting.planned, 'planned case')} {were} not run; "
             "partial runs are never decided: run the whole suite"
         )
     if accounting.unscored:

@@ -137,8 +137,9 @@ def _raw_answer(trial: Trial) -> Hashable:
 def _parsed_answer(trial: Trial, judges: Collection[str]) -> Hashable:
     """Return what the scorers read of an output: a rule's reason names it, such as the number that it found."""
     if not trial.scores:
-        return _raw_answer(trial)
-    return tuple((score.name, score.value, "" if score.name in judges else score.reason) for score in trial.scores)
+        return trial.value, _raw_answer(trial)
+    read = ((score.name, score.value, "" if score.name in judges else score.reason) for score in trial.scores)
+    return (trial.value, *read)
 
 
 @dataclass(frozen=True, slots=True)

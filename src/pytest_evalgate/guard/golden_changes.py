@@ -136,6 +136,7 @@ class _GateFields:
         cluster = self.suite.cluster
         specs = [spec if isinstance(spec, dict) else {"kind": spec} for spec in (*self.suite.scorers, *case.asserts)]
         is_read = any("python" in spec or spec.get("kind", spec.get("type")) in _METADATA_RULES for spec in specs)
+        validates_calls = any(spec.get("schema") is True for spec in specs)
         return {
             "must-pass tags": sorted(tags & set(case.tags)),
             "slices": [f"{by}={value}" for by in sliced for value in sorted(set(self.read(case, by)))],
@@ -145,6 +146,7 @@ class _GateFields:
             "weight": case.weight,
             "split": case.split,
             "metadata": dict(case.metadata) or None if is_read else None,
+            "tools": case.metadata.get("tools") if validates_calls and not is_read else None,
         }
 
 

@@ -247,6 +247,7 @@ _READERS: Final[Mapping[str, Callable[[Json], Mapping[str, Any]]]] = {
 _IN_CELLS: Final[Mapping[str, Callable[[str], Json]]] = {
     "tags": _parts,
     "expected_tools": _parts,
+    "trajectory": _parts,
     "expected_any": _lines,
     "messages": str,
     "weight": _number,

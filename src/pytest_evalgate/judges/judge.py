@@ -7,6 +7,7 @@ comparison), until the median of all votes is known. A vote whose reply is unrea
 from __future__ import annotations
 
 import re
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import partial
 from itertools import islice
@@ -31,6 +32,7 @@ from pytest_evalgate.judges.question import (
 )
 from pytest_evalgate.judges.reply import Choice, ParsedVerdict, Unreadable, read, read_choice
 from pytest_evalgate.records.results import Output, Score
+from pytest_evalgate.scorers.part import NoPartError, part_of
 from pytest_evalgate.text.jsonl import quote_text
 
 if TYPE_CHECKING:
@@ -50,7 +52,8 @@ class JudgeScorer:
 
     ``votes`` is the largest number of votes, an odd one. A score passes from ``threshold``, a value in [0, 1].
     ``weight`` is that in the weighted mean of a case, if the suite has one. ``counts`` is false if its scores are only
-    reported and do not decide whether a case passes.
+    reported and do not decide whether a case passes. ``field`` is the path of the part of the output that is graded;
+    an output without it scores 0.
     """
 
     is_judge: ClassVar[bool] = True
@@ -63,9 +66,12 @@ class JudgeScorer:
     threshold: float
     weight: float | None = None
     counts: bool = True
+    field: str | None = None
 
     def calls_of(self, case: Case, output: Output) -> Iterator[Call]:
         """Yield the calls that `score` makes if all votes agree and every reply is readable. Sends nothing."""
+        with suppress(NoPartError):  # what the part will be is not known yet: count as if it was the output
+            output = self._part(case, output)
         if trivial_fail(text_of(output.value), references_of(case)) is not None:
             return
         material = material_of(case, output)
@@ -95,8 +101,11 @@ class JudgeScorer:
             RunStopped: the run was stopped, or its budget is spent.
         """
         try:
+            output = self._part(case, output)
             failed = trivial_fail(text_of(output.value), references_of(case))
             material = material_of(case, output)
+        except NoPartError as error:
+            return self._score(0.0, str(error))
         except (TypeError, ValueError) as error:
             raise self._error(case, f"the output cannot be represented as JSON: {error}") from error
         if failed is not None:
@@ -107,6 +116,10 @@ class JudgeScorer:
         value = decided_value(cast, self.votes)
         score = self._score(value, reason(cast, value), tuple(call for vote in cast for call in vote.calls))
         return replace(score, may_change=value is None and any(vote.may_change for vote in cast))
+
+    def _part(self, case: Case, output: Output) -> Output:
+        """Return the part of an output that is graded; raise NoPartError if it does not have the part."""
+        return output if self.field is None else replace(output, value=part_of(output, self.field, case).value)
 
     def _score(self, value: float | None, reason: str, calls: tuple[CallRecord, ...] = ()) -> Score:
         passed = None if value is None else value >= self.threshold

@@ -171,7 +171,7 @@ class Assembly:
         sides = NO_CHANGES if self.base is None else self.base.sides(name, here)
         sets = (*here, *_sets_of(sides, here))
         cases = [case for golden_set in sets for case in golden_set]
-        context = replace(self.context, place=f"suites.{name}.scorers")
+        context = replace(self.context, place=f"suites.{name}.scorers", tools=getattr(suite.target, "tools", ()))
         if malformed := [*golden.check_unique(sets), *scorers.check_asserts(cases, context=context)]:
             raise GoldenSetError(malformed)
         built = scorers.build_all(suite.scorers, context=context)

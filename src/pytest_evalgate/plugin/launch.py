@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn
 
 import pytest
 
@@ -164,7 +164,7 @@ class Launch:
         try:
             return estimate_calls(self._selected(items), self._context.wiring)
         except SettingsError as error:
-            raise pytest.UsageError(printable(with_places(str(error), self._context.config.rootpath))) from None
+            self._refuse(str(error))
 
     def _may_send(self, estimate: Estimate, items: Iterable[pytest.Item]) -> bool:
         from pytest_evalgate.engine.spend import budget_problem  # noqa: PLC0415 - only if calls are sent
@@ -187,8 +187,14 @@ class Launch:
                     for route in _routes(suite, wiring.configured.judges):
                         wiring.client.check_key(route)
         except SettingsError as error:
-            message = f"{error}; or use cached replies only, with --eval-offline"
-            raise pytest.UsageError(printable(with_places(message, self._context.config.rootpath))) from None
+            self._refuse(f"{error}; or use cached replies only, with --eval-offline")
+
+    def _refuse(self, message: str) -> NoReturn:
+        """End the session before its first call: the message is the reason of its verdict, and is printed once."""
+        context = self._context
+        text = printable(with_places(message, context.config.rootpath))
+        context.ledger.add_problem(text)
+        raise pytest.UsageError(*(() if context.prints_section else (text,)))
 
     def _print_estimate(self, estimate: Estimate | None, items: Iterable[pytest.Item]) -> None:
         from pytest_evalgate.reports.estimate import render_estimate  # noqa: PLC0415 - only under --eval-estimate

@@ -54,7 +54,8 @@ class Case:
     ``fingerprint`` is the SHA-256 of the input and of what is expected (input, messages, vars, expected, rubric,
     contexts, expected tools, asserts), by which cases of two runs are paired. Tags, metadata and the line number are
     not part of it. ``side`` is "base" if only the base branch has the case in this form; its id then ends in
-    ``@base``.
+    ``@base``. ``expected_tools`` and ``trajectory``, the steps that led to ``output``, are None if the case has none;
+    an empty tuple means that no tool should be called, or was called.
     """
 
     id: str
@@ -67,8 +68,8 @@ class Case:
     context: tuple[str, ...] = ()
     reference_context: tuple[str, ...] = ()
     output: Json = None
-    trajectory: tuple[Json, ...] = ()
-    expected_tools: tuple[Json, ...] = ()
+    trajectory: tuple[Json, ...] | None = None
+    expected_tools: tuple[Json, ...] | None = None
     asserts: tuple[Mapping[str, Json], ...] = ()
     tags: tuple[str, ...] = ()
     slice: Mapping[str, str] = field(default_factory=nothing)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping  # noqa: TC003 - `runs.record_file` validates records by their types
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Final, Literal
 
 from pytest_evalgate.records.cases import Json, Place, Side, golden_id_of, nothing
 from pytest_evalgate.records.raised import Raised  # noqa: TC001 - as above
@@ -26,13 +26,21 @@ StopRule = Literal["certainty"]
 """The rule by which a suite may end before its last case: its verdict cannot change any more."""
 
 
+TRAJECTORY_KEYS: Final = ("trajectory", "messages", "tool_calls")
+
+
+"""Keys of an output's metadata, or of its value, that contain the steps of an agent, in order of precedence."""
+
+
 @dataclass(frozen=True, slots=True)
 class Output:
     """The output of the target in one trial; ``value`` is text or any JSON value.
 
-    ``call`` is the call that returned it, if the engine sent one. An output whose ``finish`` is not ``complete`` is
-    not graded: its trial is a miss. ``reasoning`` is not part of the answer, and not graded. ``value_sha256`` is that
-    of a value that has been left out, for gates that ask whether outputs are those that people labelled.
+    ``metadata`` has what the target returned beside the value: the steps of an agent (`TRAJECTORY_KEYS`), ``context``
+    (the passages that it retrieved), and whatever else. ``call`` is the call that returned it, if the engine sent one.
+    An output whose ``finish`` is not ``complete`` is not graded: its trial is a miss. ``reasoning`` is not part of the
+    answer, and not graded. ``value_sha256`` is that of a value that has been left out, for gates that ask whether
+    outputs are those that people labelled.
     """
 
     value: Json

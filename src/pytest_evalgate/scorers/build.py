@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from pytest_evalgate.protocols import Rule
-    from pytest_evalgate.records.cases import Case
+    from pytest_evalgate.records.cases import Case, Json
     from pytest_evalgate.records.results import Output
     from pytest_evalgate.scorers.scorer import WeightedScorer
 
@@ -41,7 +41,8 @@ class Context:
     """Context of the construction of scorers.
 
     ``rules`` are by name, ``roots`` are the folders of the user's own code, ``place`` is the name of the specification
-    in messages, ``judge`` builds the scorer of a configured judge, and ``code`` runs the user's functions.
+    in messages, ``judge`` builds the scorer of a configured judge, and ``code`` runs the user's functions. ``tools``
+    are those of the suite's target: the default of a rule that needs tools.
     """
 
     rules: Mapping[str, Rule] = field(default_factory=lambda: RULES)
@@ -49,6 +50,7 @@ class Context:
     place: str = "scorers"
     judge: JudgeFactory | None = None
     code: UserCode = field(default_factory=UserCode)
+    tools: Sequence[Json] = ()
 
 
 def build(spec: str | Mapping[str, Any], *, context: Context) -> WeightedScorer:
@@ -90,9 +92,8 @@ def _build(spec: str | Mapping[str, Any], context: Context) -> WeightedScorer:
     if context.judge is None or not isinstance(name, str):
         raise SpecError(f"judge = {name!r}: write the NAME of a [judges.NAME] table of the configuration")
     options = read_options(ScorerOptions, given, "judge")
-    if options.field is not None:
-        raise SpecError(f'judge "{name}" grades the whole output: remove "field", or name the part in its rubric')
-    return context.judge(name, options)
+    judge = context.judge(name, options)
+    return judge if options.field is None else replace(judge, field=options.field)  # type: ignore[type-var]
 
 
 def schema_files(specs: Iterable[str | Mapping[str, Any]]) -> tuple[str, ...]:
@@ -110,8 +111,8 @@ def _rule(kind: Any, given: Mapping[str, Any], context: Context) -> BuiltScorer:
     options, params = read_params(kind, rule, given, context.roots[0] if context.roots else None)
     threshold = _GRADED_THRESHOLD if kind in MEASURES else _RULE_THRESHOLD
     code = None if rule is RULES.get(kind) else context.code
-    if "field" in params:  # the rule reads the part itself
-        options = options.model_copy(update={"field": None})
+    if code is None and "tools" in params and params["tools"] is None:
+        params["tools"] = context.tools or None
     return _scorer(kind, functools.partial(rule, **params), options, threshold, code)
 
 

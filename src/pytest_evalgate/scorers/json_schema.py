@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from pytest_evalgate.records.results import Graded, Output
 
 _LIBRARY: Final = "jsonschema_rs"
+_GAVE_UP: Final = "Error executing regex"  # the library bounds backtracking, and has no kind of its own for this error
 _MAX_NAMED: Final = 3  # problems that a reason names; the rest are counted
 _MOST_STARTS: Final = 2_000
 _MOST_READ: Final = 20_000_000
@@ -164,11 +165,17 @@ def _next_bracket(text: str, start: int) -> int:
 
 
 def _problems(document: Json, schema: Json, *, formats: bool) -> str:
-    """Return why a document is not valid; empty if it is."""
+    """Return why a document is not valid; empty if it is.
+
+    Raises:
+        ScorerError: A pattern of the schema takes too long on this document.
+    """
     found = sorted(
         _validator(canonical(schema), formats=formats).iter_errors(document),
         key=lambda error: (len(error.instance_path), str(error.instance_path)),
     )
+    if slow := next((error for error in found if error.message.startswith(_GAVE_UP)), None):
+        raise ScorerError(f"{_named(slow)}: make the pattern of the schema simpler")
     named = [_named(error) for error in found[:_MAX_NAMED]]
     more = [f"and {len(found) - _MAX_NAMED} more"] if len(found) > _MAX_NAMED else []
     return "; ".join([*named, *more])

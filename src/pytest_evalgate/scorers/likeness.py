@@ -88,11 +88,12 @@ def chrf(case: Case, output: Output, /, *, value: _ForSacrebleu = None) -> Grade
 def ter(
     case: Case, output: Output, /, *, value: _ForSacrebleu = None, ignore_case: bool = True, normalize: bool = False
 ) -> Graded:
-    """Return 1 - TER with the best reference, or 0 if TER is above 1; references as for `bleu`.
+    """Return 1 - TER, or 0 if TER is above 1; references as for `bleu`.
 
-    TER, the translation edit rate of sacrebleu, is the number of words to insert, delete, replace or move, divided by
-    the number of words of the reference. Words are separated by white space; ``normalize`` also separates
-    punctuation. The score is unknown (None) if the texts are too long to compare. Source: Snover et al. 2006.
+    TER, the translation edit rate of sacrebleu, is the number of words to insert, delete, replace or move to get the
+    nearest reference, divided by the mean number of words of the references. Words are separated by white space;
+    ``normalize`` also separates punctuation. The score is unknown (None) if the texts are too long to compare.
+    Source: Snover et al. 2006.
     """
     text, wanted = comparable(text_of(output)), wanted_references(case, value=value)
     words, most = len(text.split()), max(len(one.split()) for one in wanted)
@@ -167,7 +168,7 @@ def sentence_chrf(prediction: str, references: Sequence[str]) -> float:
 def sentence_ter(
     prediction: str, references: Sequence[str], *, ignore_case: bool = True, normalize: bool = False
 ) -> float:
-    """Return the TER of one text with its best reference: edits per word of the reference."""
+    """Return the TER of one text: edits to its nearest reference, per word of the mean reference."""
     options = {"case_sensitive": not ignore_case, "normalized": normalize}
     return (
         float(require("sacrebleu", "metrics").sentence_ter(prediction, list(references), **options).score) / _PERFECT

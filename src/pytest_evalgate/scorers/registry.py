@@ -84,6 +84,8 @@ _MODULES: Final = {
     "refusal": "refusal",
     "private": "no-personal-data no-secret",
     "leaks": "canary",
+    "tool_calls": "tool-calls",
+    "steps": "steps",
 }
 """The rules by module. A module is imported when a suite uses one of its rules: all of them take 60 ms."""
 
@@ -98,7 +100,8 @@ MEASURES: Final = frozenset(
 )
 """Rules that measure quality. They rarely return 1.0, so their default threshold is 0.5."""
 
-_WITHOUT_NEGATION: Final = MEASURES | {"json-fields"}  # a share has no negation
+# a share has no negation, and that of an agent's steps would pass an agent that did nothing
+_WITHOUT_NEGATION: Final = MEASURES | {"json-fields", "tool-calls", "steps"}
 
 
 class _BuiltInRules(Mapping[str, BuiltIn]):
@@ -167,7 +170,7 @@ class ScorerOptions(BaseModel):
     """Options that every specification accepts.
 
     ``threshold`` is the smallest value that passes, ``weight`` the weight in the weighted mean of a case, ``name`` the
-    name in reports. ``field`` is the dotted path of the part of the output to grade, such as ``answer.text``.
+    name in reports. ``field`` is the path of the part of the output to grade, such as ``answer.text`` (see `part`).
     """
 
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
@@ -178,8 +181,8 @@ class ScorerOptions(BaseModel):
     field: Annotated[str, Field(pattern=r"^[^.\s]+(\.[^.\s]+)*$", max_length=200)] | None = None
 
 
-RESERVED: Final = frozenset({"kind", "python", *ScorerOptions.model_fields}) - {"field"}
-"""Names that no parameter of a rule may have. A rule with its own ``field``, such as mrr, reads the part itself."""
+RESERVED: Final = frozenset({"kind", "python", *ScorerOptions.model_fields})
+"""Names that no parameter of a rule may have."""
 
 
 def read_params(

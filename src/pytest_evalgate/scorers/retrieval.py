@@ -12,7 +12,7 @@ from pydantic import Field
 
 from pytest_evalgate.errors import ScorerError
 from pytest_evalgate.scorers.compare import comparable
-from pytest_evalgate.scorers.text import Text, all_expected, format_list, format_value
+from pytest_evalgate.scorers.text import all_expected, format_list, format_value
 from pytest_evalgate.text.jsonl import loads
 
 if TYPE_CHECKING:
@@ -25,39 +25,38 @@ if TYPE_CHECKING:
 TopK = Annotated[int, Field(ge=1)]
 
 
-def precision_at_k(case: Case, output: Output, /, *, k: TopK, field: Text | None = None) -> Graded:
+def precision_at_k(case: Case, output: Output, /, *, k: TopK) -> Graded:
     """Return the share of relevant documents among the first ``k``; missing documents count as irrelevant.
 
     The relevant ids are the case's ``reference_context``, or else its ``expected``: a list, or an object with a grade
     by id. If no grade is above 0, the score is unknown. The output is a list of ids, the best first, or of objects
-    with an "id", or JSON text of such a list; a repeated id counts as an irrelevant document. ``field`` is the dotted
-    path of the list in the output.
+    with an "id", or JSON text of such a list; a repeated id counts as an irrelevant document.
 
     Raises:
         ScorerError: There are no relevant ids to compare with.
     """
-    return _measured("precision_at_k", case, output, k, field)
+    return _measured("precision_at_k", case, output, k)
 
 
-def recall_at_k(case: Case, output: Output, /, *, k: TopK, field: Text | None = None) -> Graded:
+def recall_at_k(case: Case, output: Output, /, *, k: TopK) -> Graded:
     """Return the share of the relevant documents that are among the first ``k``; inputs as for `precision_at_k`."""
-    return _measured("recall_at_k", case, output, k, field)
+    return _measured("recall_at_k", case, output, k)
 
 
-def ndcg_at_k(case: Case, output: Output, /, *, k: TopK, field: Text | None = None) -> Graded:
+def ndcg_at_k(case: Case, output: Output, /, *, k: TopK) -> Graded:
     """Return the normalised discounted cumulative gain of the first ``k``; inputs as for `precision_at_k`."""
-    return _measured("ndcg_at_k", case, output, k, field)
+    return _measured("ndcg_at_k", case, output, k)
 
 
-def mrr(case: Case, output: Output, /, *, field: Text | None = None) -> Graded:
+def mrr(case: Case, output: Output, /) -> Graded:
     """Return 1 / rank of the first relevant document, 0 without one; inputs as for `precision_at_k`."""
-    return _measured("mrr", case, output, 1, field)
+    return _measured("mrr", case, output, 1)
 
 
-def _measured(measure: str, case: Case, output: Output, k: int, field: str | None) -> Graded:
+def _measured(measure: str, case: Case, output: Output, k: int) -> Graded:
     relevance = wanted_documents(case)
     try:
-        ranked = _ranked(output, field)
+        ranked = ranked_documents(output)
     except ValueError as error:
         return 0.0, str(error)
     found = retrieval(ranked, relevance, k)
@@ -87,13 +86,9 @@ def _grade(document: str, grade: Json) -> float:
     return float(grade)
 
 
-def _ranked(output: Output, field: str | None) -> list[str]:
+def ranked_documents(output: Output) -> list[str]:
     """Return the ids in ranked order, or raise ValueError with the reason why there are none."""
     value: Any = loads(output.value) if isinstance(output.value, str) else output.value
-    for key in field.split(".") if field else ():
-        if not isinstance(value, Mapping) or key not in value:
-            raise ValueError(f'the output has no field "{field}"')
-        value = value[key]
     if not isinstance(value, list | tuple):
         raise ValueError(f"{format_value(value)} is not a list of documents")  # noqa: TRY004 - as `loads` on text
     return [_id(one) for one in value]

@@ -13,14 +13,14 @@ from typing import TYPE_CHECKING, Any, Final, Protocol, TypeGuard
 from pytest_evalgate.errors import ScorerError, SettingsError
 from pytest_evalgate.protocols import Scorer
 from pytest_evalgate.records.results import Output, Score
-from pytest_evalgate.scorers.part import NoPartError, part_of
+from pytest_evalgate.scorers.part import NoPartError, part_of, reads_trajectory
 from pytest_evalgate.text.detectors import DetectedSpan
 from pytest_evalgate.text.exceptions import describe_error, safe_repr, truncate, type_name
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
 
-    from pytest_evalgate.records.cases import Case
+    from pytest_evalgate.records.cases import Case, Json
     from pytest_evalgate.usercode import UserCode
 
 _ROUNDING: Final = 1e-9  # three values of 0.7 must reach a threshold of 0.7, however their sum is rounded
@@ -138,12 +138,18 @@ class BuiltScorer:
         return None
 
     def reads(self, case: Case) -> frozenset[str] | None:
-        """Return the names of the fields of ``case`` that decide its score; None if that is unknown."""
+        """Return the names of the fields of ``case`` that decide its score; None if that is unknown.
+
+        The trajectory of a case is in the metadata of its recorded output: a rule that reads it there reads the field.
+        """
         if self.waits:
             return None
         watched: Any = _WatchedCase(case)
+        metadata = _WatchedMetadata()
         with contextlib.suppress(ScorerError):
-            self.function(watched, _EMPTY)
+            self.function(watched, Output("", metadata))
+        if "trajectory" in metadata.names or reads_trajectory(self.field):
+            watched.names.add("trajectory")
         return frozenset(watched.names)
 
     async def score(self, case: Case, output: Output) -> Score:
@@ -165,7 +171,7 @@ class BuiltScorer:
     async def _grade(self, case: Case, output: Output) -> _Read:
         if self.field is not None:
             try:
-                output = part_of(output, self.field)
+                output = part_of(output, self.field, case)
             except NoPartError as error:
                 return 0.0, str(error), ()
 
@@ -205,6 +211,18 @@ class _WatchedCase:
     def __getattr__(self, name: str) -> Any:
         self.names.add(name)
         return getattr(self._case, name)
+
+
+class _WatchedMetadata(dict[str, "Json"]):
+    """The empty metadata of an output, which records which of its keys are read."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.names: set[str] = set()
+
+    def get(self, key: str, default: Json = None) -> Json:
+        self.names.add(key)
+        return default
 
 
 def _graded(returned: object) -> _Read:

@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -200,7 +199,7 @@ class _Joint:
         return (self.judge_pass - self.both) / (1 - self.human_pass) if self.human_pass < 1 else math.nan
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class LabelDesign:
     """The labels of a stratified sample of one run, and the rates that they estimate.
 
@@ -270,7 +269,7 @@ class LabelDesign:
         )
         return BoundedEstimate(found.value, max(-1.0, found.lower), min(1.0, found.upper))
 
-    @cached_property
+    @property
     def _proportions(self) -> list[Proportion]:
         """The independent proportions behind all rates, in the order in which `_joint` reads them.
 

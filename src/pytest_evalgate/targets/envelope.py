@@ -1,5 +1,7 @@
 """Envelope of a program's output: ``{"output": ..., "metadata": {...}}`` as all of its stdout.
 
+An agent's steps may be beside the output, as ``trajectory``, ``messages`` or ``tool_calls``.
+
 Any other text is the output itself. A program that writes an envelope in other than strict JSON has failed: graded as
 text, the metadata would be part of the answer. Examples are NaN from Python's ``json.dumps``, keys that occur twice, a
 cut-off object, and log lines around it.
@@ -12,6 +14,7 @@ import re
 from typing import TYPE_CHECKING, Final
 
 from pytest_evalgate.records.results import Output
+from pytest_evalgate.targets.beside import beside_output
 from pytest_evalgate.targets.outputs import TargetFailure, as_output
 from pytest_evalgate.text import jsonl
 
@@ -63,7 +66,8 @@ def _opened(envelope: dict[str, object]) -> Output:
     if envelope["output"] is None:
         raise TargetFailure('the "output" that the program wrote is null')
     metadata = envelope.get("metadata")
-    return as_output(Output(envelope["output"], metadata if isinstance(metadata, dict) else {}))
+    own = metadata if isinstance(metadata, dict) else {}
+    return as_output(Output(envelope["output"], {**beside_output(envelope, "output"), **own}))
 
 
 def _check_text(body: str, reason: str) -> None:

@@ -14,6 +14,7 @@ from urllib.parse import quote
 from pytest_evalgate.errors import SettingsError
 from pytest_evalgate.records.calls import Call, record_of
 from pytest_evalgate.records.results import Output
+from pytest_evalgate.targets.beside import beside_output
 from pytest_evalgate.targets.outputs import TargetFailure
 from pytest_evalgate.targets.request import check_json, text_of, variables_of
 from pytest_evalgate.text import jsonl
@@ -87,6 +88,8 @@ class HttpTargetRunner:
     def output_of(self, call: Call, reply: Reply) -> Output:
         """Return the value at the ``output`` path of ``reply``, or the whole reply if there is no path.
 
+        The steps of an agent beside the value become metadata (`beside_output`).
+
         Raises:
             TargetFailure: The reply has no such value, or it is null.
         """
@@ -98,7 +101,9 @@ class HttpTargetRunner:
             raise TargetFailure(f"in the reply, {error}{text}") from None
         if value is None:
             raise TargetFailure("the reply is null" if path is None else f"in the reply, {path} is null")
-        return Output(value, dict(reply.metadata), reply.latency_s, reply.finish, record_of(call, reply))
+        beside = {} if path is None else beside_output(reply.value, path)
+        metadata = {**beside, **reply.metadata}
+        return Output(value, metadata, reply.latency_s, reply.finish, record_of(call, reply))
 
 
 def check_request(request: config.HttpRequest, place: str) -> None:

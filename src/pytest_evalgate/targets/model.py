@@ -84,11 +84,16 @@ class ModelTargetRunner:
         return self.output_of(call, await self.client.send(call))
 
     def output_of(self, call: Call, reply: Reply) -> Output:
-        """Return the text of ``reply``, or ``{"content", "tool_calls"}`` if it contains tool calls."""
+        """Return the text of ``reply``, or ``{"content", "tool_calls"}`` if it contains tool calls.
+
+        The text of a model that has tools has an empty list ``tool_calls`` in its metadata.
+        """
         metadata = dict(reply.metadata)
         value = reply.value
         if tool_calls := metadata.pop("tool_calls", None):
             value = {"content": reply.value or None, "tool_calls": tool_calls}
+        elif self.spec.tools:  # the model was offered tools and called none, which a text alone does not show
+            metadata["tool_calls"] = []
         if reply.served_model not in ("", call.model):
             metadata["served_model"] = reply.served_model
         return Output(value, metadata, reply.latency_s, reply.finish, record_of(call, reply), reply.reasoning)

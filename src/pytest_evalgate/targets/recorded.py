@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from pytest_evalgate.errors import LineProblem, MissingOutput, RecordingError, group_problems
 from pytest_evalgate.records.calls import FINISH_MESSAGES
 from pytest_evalgate.records.results import Output
+from pytest_evalgate.targets.beside import beside_output
 from pytest_evalgate.text import files, jsonl
 
 if TYPE_CHECKING:
@@ -65,10 +66,18 @@ class RowTargetRunner:
     trials: int = 1
 
     async def answer(self, case: Case, trial: int) -> Output:  # noqa: ARG002 - one row, one output
-        """Return the row's output; raise MissingOutput if it has none."""
-        if case.output is None:
+        """Return the row's output with its trajectory; raise MissingOutput if it has none."""
+        output = row_output(case)
+        if output is None:
             raise MissingOutput('the golden row has no recorded "output"', is_final=True)
-        return Output(case.output)
+        return output
+
+
+def row_output(case: Case) -> Output | None:
+    """Return the recorded output of a golden row, with its trajectory as metadata; None if the row has no output."""
+    if case.output is None:
+        return None
+    return Output(case.output, {} if case.trajectory is None else {"trajectory": list(case.trajectory)})
 
 
 def load(paths: Sequence[Path], *, root: Path, output: str = "output") -> RecordedTargetRunner:
@@ -122,7 +131,8 @@ def _output_of(row: Mapping[str, Json], path: str) -> Output:
             raise _InvalidRow(path, f"missing; the row has {', '.join(row)}")
         value = value[key]
     metadata = row.get("metadata")
-    output = Output(value, metadata) if isinstance(metadata, dict) else Output(value)
+    own = metadata if isinstance(metadata, dict) else {}
+    output = Output(value, {**beside_output(row, path), **own})
     # written by `pytest-evalgate record` for an output that is not complete
     finish = next((known for known in FINISH_MESSAGES if known == row.get("finish")), None)
     return output if finish is None else replace(output, finish=finish)

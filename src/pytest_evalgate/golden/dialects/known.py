@@ -10,7 +10,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final
 
 from pytest_evalgate.errors import LineProblem
-from pytest_evalgate.golden.dialects import asserts, translate
+from pytest_evalgate.golden.dialects import agent_runs, asserts, translate
 from pytest_evalgate.golden.dialects.translate import Dialect, FieldRule, copy_field, read_field
 from pytest_evalgate.golden.record import FIELDS
 
@@ -112,7 +112,7 @@ DIALECTS: Final = (
         _without("user_input", _NO_INPUT),
         (
             copy_field("id", "id"),
-            read_field("input", "user_input", read=translate.read_input),
+            FieldRule("input", ("user_input",), agent_runs.read_dialogue),
             copy_field("expected", "reference"),
             copy_field("expected_tools", "reference_tool_calls"),
             copy_field("output", "response"),
@@ -149,7 +149,7 @@ DIALECTS: Final = (
         _without("", _NO_INPUT),
         (
             copy_field("id", "id", "name"),
-            FieldRule("messages", ("turns",), translate.read_turns),
+            FieldRule("messages", ("turns",), agent_runs.read_turns),
             FieldRule("input", ("scenario",), translate.read_scenario),
             copy_field("rubric", "expected_outcome"),
             copy_field("reference_context", "context"),
