@@ -213,6 +213,11 @@ def test_a_slice_that_is_better_than_the_others_does_not_fail() -> None:
     assert found.result == "pass"
 
 
+def test_a_slice_without_enough_other_cases_is_not_compared() -> None:
+    found = _decided(_groups(de="P" * 200, en="P" * 19, fr="P" * 100), _SLICE)
+    assert found.message.endswith("; 1 with fewer than 20 cases not compared")
+
+
 def replace_gate(gate: SliceGate, **changes: object) -> SliceGate:
     return gate.model_copy(update=changes)
 
@@ -284,6 +289,16 @@ def test_the_rates_and_gaps_are_metrics_of_the_suite() -> None:
         ("gap", "en - de", 200),
     ]
     assert metric.figures[2].value == pytest.approx(0.35)
+    assert metric.notes == ()
+
+
+def test_notes_of_a_metric_name_what_is_left_out_and_how_missing_outputs_count() -> None:
+    suite = _groups(de="P" * 60 + "m" * 40, en="P" * 95 + "m" * 4 + "?", fr="P")
+    [metric] = decide_suite(suite, SuiteRules(gates=(_PARITY,), max_error_rate=0.5)).metrics
+    assert metric.notes == (
+        "1 group with fewer than 20 cases not compared",
+        "missing outputs are counted so that each gap is widest",
+    )
 
 
 def test_false_alarms_of_all_tests_of_a_build_stay_within_alpha(build: Build) -> None:

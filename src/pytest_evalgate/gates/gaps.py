@@ -64,13 +64,15 @@ class Gap:
 class GapTable:
     """The groups of one gate and their gaps. ``problem`` is the reason if there are none; ``small`` ones are left out.
 
-    Under the completion "worst" the missing results make each gap as wide as possible, under "best" as narrow.
+    Under the completion "worst" the missing results make each gap as wide as possible, under "best" as narrow; it
+    ``is_widened`` if there are any.
     """
 
     groups: Mapping[str, RateEstimate]
     gaps: tuple[Gap, ...] = ()
     small: int = 0
     problem: str | None = None
+    is_widened: bool = False
 
 
 def gap_tables(
@@ -97,14 +99,15 @@ def gap_table(gate: GapGate, evidence: Evidence, *, judged: bool) -> GapTable:
     shown = high if isinstance(gate, ParityGate) and gate.of == "fpr" else low  # missing outputs count as misses
     names = _names(gate, evidence)
     large = [name for name in names if min(low[name].n, high[name].n) >= gate.min_n]
-    small = len(names) - len(large)
     upper, lower = (high, low) if evidence.completion == "worst" else (low, high)
     pairs = combinations(large, 2) if isinstance(gate, ParityGate) else _with_rest(large, evidence, gate)
     youden = 1.0 if evidence.correction is None else evidence.correction.errors.youden
     found = _gaps(gate, list(pairs), upper, lower, youden)
     if not found:
-        return GapTable({}, small=small, problem=_too_few(gate, large))
-    return GapTable({name: shown[name] for name in large}, found, small)
+        return GapTable({}, problem=_too_few(gate, large))
+    compared = dict.fromkeys(name for gap in found for name in gap.groups)
+    rates = {name: shown[name] for name in large if name in compared}
+    return GapTable(rates, found, len(names) - len(compared), is_widened=low != high)
 
 
 def _names(gate: GapGate, evidence: Evidence) -> tuple[str, ...]:
@@ -288,7 +291,8 @@ def _message(gate: GapGate, verdict: VerdictName, gap: Gap, p: float, proven: in
             f"{_description(gate, gap)} ({_size(gap.delta)}): more than {limit} is proven (Holm p={p_value(p)}){more}"
         )
     if verdict == "pass":
-        return f"every gap is at most {_size(gap.upper)} with {percent(1 - gate.alpha)} confidence, {limit} allowed"
+        most = _size(max(gap.upper, 0.0))
+        return f"every gap is at most {most} with {percent(1 - gate.alpha)} confidence, {limit} allowed"
     text = (
         f"{_description(gate, gap)}: the gap may be {_size(gap.upper)}, and more than {limit} is neither proven nor "
         "ruled out"
@@ -330,6 +334,7 @@ def parity_metric(gate: ParityGate, table: GapTable) -> MetricResult:
     ]
     total = sum(rate.n for rate in table.groups.values())
     notes = [f"{count(table.small, 'group')} with fewer than {gate.min_n} cases not compared"] if table.small else []
+    notes += ["missing outputs are counted so that each gap is widest"] if table.is_widened else []
     return MetricResult("parity", gap_subject(gate), total, (*rates, *gaps), notes=tuple(notes))
 
 
