@@ -93,7 +93,7 @@ def _run(args: argparse.Namespace) -> int:
 
 VERB: Final = Verb(
     "Write each case of a golden set together with variants that have the same meaning, for a suite with an "
-    "invariance gate. Numbers, names, identifiers, code, addresses, quoted texts and texts of the expected answer "
+    "invariance gate. Numbers, negations, names, identifiers, code, addresses, quoted texts and expected answers "
     "stay as they are. The same seed gives the same file. Sends nothing.",
     "pytest-evalgate perturb golden/faq.jsonl --kinds typo,case --seed 1",
     _run,

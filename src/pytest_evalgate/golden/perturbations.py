@@ -1,9 +1,9 @@
 """Perturbations of a question that keep its meaning by construction: typos, case, white space, look-alikes and others.
 
 Only free words are changed: words of lower-case letters outside of what carries meaning by its exact characters
-(`protected`). So names, acronyms, numbers, identifiers, code, addresses and quoted texts stay as they are. Each
-perturbation returns None if it has nothing to change. All choices come from a digest of the seed, so the same seed
-gives the same text on every machine and version of Python.
+(`protected`). So names, acronyms, numbers, negations, identifiers, code, addresses and quoted texts stay as they are.
+Each perturbation returns None if it has nothing to change. All choices come from a digest of the seed, so the same
+seed gives the same text on every machine and version of Python.
 """
 
 from __future__ import annotations
@@ -35,6 +35,16 @@ _PROTECTED: Final = re.compile(
     re.VERBOSE | re.DOTALL,
 )
 """What stays as it is, beside words with a capital letter."""
+
+_EXACT_WORDS: Final = """
+    no not none never nothing nobody neither nor without except unless only zero one two three four five six seven
+    eight nine ten eleven twelve thirteen fourteen fifteen sixteen seventeen eighteen nineteen twenty thirty forty
+    fifty sixty seventy eighty ninety hundred thousand million billion once twice thrice half third quarter first
+    second fourth fifth sixth seventh eighth ninth tenth last dozen double triple single kein keine nicht nie ohne
+    nur null eins zwei drei vier sechs sieben acht neun zehn pas jamais sans ninguno nunca sin
+"""
+_EXACT: Final = frozenset(_EXACT_WORDS.split())
+"""Words for numbers and negations, which stay as they are."""
 
 _CODE_LINE: Final = re.compile(r"^(?: {4}|\t).*$|^.*[;{}=]\s*$", re.MULTILINE)
 """Lines that are indented or end as code does."""
@@ -73,7 +83,8 @@ class Question:
     def free_words(self) -> list[re.Match[str]]:
         """Return the words of lower-case letters outside of the protected parts."""
         spans = self.spans
-        return [word for word in _FREE_WORD.finditer(self.text) if word[0].islower() and self._is_free(word, spans)]
+        words = (word for word in _FREE_WORD.finditer(self.text) if word[0].islower() and word[0] not in _EXACT)
+        return [word for word in words if self._is_free(word, spans)]
 
     def _is_free(self, word: re.Match[str], spans: Iterable[tuple[int, int]]) -> bool:
         after = self.text[word.end() : word.end() + 1]
