@@ -24,7 +24,7 @@ def test_recorded_outputs_and_labels_stay_with_the_original() -> None:
     case = Case("a", input="please explain everything", output="x", trajectory=({"tool": "t"},), human_label="good")
     variant = variant_of_kind(case, "case", 0)
     assert variant is not None
-    assert (variant.output, variant.trajectory, variant.human_label) == (None, (), None)
+    assert (variant.output, variant.trajectory, variant.human_label) == (None, None, None)
     assert with_variants([case], ["case"], 0).cases[0].output == "x"
 
 
