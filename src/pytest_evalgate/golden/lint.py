@@ -94,7 +94,7 @@ _LONGEST_LIST: Final = 32
 
 
 def duplicates(cases: Iterable[Case]) -> Iterator[LintFinding]:
-    """Find the cases with the same input as an earlier case, or nearly the same."""
+    """Find the cases with the same input as an earlier case, or nearly the same; variants of a case are so on purpose."""
     first: dict[str, Case] = {}
     for case in cases:
         if not input_text(case).strip():
@@ -112,7 +112,7 @@ def duplicates(cases: Iterable[Case]) -> Iterator[LintFinding]:
             yield LintFinding(
                 case.place, "duplicate", "warning", f"same input as {where}, so it counts twice: remove one"
             )
-    yield from _near_duplicates(list(first.values()))
+    yield from _near_duplicates([case for case in first.values() if "variant_of" not in case.metadata])
 
 
 def _near_duplicates(cases: Sequence[Case]) -> Iterator[LintFinding]:
