@@ -94,7 +94,7 @@ _LONGEST_LIST: Final = 32
 
 
 def duplicates(cases: Iterable[Case]) -> Iterator[LintFinding]:
-    """Find the cases with the same input as an earlier case, or nearly the same; variants of a case are so on purpose."""
+    """Find the cases with the same input as an earlier case, or nearly the same, except variants of a case."""
     first: dict[str, Case] = {}
     for case in cases:
         if not input_text(case).strip():
