@@ -228,6 +228,15 @@ def test_a_case_of_messages_is_shown_by_them() -> None:
     assert change.before == '[{"content":"Hi","role":"user"}]'
 
 
+def test_a_label_of_a_metric_outside_of_the_content_is_compared() -> None:
+    metrics = [{"kind": "classification", "label": "metadata.note"}, {"kind": "spans"}]
+    suite = Suite.model_validate({"golden": "g.jsonl", "metrics": metrics})
+    now = _edited(metadata={**_HARD.metadata, "note": "y"})
+    [change] = _compare([_HARD], [now], suite).changes
+    assert (change.what, change.before, change.now) == ("metric labels changed", '["x",null]', '["y",null]')
+    assert _compare([_HARD], [_edited(metadata={**_HARD.metadata, "other": "y"})], suite).changes == ()
+
+
 def test_the_tools_of_a_case_count_if_a_scorer_validates_calls() -> None:
     case = _case("a", metadata={"tools": [{"name": "book"}]})
     now = replace(case, metadata={"tools": [{"name": "book"}, {"name": "wait"}]})

@@ -647,3 +647,60 @@ def test_a_first_configuration_may_record_without_a_baseline(before: str, effect
     head = base.model_copy(update={"on_missing_baseline": "record"})
     [change] = settings_changes(base, head)
     assert (change.where, change.effect) == ("on_missing_baseline", effect)
+
+
+_METRICS = """
+[suites.intents]
+golden = "intents.jsonl"
+metrics = [{ kind = "classification" }, { kind = "regression", name = "price" }]
+gates = [
+  { kind = "metric", name = "macro-f1", min = 0.8, max_drop = 0.02 },
+  { kind = "metric", name = "recall", of = "urgent", min = 0.9 },
+  { kind = "metric", name = "mae", max = 2.0 },
+]
+"""
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "where", "effect"),
+    [
+        ("min = 0.8,", "min = 0.7,", "gates[0].min", "weaker"),
+        ("min = 0.8, ", "", "gates[0].min", "weaker"),
+        ("min = 0.8,", "min = 0.85,", "gates[0].min", "stricter"),
+        ("max_drop = 0.02", "max_drop = 0.03", "gates[0].max_drop", "weaker"),
+        (", max_drop = 0.02", "", "gates[0].max_drop", "weaker"),
+        ("max_drop = 0.02", "max_drop = 0.01", "gates[0].max_drop", "stricter"),
+        ("max_drop = 0.02", "max_drop = 0.02, alpha = 0.01", "gates[0].alpha", "weaker"),
+        ("max = 2.0", "max = 3.0", "gates[2].max", "weaker"),
+        ("max = 2.0", "max = 1.0", "gates[2].max", "stricter"),
+        ('of = "urgent", min = 0.9', 'of = "urgent", min = 0.9, bound = "point"', "gates[1].bound", "weaker"),
+        ('of = "urgent"', 'of = "other"', "gates[1]", "weaker"),
+        (
+            'kind = "classification"',
+            'kind = "classification", label = "human_label"',
+            "metrics.classification.label",
+            "weaker",
+        ),
+        ('{ kind = "classification" }', '{ kind = "classification" }, { kind = "spans" }', "metrics.spans", "neutral"),
+        ('name = "price" }', 'name = "price", unreadable = 0.0 }', "metrics.price.unreadable", "weaker"),
+        (
+            '{ kind = "regression", name = "price" }',
+            '{ kind = "ranking", name = "price" }, { kind = "regression" }',
+            "metrics.price",
+            "weaker",
+        ),
+        ('name = "price"', 'name = "cost"', "metrics.price", "weaker"),
+    ],
+)
+def test_the_changes_of_metrics_and_their_gates(old: str, new: str, where: str, effect: str) -> None:
+    found = _changes(old, new, base=_METRICS)
+    assert (f"suites.intents.{where}", effect) in {(change.where, change.effect) for change in found}
+
+
+def test_a_gate_on_the_change_of_a_figure_shares_alpha_with_the_other_tests() -> None:
+    found = _changes(
+        '{ kind = "metric", name = "mae", max = 2.0 }',
+        '{ kind = "metric", name = "mae", max = 2.0, max_drop = 0.1 }',
+        base=_METRICS,
+    )
+    assert ("test added", "weaker") in {(change.what, change.effect) for change in found}

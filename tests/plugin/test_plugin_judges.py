@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import json
 import re
 from datetime import UTC, datetime
@@ -11,6 +12,7 @@ import pytest
 from tests.support.behaviours import Behaviour
 
 from pytest_evalgate import config as config_
+from pytest_evalgate.cli import main
 from pytest_evalgate.engine.retry import RetryPolicy
 from pytest_evalgate.errors import SettingsError
 from pytest_evalgate.judges import calibration as calibrations
@@ -231,6 +233,31 @@ def test_a_suite_of_judges_that_only_report_runs_and_decides_nothing(
     printed = " ".join(result.stdout.str().split())
     assert "2 unscored" in printed
     assert "pytest-evalgate label sample --suite faq --out labels/faq.csv" in printed
+
+
+def test_labels_of_a_run_correct_the_run_that_follows_with_the_same_outputs(
+    project: Project, server: ScriptedServer
+) -> None:
+    """A suite of judges that only report, its labels, its calibration, and the first run that gates."""
+    server.answer_with(_answer)
+    ids = [f"b{at}" for at in range(40)] + [f"c{at}r1" for at in range(40)]
+    project.model_suite(server, *ids, scorers=_JUDGED)
+    _judge(project, 'calibration = "calibration/tone.json"', "report_only = true")
+    assert project.run().ret == 12
+    assert main(["label", "sample", "--n", "70", "--out", "labels.csv"]) == 0
+    with (project.path / "labels.csv").open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    with (project.path / "labels.csv").open("w", newline="") as file:
+        sheet = csv.DictWriter(file, list(rows[0]))
+        sheet.writeheader()
+        sheet.writerows({**row, "label": "pass" if "blue" in row["output"] else "fail"} for row in rows)
+    assert main(["calibrate", "tone", "--labels", "labels.csv"]) == 0
+    configured = (project.path / "evalgate.toml").read_text().replace("report_only = true", "")
+    (project.path / "evalgate.toml").write_text(configured)
+    project.run()
+    corrected = project.verdict["suites"]["faq"]["corrected"]
+    assert (corrected["method"], corrected["value"]) == ("ppi", 0.5)
+    assert project.verdict["suites"]["faq"]["judges"][0]["corrected"]["method"] == "ppi"
 
 
 def test_an_unscored_case_is_none_that_missed_or_errored(project: Project, server: ScriptedServer) -> None:

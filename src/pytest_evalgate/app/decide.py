@@ -230,6 +230,7 @@ class RunDecider:
             stop="never" if suite.run_labels else suite.stop,  # labels are of all outputs
             run_labels=self._run_labels(name, suite, add_problem),
             judges=self._judges(name, suite, add_problem),
+            metrics=suite.metrics,
         )
 
     def _judges(self, name: str, suite: Suite, add_problem: Callable[[str], None]) -> Mapping[str, JudgeRule]:

@@ -12,7 +12,14 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from pytest_evalgate import targets
-from pytest_evalgate.config import MeanScoreGate, MustPassGate, NoRegressionGate, place_of
+from pytest_evalgate.config import (
+    ClassificationMetric,
+    MeanScoreGate,
+    MetricGate,
+    MustPassGate,
+    NoRegressionGate,
+    place_of,
+)
 from pytest_evalgate.errors import LineProblem
 from pytest_evalgate.protocols import CallingTarget
 from pytest_evalgate.records.cases import Case
@@ -26,8 +33,10 @@ if TYPE_CHECKING:
 
     from pytest_evalgate.config import Suite
     from pytest_evalgate.protocols import Scorer, Target
+    from pytest_evalgate.scorers.readings import MetricReader
 
     ScorersOf = Callable[[Case], Sequence[Scorer]]
+    GradersOf = Callable[[Case], Sequence[Scorer | MetricReader]]
 
 _GRADED: Final = ("expected", "expected_any", "rubric", "reference_context", "expected_tools", "trajectory")
 _WITHOUT_EFFECT: Final = {
@@ -86,7 +95,7 @@ _NO_TEXT: Final = Output("")
 
 
 def case_problems(
-    cases: Iterable[Case], scorers_of: ScorersOf, target: Target | None, *, place: str
+    cases: Iterable[Case], scorers_of: GradersOf, target: Target | None, *, place: str
 ) -> list[LineProblem]:
     """Return the problems of ``cases``, each with its line, in line order.
 
@@ -94,7 +103,7 @@ def case_problems(
 
     Args:
         cases: The cases of one suite.
-        scorers_of: Returns the scorers of a case.
+        scorers_of: Returns the scorers of a case, and the readers of the suite's metrics.
         target: The target of the suite; None if a marked test produces the outputs.
         place: Name of the target's table in messages.
     """
@@ -206,7 +215,30 @@ def name_problems(name: str, suite: Suite, cases: Sequence[Case], scorers: Colle
         elif isinstance(gate, MeanScoreGate | NoRegressionGate) and gate.scorer not in (None, *scorers):
             known = did_you_mean(str(gate.scorer), scorers) or f" ({', '.join(scorers)})"
             problems[f'{place}: the suite has no scorer named "{gate.scorer}"{known}'] = None
-    return list(problems)
+    return [*problems, *_class_problems(name, suite, own)]
+
+
+def _class_problems(name: str, suite: Suite, own: Sequence[Case]) -> Iterator[str]:
+    """Yield the classes of metrics and of gates on them that no case has: their figures would be undefined."""
+    if not suite.metrics:
+        return
+    from pytest_evalgate.scorers.readings import labels_of  # noqa: PLC0415 - few suites have metrics
+
+    graded = [case for case in own if case.skip is None]
+    known = {metric.title: labels_of(metric, graded) for metric in suite.metrics}
+    for metric in suite.metrics:
+        for label in metric.labels if isinstance(metric, ClassificationMetric) else ():
+            if label not in known[metric.title]:
+                near = did_you_mean(label, known[metric.title])
+                yield f'suites.{name}.metrics: {metric.title}: no case has the label "{label}"{near}'
+    for gate in suite.gates or ():
+        chosen = gate.of_metrics(suite.metrics) if isinstance(gate, MetricGate) and gate.of else None
+        if isinstance(gate, MetricGate) and chosen is not None and gate.of not in known[chosen.title]:
+            near = (
+                did_you_mean(gate.of, known[chosen.title]) or f" ({', '.join(sorted(known[chosen.title])[:_TRIED])})"
+            )
+            place = f"suites.{name}.{place_of(suite, 'gates')}: {gate.kind}"
+            yield f'{place}: no case has the label "{gate.of}"{near}'
 
 
 def _slice_keys(cases: Iterable[Case]) -> set[str]:
@@ -229,7 +261,7 @@ class UnreadField:
     in_metadata: bool = False
 
 
-def unread_fields(cases: Iterable[Case], scorers_of: ScorersOf) -> Iterator[UnreadField]:
+def unread_fields(cases: Iterable[Case], scorers_of: GradersOf) -> Iterator[UnreadField]:
     """Yield the fields that describe how to grade a case, and that no scorer of the suite reads.
 
     A function of the user may read any field. Beside such a scorer, only fields that the run ignores are reported.
@@ -263,7 +295,7 @@ def _is_wish(name: str) -> bool:
     return first is not None and first[0].lower() in _WISHES
 
 
-def _is_read(name: str, case: Case, scorers_of: ScorersOf) -> bool:
+def _is_read(name: str, case: Case, scorers_of: GradersOf) -> bool:
     for scorer in scorers_of(case):
         reads = getattr(scorer, "reads", None)
         fields = None if reads is None else reads(case)

@@ -20,12 +20,16 @@ from pytest_evalgate.cli.options import add_suite
 from pytest_evalgate.cli.printing import print_result
 from pytest_evalgate.cli.verb import Verb
 from pytest_evalgate.config import CONFIG_FILE, PYPROJECT_FILE, CommandTarget, HttpTarget, ModelTarget, RecordedTarget
+from pytest_evalgate.engine import Grading
+from pytest_evalgate.engine.variants import SuiteOutputs
 from pytest_evalgate.errors import GoldenSetError, SettingsError, UserError
 from pytest_evalgate.golden import lint
 from pytest_evalgate.golden.lint import LintFinding, PromptText, Severity, strings
 from pytest_evalgate.records.cases import Place
 from pytest_evalgate.runs.plan import make_plan
-from pytest_evalgate.scorers.registry import ScorerOptions
+from pytest_evalgate.scorers.registry import ScorerOptions, known_kinds
+from pytest_evalgate.scorers.scorer import applies_to
+from pytest_evalgate.scorers.sources import ModelSource
 from pytest_evalgate.text import files, jsonl
 from pytest_evalgate.text.escape import one_line
 from pytest_evalgate.text.personal import phone_note
@@ -44,6 +48,7 @@ if TYPE_CHECKING:
     from pytest_evalgate.records.calls import Call, Reply
     from pytest_evalgate.records.cases import Case, Json
     from pytest_evalgate.records.results import SuitePlan
+    from pytest_evalgate.scorers.readings import MetricReader
     from pytest_evalgate.scorers.scorer import WeightedScorer
 
 _EXIT_FOUND: Final = 1
@@ -258,24 +263,36 @@ class _OfflineSuite:
         Raises:
             UserError: a scorer or the target cannot be used.
         """
+        outputs = SuiteOutputs(cases)
         suite = project.settings.suites[name]
         context = scorers.Context(
             rules=scorers.registry({_USER_CODE: _user_code}),
             roots=(project.root,),
             place=f"suites.{name}.scorers",
             judge=partial(_offline_judge, project),
+            models=ModelSource(project.settings.models, _Offline),
+            originals=outputs,
             tools=getattr(suite.target, "tools", ()),
         )
         built = scorers.build_all(map(_offline_spec, suite.scorers), context=context)
-        return cls(name, suite, cases, built, _offline_target(project, name, cases), context)
+        made = cls(name, suite, cases, built, _offline_target(project, name, cases), context)
+        outputs.connect(made.target, lambda case: Grading(tuple(made.scorers_of(case))))
+        return made
 
     def scorers_of(self, case: Case) -> Sequence[WeightedScorer]:
         """Return the scorers of the suite and those of the case's asserts, if these can be used."""
+        own: tuple[WeightedScorer, ...] = ()
         try:
             taken = [scorer.name for scorer in self.built]
-            return (*self.built, *scorers.case_scorers(case, context=self.context, taken=taken))
+            own = scorers.case_scorers(case, context=self.context, taken=taken)
         except GoldenSetError:
-            return self.built
+            pass  # reported as malformed
+        return (*(scorer for scorer in self.built if applies_to(scorer, case)), *own)
+
+    def _graders_of(self, case: Case) -> Sequence[WeightedScorer | MetricReader]:
+        from pytest_evalgate.scorers.readings import metric_readers  # noqa: PLC0415 - few suites have metrics
+
+        return (*self.scorers_of(case), *(metric_readers(self.suite.metrics) if self.suite.metrics else ()))
 
     def findings(self, place: Place) -> Iterator[LintFinding]:
         """Yield findings on cases that do not fit the suite. A run refuses the errors before its first call."""
@@ -285,7 +302,9 @@ class _OfflineSuite:
         names = dict.fromkeys(scorer.name for case in self.cases for scorer in self.scorers_of(case))
         for text in fit.name_problems(self.name, self.suite, self.cases, names):
             yield LintFinding(place, "unknown-name", "error", text)
-        for problem in fit.case_problems(self.cases, self.scorers_of, self.target, place=f"suites.{self.name}.target"):
+        for problem in fit.case_problems(
+            self.cases, self._graders_of, self.target, place=f"suites.{self.name}.target"
+        ):
             where = Place(problem.file, problem.line)
             yield LintFinding(where, "unfit", "error", f"{problem.field}: {problem.message}")
         for text in fit.stray_placeholders(self.target, self.cases):
@@ -293,7 +312,7 @@ class _OfflineSuite:
 
     def unread_fields(self) -> list[fit.UnreadField]:
         """Return the fields that no scorer of the suite reads."""
-        return list(fit.unread_fields(self.cases, self.scorers_of))
+        return list(fit.unread_fields(self.cases, self._graders_of))
 
 
 _USER_CODE: Final = "user-code"
@@ -306,7 +325,7 @@ def _user_code(*_: object, **__: object) -> None:
 def _offline_spec(spec: str | Mapping[str, Any]) -> str | Mapping[str, Any]:
     """Return a scorer's specification without code of the user; a function or a hook's rule keeps only its name."""
     given = {"kind": spec} if isinstance(spec, str) else spec
-    if "judge" in given or given.get("kind") in scorers.RULES:
+    if "judge" in given or given.get("kind") in known_kinds():
         return spec
     own = str(given.get("kind", given.get("python"))).rpartition(":")[2]
     return {"name": own, **{key: given[key] for key in ScorerOptions.model_fields if key in given}, "kind": _USER_CODE}

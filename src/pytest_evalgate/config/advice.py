@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 from pytest_evalgate.config.gates import GATES
+from pytest_evalgate.config.metrics import METRICS
 from pytest_evalgate.config.suites import Acknowledgement, Settings, Suite, Tier
 from pytest_evalgate.config.tables import Judge, Model, Price, Report
 from pytest_evalgate.config.targets import TARGETS, HookTarget, HttpRequest
@@ -26,6 +27,7 @@ _HOMES: Final[dict[type[Table], str]] = {
     Price: "price = {...} of a model",
     Tier: "[suites.NAME.tiers.NAME]",
     Acknowledgement: "[[acknowledged]]",
+    **dict.fromkeys(METRICS.values(), "a metric of metrics = [...]"),
 }
 """Where the keys of a table belong, in the words of a message."""
 
@@ -97,7 +99,8 @@ def _table_around(place: Place, settings: dict[str, Any]) -> type[Table] | None:
     value = _value(around, settings)
     if around[-1] == "target":
         return next((TARGETS[key] for key in value if key in TARGETS), None)
-    return GATES.get(value.get("kind", "")) if isinstance(value, dict) else None
+    kinds: dict[str, type[Table]] = {**GATES, **METRICS}
+    return kinds.get(value.get("kind", "")) if isinstance(value, dict) else None
 
 
 def _matches(pattern: str, step: int | str) -> bool:

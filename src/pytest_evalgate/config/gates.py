@@ -6,6 +6,7 @@ from typing import Annotated, Any, Final, Literal, Self, TypeGuard
 
 from pydantic import BeforeValidator, Field, model_validator
 
+from pytest_evalgate.config.metrics import MetricGate
 from pytest_evalgate.config.safety import InvarianceGate, ParityGate, ViolationRateGate
 from pytest_evalgate.config.tables import Alpha, Amount, Margin, Names, Seconds, Share, Table
 
@@ -122,6 +123,7 @@ GATES: Final[dict[str, type[Table]]] = {
     "mean-score": MeanScoreGate,
     "must-pass": MustPassGate,
     "budget": BudgetGate,
+    "metric": MetricGate,
     "parity": ParityGate,
     "invariance": InvarianceGate,
     "violation-rate": ViolationRateGate,
@@ -135,6 +137,7 @@ _AnyGate = Annotated[
     | MeanScoreGate
     | MustPassGate
     | BudgetGate
+    | MetricGate
     | ParityGate
     | InvarianceGate
     | ViolationRateGate,
@@ -163,6 +166,8 @@ Gate = Annotated[_AnyGate, BeforeValidator(_with_kind, json_schema_input_type=_A
 
 def needs_baseline(gate: Gate) -> bool:
     """Return whether a gate compares with a baseline."""
+    if isinstance(gate, MetricGate):
+        return gate.max_drop is not None
     return isinstance(gate, NoRegressionGate) or (isinstance(gate, SliceGate) and gate.compares_baseline)
 
 

@@ -7,10 +7,12 @@ from typing import TYPE_CHECKING, Annotated, Any, Final, Literal, Self
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from pytest_evalgate.config.gates import Gate, MustPassGate, SliceGate, gate_list
+from pytest_evalgate.config.metrics import Metric, MetricGate, metric_list, unique_titles
 from pytest_evalgate.config.safety import ParityGate
 from pytest_evalgate.config.tables import Amount, FileNames, Judge, Model, Report, Seconds, Share, Table, TextForm
 from pytest_evalgate.config.targets import ModelTarget, TargetTable
 from pytest_evalgate.errors import SettingsError
+from pytest_evalgate.records.calls import LIST_KINDS
 from pytest_evalgate.text.problems import InvalidKey
 from pytest_evalgate.text.wording import did_you_mean
 
@@ -52,6 +54,8 @@ def _scorer_spec(value: Any) -> Any:
 ScorerSpec = Annotated[
     str | dict[str, Any], BeforeValidator(_scorer_spec, json_schema_input_type=str | dict[str, Any])
 ]
+_MetricList = tuple[Metric, ...]
+Metrics = Annotated[_MetricList, BeforeValidator(metric_list, json_schema_input_type=_MetricList)]
 _GateList = tuple[Gate, ...] | None
 Gates = Annotated[_GateList, BeforeValidator(gate_list, json_schema_input_type=_GateList), AfterValidator(_some_gates)]
 
@@ -143,11 +147,10 @@ class Suite(Table):
     grades empty outputs, which otherwise are misses unless the case expects an empty text.
 
     ``slices`` are tag keys or dotted paths by which results are broken down. ``cluster`` names what dependent cases
-    have in common, such as a conversation. ``stop = "certainty"`` ends the suite once its verdict cannot change.
-    ``baseline`` is a file or ``git:REF``. ``run_labels`` is a file of people's labels
-    of outputs of a run and its baseline, as ``label sample --against`` writes it.
-    An ``advisory`` suite is reported and never fails the build. ``tiers``
-    change settings for some runs.
+    have in common, such as a conversation. ``metrics`` are figures over all cases together. ``stop = "certainty"``
+    ends the suite once its verdict cannot change. ``baseline`` is a file or ``git:REF``. ``run_labels`` is a file of
+    people's labels of outputs of a run and its baseline, as ``label sample --against`` writes it. An ``advisory``
+    suite is reported and never fails the build. ``tiers`` change settings for some runs.
     """
 
     golden: FileNames
@@ -161,6 +164,7 @@ class Suite(Table):
     aggregate: Aggregate = "mean"
     slices: tuple[str, ...] = ()
     cluster: str | None = None
+    metrics: Metrics = ()
     stop: Literal["certainty", "never"] = "certainty"
     baseline: str | None = None
     run_labels: str | None = None
@@ -172,6 +176,15 @@ class Suite(Table):
     def judges(self) -> tuple[str, ...]:
         """The names of the judges among the scorers."""
         return tuple(str(spec["judge"]) for spec in self.scorers if isinstance(spec, dict) and "judge" in spec)
+
+    @model_validator(mode="after")
+    def _check_metrics(self) -> Self:
+        unique_titles(self.metrics)
+        variants: list[Suite] = [self, *(suite_in_tier(self, name) for name in self.tiers)]
+        for gate in (gate for variant in variants for gate in variant.gates or ()):
+            if isinstance(gate, MetricGate) and (problem := gate.problem(self.metrics)) is not None:
+                raise InvalidKey(("gates",), f"a metric gate: {problem}")
+        return self
 
     @model_validator(mode="after")
     def _check_slice_names(self) -> Self:
@@ -258,6 +271,8 @@ class Settings(Table):
             if name not in known:
                 near = did_you_mean(name, known) or _defined(kind, name, known)
                 raise InvalidKey(place, f'no {kind} is named "{name}"{near}')
+            if kind == "model" and (api := self.models[name].api) in LIST_KINDS:
+                raise InvalidKey(place, f'models.{name}.api is "{api}", so it writes no text: name another model')
         return self
 
     def _references(self) -> Iterator[tuple[str, Place, str]]:

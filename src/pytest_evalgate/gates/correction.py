@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from pytest_evalgate.config import BudgetGate, MeanScoreGate, NoRegressionGate
+from pytest_evalgate.config import BudgetGate, MeanScoreGate, MetricGate, NoRegressionGate
 from pytest_evalgate.gates.frame import first_output, frame_of
 from pytest_evalgate.stats.judged import judged_rate
 from pytest_evalgate.stats.numeric import ROUNDING
@@ -47,6 +47,8 @@ def _counts_passes(gate: Gate) -> bool:
     """Return whether a gate uses passed cases, and so every judge that decides them."""
     if isinstance(gate, NoRegressionGate):
         return gate.scorer is None
+    if isinstance(gate, MetricGate):
+        return gate.name in {"brier", "ece"}  # errors of a confidence that an output passes
     return not isinstance(gate, BudgetGate | MeanScoreGate)
 
 

@@ -19,6 +19,7 @@ from pytest_evalgate.config import (
     BudgetGate,
     InvarianceGate,
     MeanScoreGate,
+    MetricGate,
     MustPassGate,
     NoRegressionGate,
     ParityGate,
@@ -34,6 +35,8 @@ from pytest_evalgate.gates.evidence import COMPLETIONS, Evidence, Measure
 from pytest_evalgate.gates.family import GateTest, TestName, adjusted
 from pytest_evalgate.gates.gaps import decide_gaps, gap_subject, gap_tables, gap_tests, parity_metrics
 from pytest_evalgate.gates.judges import judge_verdicts
+from pytest_evalgate.gates.metric_gate import change_problem, combine, decide_change, decide_limit, p_of
+from pytest_evalgate.gates.metric_measure import SuiteMetrics
 from pytest_evalgate.gates.pairing import (
     call_records,
     count_outcomes,
@@ -134,6 +137,11 @@ class GateInputs:
         return correction_of(self.suite, self.rules)
 
     @cached_property
+    def metrics(self) -> SuiteMetrics:
+        """The metrics of the suite."""
+        return SuiteMetrics(self.rules.metrics, self.head, self.base, self.compared, self.suite.plan.golden_sha256)
+
+    @cached_property
     def tests(self) -> tuple[GateTest, ...]:
         """The tests by which the gates can fail the build."""
         return tuple(
@@ -146,7 +154,7 @@ class GateInputs:
         decidable = {i: gate for i, gate in enumerate(self.rules.effective_gates) if self.judge_problem(gate) is None}
         return gap_tables(decidable, self.head, self.base, judged=bool(self.rules.deciding_judges))
 
-    def pairs(self, gate: NoRegressionGate | SliceGate) -> Pairs:
+    def pairs(self, gate: NoRegressionGate | SliceGate | MetricGate) -> Pairs:
         """Return the pairs that ``gate`` compares; the gate must not be invalid."""
         if isinstance(gate, NoRegressionGate) and gate.scorer is not None:
             return self.compared.pairs_by(Measure(scorer=gate.scorer))
@@ -157,7 +165,7 @@ class GateInputs:
         problem = gate_problem(gate, self.rules, self.suite.results)
         return None if problem is None else _without_evidence(gate, "invalid", problem)
 
-    def invalid_result(self, gate: NoRegressionGate | SliceGate) -> GateResult | None:
+    def invalid_result(self, gate: NoRegressionGate | SliceGate | MetricGate) -> GateResult | None:
         """Return the result of a gate whose change cannot be computed; None for other gates."""
         if (found := self.judge_problem(gate)) is not None:
             return found
@@ -169,7 +177,7 @@ class GateInputs:
         problem = self._baseline_problem(gate, self.rules.baseline)
         return None if problem is None else _without_evidence(gate, "invalid", problem)
 
-    def _baseline_problem(self, gate: NoRegressionGate | SliceGate, baseline: Baseline) -> str | None:
+    def _baseline_problem(self, gate: NoRegressionGate | SliceGate | MetricGate, baseline: Baseline) -> str | None:
         """Return the reason why the suite cannot be compared with ``baseline``, if any."""
         pairing, measure = self.compared.pairing, self.compared.measure
         if pairing is None:
@@ -182,7 +190,10 @@ class GateInputs:
             return f"the baseline has no scores of {scorer}: promote a run that {scorer} has graded"
         if scorer is not None and (ungraded := self.compared.ungraded(scorer)) is not None:
             return ungraded
-        return pairing_problem(pairing, self.pairs(gate))
+        problem = pairing_problem(pairing, self.pairs(gate))
+        if problem is None and isinstance(gate, MetricGate):
+            return change_problem(gate, self.metrics.of(gate))
+        return problem
 
     def _evidence(self, without: Side) -> Evidence:
         planned = tuple(result for result in self.suite.results if result.case.side != without)
@@ -203,6 +214,12 @@ class GateInputs:
         elif isinstance(gate, SliceGate) and gate.compares_baseline and self.invalid_result(gate) is None:
             for piece, pairs in testable_slices(self.compared, gate.by):
                 yield GateTest(TestName(name, index, piece), pairs.finding(gate.alpha).p, gate.alpha)
+        elif isinstance(gate, MetricGate) and gate.max_drop is not None:
+            if any(result.outcome == "not_run" for result in self.suite.results):
+                # early stopping of another suite asks: this test will take its share of alpha, whatever its p
+                yield GateTest(TestName(name, index), 1.0, gate.alpha)
+            elif self.invalid_result(gate) is None:
+                yield GateTest(TestName(name, index), p_of(gate, self.metrics.of(gate)), gate.alpha)
 
 
 def _min_trials(baseline: Baseline) -> int:
@@ -221,6 +238,8 @@ def gate_subject(gate: Gate) -> str:
         return gate.by
     if isinstance(gate, MustPassGate):
         return ", ".join(gate.tags)
+    if isinstance(gate, MetricGate):
+        return gate.subject
     return (gate.scorer or "") if isinstance(gate, NoRegressionGate | MeanScoreGate) else ""
 
 
@@ -292,7 +311,23 @@ class SuiteDecision:
         if isinstance(gate, SliceGate) and gate.compares_baseline:
             tests = SliceTests(self.family.slices(suite, index), gate.alpha * self.family.slices_share)
             return inputs.invalid_result(gate) or self._with_worst_slice(gate, tests)
+        if isinstance(gate, MetricGate):
+            return inputs.judge_problem(gate) or self._metric(index, gate)
         return inputs.judge_problem(gate) or self._on_both_sides(gate)
+
+    def _metric(self, index: int, gate: MetricGate) -> GateResult:
+        """Decide a metric gate by its limit, on this branch and on the base, and by its change."""
+        inputs, parts = self.inputs, list[GateResult]()
+        if gate.limit is not None:
+            here, *base = (decide_limit(gate, one, inputs.completion) for one in inputs.metrics.sides(gate))
+            parts.append(_worse_side(here, *base))
+        if gate.max_drop is not None and (invalid := inputs.invalid_result(gate)) is not None:
+            parts.append(invalid)
+        elif gate.max_drop is not None:
+            p = self.family.p[TestName(inputs.suite.plan.name, index)]
+            changed = decide_change(gate, inputs.metrics.of(gate), inputs.completion, p)
+            parts.append(_blind(replace(changed.result, p=p), changed.blindness))
+        return combine(parts)
 
     def _with_change(self, gate: NoRegressionGate, result: GateResult, p: float | None) -> GateResult:
         """Add the change that a no-regression gate was decided by, and whether a drop could have failed the gate."""
@@ -388,8 +423,8 @@ def _decide_level(gate: Gate, evidence: Evidence) -> GateResult:  # noqa: PLR091
             return decide_violations(gate, evidence.corrected.rate)
         case InvarianceGate():
             return decide_invariance(gate, evidence)
-        case NoRegressionGate() | ParityGate():
-            raise AssertionError("a gate with tests is decided by their adjusted p")
+        case NoRegressionGate() | ParityGate() | MetricGate():
+            raise AssertionError("this gate compares with a baseline, or has its own decision")
 
 
 def _decide_suites(
@@ -498,7 +533,7 @@ def _suite_verdict(
         notes=(*served_notes(others), *(() if complete is None else _notes(complete.inputs))),
         other_models=others,
         corrected=None if complete is None else _corrected(complete.inputs.head.corrected.rate),
-        metrics=() if complete is None else complete.metrics,
+        metrics=() if complete is None else (*complete.inputs.metrics.results, *complete.metrics),
     )
 
 

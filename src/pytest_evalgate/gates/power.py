@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from pytest_evalgate.config import (
     InvarianceGate,
     MeanScoreGate,
+    MetricGate,
     NoRegressionGate,
     PassRateGate,
     SliceGate,
@@ -133,6 +134,8 @@ def _problems(plan: SuitePlan, cases: Sequence[PlannedCase], rules: SuiteRules) 
     for gate in rules.effective_gates:
         if isinstance(gate, PassRateGate) and (text := unattainable(gate, largest_n)) is not None:
             yield text
+        if isinstance(gate, MetricGate) and (text := _unattainable_accuracy(gate, len(cases))) is not None:
+            yield text
         if isinstance(gate, SliceGate) and gate.min is not None and _largest_slice(gate, cases) < gate.min_n:
             yield f"no slice by {gate.by} has {gate.min_n} cases, so none is decided: lower min_n, or add cases"
         if (text := _unattainable_safety(gate, plan, cases, rules)) is not None:
@@ -163,8 +166,18 @@ def _unattainable_safety(gate: Gate, plan: SuitePlan, cases: Sequence[PlannedCas
     return None
 
 
+def _unattainable_accuracy(gate: MetricGate, cases: int) -> str | None:
+    """Return the reason why a gate on the accuracy cannot pass even if all predictions are right, if it cannot."""
+    if gate.name != "accuracy" or gate.min is None or not 0 < gate.min <= 1:
+        return None
+    found = unattainable(PassRateGate(kind="pass-rate", min=gate.min, bound=gate.bound), cases)
+    return None if found is None else found.replace("pass-rate", gate.subject).replace("all pass", "all are right")
+
+
 def _needs_spread(gate: Gate) -> bool:
     """Return whether a gate uses a bound or a test, which a single observation does not have."""
+    if isinstance(gate, MetricGate):
+        return gate.bound == "ci" or gate.max_drop is not None
     return isinstance(gate, NoRegressionGate | ViolationRateGate | InvarianceGate) or (
         isinstance(gate, PassRateGate | MeanScoreGate) and gate.bound == "ci"
     )

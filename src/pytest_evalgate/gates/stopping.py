@@ -12,6 +12,7 @@ from pytest_evalgate.config import (
     BudgetGate,
     InvarianceGate,
     MeanScoreGate,
+    MetricGate,
     NoRegressionGate,
     PassRateGate,
     SliceGate,
@@ -67,7 +68,7 @@ def _is_not_monotone(gate: Gate, rules: SuiteRules) -> bool:
         return True
     if isinstance(gate, ViolationRateGate) or (isinstance(gate, PassRateGate | SliceGate) and gate.min is not None):
         return bool(rules.deciding_judges)  # a corrected rate also depends on the cases that rules failed
-    return isinstance(gate, BudgetGate | MeanScoreGate) or (
+    return isinstance(gate, BudgetGate | MeanScoreGate | MetricGate) or (
         isinstance(gate, NoRegressionGate) and gate.scorer is not None
     )
 

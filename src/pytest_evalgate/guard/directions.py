@@ -11,13 +11,16 @@ from typing import TYPE_CHECKING, Any, Final
 from pytest_evalgate.config import (
     Acknowledgement,
     BudgetGate,
+    ClassificationMetric,
     CommandTarget,
+    ConfidenceMetric,
     HookTarget,
     HttpRequest,
     HttpTarget,
     InvarianceGate,
     Judge,
     MeanScoreGate,
+    MetricGate,
     Model,
     ModelTarget,
     MustPassGate,
@@ -26,10 +29,13 @@ from pytest_evalgate.config import (
     PassRateGate,
     Price,
     PythonTarget,
+    RankingMetric,
     RecordedTarget,
+    RegressionMetric,
     Report,
     Settings,
     SliceGate,
+    SpansMetric,
     Suite,
     Table,
     Tier,
@@ -144,6 +150,18 @@ DIRECTIONS: Final[Mapping[type[Table], Mapping[str, Direction]]] = {
     ParityGate: {"max_gap": lower, "min_n": lower, "label": changed, "positive": changed, "alpha": changed},
     InvarianceGate: {"max_flip": lower},
     ViolationRateGate: {"max": lower},
+    MetricGate: {
+        "min": higher,
+        "max": lower,
+        "bound": ranked("point", "ci"),
+        "max_drop": lower,
+        "alpha": higher,
+    },
+    ClassificationMetric: dict.fromkeys(("label", "predicted", "labels"), changed),
+    RegressionMetric: dict.fromkeys(("label", "predicted", "unreadable"), changed),
+    ConfidenceMetric: dict.fromkeys(("confidence", "bins"), changed),
+    RankingMetric: dict.fromkeys(("relevant", "predicted", "k"), changed),
+    SpansMetric: dict.fromkeys(("label", "predicted"), changed),
     Price: {"input_per_mtok": higher, "output_per_mtok": higher},
     Judge: {
         **dict.fromkeys(
@@ -173,6 +191,7 @@ DIRECTIONS: Final[Mapping[type[Table], Mapping[str, Direction]]] = {
 _PACE: Final = "it controls the rate of calls; calls that fail are never passes"
 _CACHE: Final = "it controls which outputs are cached"
 _IDENTITY: Final = "gates are matched by this key"
+_NAMED: Final = dict.fromkeys(("kind", "name"), "metrics are matched by their name, and compared only within a kind")
 
 NOT_COMPARED: Final[Mapping[type[Table], Mapping[str, str]]] = {
     Settings: {
@@ -193,6 +212,7 @@ NOT_COMPARED: Final[Mapping[type[Table], Mapping[str, str]]] = {
         "judge_always": "judges asked after a rule has failed do not change the verdict",
         "slices": "shown only; a slice gate names its own slices",
         "gates": "compared gate by gate",
+        "metrics": "compared metric by metric: see metric_changes",
         "tiers": "each tier is compared: see settings_changes",
     },
     Tier: {
@@ -209,6 +229,12 @@ NOT_COMPARED: Final[Mapping[type[Table], Mapping[str, str]]] = {
     ParityGate: {"kind": _IDENTITY, "by": _IDENTITY, "of": _IDENTITY},
     InvarianceGate: {"kind": _IDENTITY},
     ViolationRateGate: {"kind": _IDENTITY},
+    MetricGate: dict.fromkeys(("kind", "name", "of", "metric"), _IDENTITY),
+    ClassificationMetric: _NAMED,
+    RegressionMetric: _NAMED,
+    ConfidenceMetric: _NAMED,
+    RankingMetric: _NAMED,
+    SpansMetric: _NAMED,
     Acknowledgement: dict.fromkeys(("change", "reason", "owner"), "an acknowledgement is not a change"),
     Price: {},
     Report: dict.fromkeys(("formats", "content", "redact"), "reports do not decide a build"),

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 from pytest_evalgate.config import (
     DEFAULT_TIER,
     BudgetGate,
+    MetricGate,
     ModelTarget,
     NoRegressionGate,
     RecordedTarget,
@@ -39,7 +40,7 @@ if TYPE_CHECKING:
 DEFAULT_GATE: Final = NoRegressionGate(kind="no-regression")
 """The gate of a suite without configured gates."""
 
-_MATCHED_BY: Final = ("kind", "scorer", "by", "of")
+_MATCHED_BY: Final = ("kind", "scorer", "by", "name", "of", "metric")
 _NAMED: Final = 10  # cases of a worse baseline, so that its acknowledgement shows what is lost
 _PYTHON_THRESHOLD: Final = 0.5  # of python scorers without one: graded from 0 to 1
 
@@ -134,6 +135,22 @@ def suite_changes(where: str, before: Suite, now: Suite) -> Iterator[GateChange]
             "weaker",
         )
     yield from gate_changes(where, before, now)
+    yield from metric_changes(where, before, now)
+
+
+def metric_changes(where: str, before: Suite, now: Suite) -> Iterator[GateChange]:
+    """Yield the changes of a suite's metrics, whose figures gates compare; an added metric decides nothing yet."""
+    old, new = ({metric.title: metric for metric in suite.metrics} for suite in (before, now))
+    for name, metric in old.items():
+        place, other = f"{where}.metrics.{name}", new.get(name)
+        if other is None or other.kind != metric.kind:
+            what = "metric removed" if other is None else "metric changed"
+            yield GateChange(what, place, format_value(metric), format_value(other), "weaker")
+        else:
+            yield from table_changes(place, "metric changed", metric, other)
+    for name, metric in new.items():
+        if name not in old:
+            yield GateChange("metric added", f"{where}.metrics.{name}", NOTHING, format_value(metric), "neutral")
 
 
 def _size(sample: int | None) -> str:
@@ -217,6 +234,8 @@ def _tests(settings: Settings) -> Counter[tuple[str, tuple[object, ...]]]:
 def _shares_alpha(gate: Gate) -> bool:
     if has_part_tests(gate):
         return True
+    if isinstance(gate, MetricGate):
+        return gate.max_drop is not None
     return isinstance(gate, NoRegressionGate) and gate.fail_on != "not_proven"
 
 

@@ -10,11 +10,12 @@ from pytest_evalgate import callables, config, golden, scorers, targets
 from pytest_evalgate.app import fit
 from pytest_evalgate.app.project import resolve_path
 from pytest_evalgate.engine import Grading
+from pytest_evalgate.engine.variants import SuiteOutputs
 from pytest_evalgate.errors import GoldenSetError, SettingsError
 from pytest_evalgate.golden.sampling import sample_plan
 from pytest_evalgate.records.cases import GoldenSet
 from pytest_evalgate.runs.plan import NO_CHANGES, make_plan
-from pytest_evalgate.scorers.scorer import is_judge
+from pytest_evalgate.scorers.scorer import applies_to, asks_model, compares_originals, is_judge
 from pytest_evalgate.text import files, jsonl
 
 if TYPE_CHECKING:
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     from pytest_evalgate.records.cases import Case, Json
     from pytest_evalgate.records.results import PlannedCase, SuitePlan
     from pytest_evalgate.runs.plan import BranchChanges
+    from pytest_evalgate.scorers.readings import MetricReader
 
 
 @dataclass(frozen=True)
@@ -72,12 +74,30 @@ class ReadySuite:
     def unread_fields(self) -> tuple[fit.UnreadField, ...]:
         """Fields of the cases that no scorer reads."""
         cases = (case for golden_set in self.sets for case in golden_set)
-        return tuple(fit.unread_fields(cases, lambda case: self.grading_of(case).scorers))
+        return tuple(fit.unread_fields(cases, lambda case: (*self.grading_of(case).scorers, *self.grading.readers)))
 
     @property
     def judges(self) -> tuple[JudgeScorer, ...]:
         """The judges among the suite's scorers."""
         return tuple(scorer for scorer in self.grading.scorers if is_judge(scorer))
+
+    @cached_property
+    def asks_models(self) -> bool:
+        """Whether a scorer of the suite or of a case asks a model."""
+        return any(asks_model(scorer) for own in self._gradings() for scorer in own.scorers)
+
+    @property
+    def asked_models(self) -> tuple[str, ...]:
+        """Keys of the models that scorers other than judges ask."""
+        return tuple(dict.fromkeys(name for name, _ in _asked(self._gradings())))
+
+    @property
+    def has_variants(self) -> bool:
+        """Whether a scorer compares cases with their originals."""
+        return any(compares_originals(scorer) for own in self._gradings() for scorer in own.scorers)
+
+    def _gradings(self) -> tuple[Grading, ...]:
+        return (self.grading, *self.case_grading.values())
 
     def grading_of(self, case: Case) -> Grading:
         """Return the grading of ``case``: the suite's scorers and its own asserts."""
@@ -158,6 +178,10 @@ class Assembly:
             self._ready[key] = self._build(name, suite, in_code=True)
         return self._ready[key]
 
+    def asked_models(self, name: str) -> tuple[str, ...]:
+        """Return the keys of the models that the scorers of a suite ask, judges left out; none if it is not built."""
+        return self._ready[name].asked_models if name in self._ready else ()
+
     def discard_outputs(self) -> None:
         """Discard recorded outputs, after the last case has run."""
         for suite in self._ready.values():
@@ -171,14 +195,24 @@ class Assembly:
         sides = NO_CHANGES if self.base is None else self.base.sides(name, here)
         sets = (*here, *_sets_of(sides, here))
         cases = [case for golden_set in sets for case in golden_set]
-        context = replace(self.context, place=f"suites.{name}.scorers", tools=getattr(suite.target, "tools", ()))
+        outputs = SuiteOutputs(cases)
+        place, tools = f"suites.{name}.scorers", getattr(suite.target, "tools", ())
+        context = replace(self.context, place=place, originals=outputs, tools=tools)
         if malformed := [*golden.check_unique(sets), *scorers.check_asserts(cases, context=context)]:
             raise GoldenSetError(malformed)
         built = scorers.build_all(suite.scorers, context=context)
         grading = _grading(built, suite)
         case_grading = _case_gradings(cases, built, suite, context)
         target = None if in_code else self._target(name, suite, cases)
-        names = dict.fromkeys(scorer.name for own in (grading, *case_grading.values()) for scorer in own.scorers)
+        outputs.connect(target, lambda case: case_grading.get(case.id, grading))
+        gradings = (grading, *case_grading.values())
+        every = [scorer for own in gradings for scorer in own.scorers]
+        if in_code and any(map(compares_originals, every)):
+            raise SettingsError(
+                f"suites.{name}.scorers: same-as: the output of a test's body is known to that test alone: set a "
+                "target for the suite, and remove the test"
+            )
+        names = dict.fromkeys(scorer.name for scorer in every)
 
         def scorers_of(case: Case) -> Sequence[Scorer]:
             return case_grading.get(case.id, grading).scorers
@@ -186,12 +220,12 @@ class Assembly:
         found = fit.scorer_problems(name, suite, cases, scorers_of)
         if problems := [*found, *fit.name_problems(name, suite, cases, names)]:
             raise SettingsError("\n".join(problems))
-        check_fit(name, cases, scorers_of, target)
+        check_fit(name, cases, lambda case: (*scorers_of(case), *grading.readers), target)
         graders = [scorer for grading in case_grading.values() for scorer in grading.scorers]
         whole = make_plan(
             name,
             here,
-            scorers=self._identity(suite),
+            scorers=self._identity(suite, gradings),
             trials=self._trials(name, suite, target),
             slices=suite.slices,
             cluster=suite.cluster,
@@ -211,7 +245,7 @@ class Assembly:
             judge_names=suite.judges,
         )
 
-    def _identity(self, suite: Suite) -> Json:
+    def _identity(self, suite: Suite, gradings: Iterable[Grading]) -> Json:
         """Return scorers with parameters and code, judges and threshold, which are equal in compared runs."""
         named = [spec["python"] for spec in suite.scorers if isinstance(spec, dict) and "python" in spec]
         identity: dict[str, Json] = {
@@ -225,6 +259,8 @@ class Assembly:
             identity["strip_reasoning"] = False
         if suite.allow_empty:
             identity["allow_empty"] = True
+        if asked := dict(_asked(gradings)):
+            identity["models"] = asked
         if suite.judges:
             from pytest_evalgate.judges.build import parts_of_judge  # noqa: PLC0415 - only if a suite has a judge
 
@@ -257,7 +293,7 @@ class Assembly:
         return wanted or 1
 
 
-def check_fit(name: str, cases: Iterable[Case], scorers_of: fit.ScorersOf, target: Target | None) -> None:
+def check_fit(name: str, cases: Iterable[Case], scorers_of: fit.GradersOf, target: Target | None) -> None:
     """Check that each case can be graded, and that its question reaches the target.
 
     Raises:
@@ -285,20 +321,43 @@ def _planned_of(sets: Sequence[GoldenSet], plan: SuitePlan) -> tuple[GoldenSet, 
     )
 
 
+def _asked(gradings: Iterable[Grading]) -> Iterator[tuple[str, Json]]:
+    """Yield the key and the identity of each model that scorers other than judges ask."""
+    for grading in gradings:
+        for scorer in grading.scorers:
+            if asks_model(scorer) and not is_judge(scorer):
+                yield from scorer.asked_models().items()
+
+
 def _grading(graders: tuple[Scorer, ...], suite: Suite, threshold: float | None = None) -> Grading:
     """Return the grading of a suite, or of a case that has its own ``threshold`` for the mean of its scores."""
     is_own = threshold is not None
     least = threshold if is_own else suite.threshold
-    return Grading(graders, least, suite.judge_always, suite.strip_reasoning, suite.allow_empty, mean=is_own)
+    readers: tuple[MetricReader, ...] = ()
+    if suite.metrics:
+        from pytest_evalgate.scorers.readings import metric_readers  # noqa: PLC0415 - few suites have metrics
+
+        readers = metric_readers(suite.metrics)
+    return Grading(
+        graders,
+        least,
+        suite.judge_always,
+        suite.strip_reasoning,
+        suite.allow_empty,
+        mean=is_own,
+        readers=readers,
+    )
 
 
 def _case_gradings(
     cases: Sequence[Case], built: tuple[Scorer, ...], suite: Suite, context: scorers.Context
 ) -> dict[str, Grading]:
-    """Return the grading of each case with asserts or a threshold: the suite's scorers and its own."""
+    """Return the grading of each case with scorers or a threshold of its own, or that not all scorers grade."""
     taken = [scorer.name for scorer in built]
-    return {
-        case.id: _grading((*built, *scorers.case_scorers(case, context=context, taken=taken)), suite, case.threshold)
-        for case in cases
-        if case.asserts or case.threshold is not None
-    }
+    found: dict[str, Grading] = {}
+    for case in cases:
+        applied = tuple(scorer for scorer in built if applies_to(scorer, case))
+        if case.asserts or case.threshold is not None or len(applied) < len(built):
+            own = scorers.case_scorers(case, context=context, taken=taken)
+            found[case.id] = _grading((*applied, *own), suite, case.threshold)
+    return found

@@ -238,6 +238,7 @@ class SessionDecider:
             info=self.origin,
             redactor=self.redactor,
             digests=[name for name, rule in rules.items() if rule.compares_outputs],
+            judges={name: frozenset(rule.judges) for name, rule in rules.items()},
         )
         if self.shard is None:
             verdict = self.decider.decide_attempt(run, self.origin, rules)

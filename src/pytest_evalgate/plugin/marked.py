@@ -262,7 +262,7 @@ def with_target(assembly: Assembly, name: str, suite: Suite) -> ReadySuite:
     if not isinstance(target, targets.RecordedTargetRunner):
         ready = assembly.ready_in_code(name, suite)
         cases = (case for golden_set in ready.sets for case in golden_set)
-        check_fit(name, cases, lambda case: ready.grading_of(case).scorers, target)
+        check_fit(name, cases, lambda case: (*ready.grading_of(case).scorers, *ready.grading.readers), target)
         return replace(ready, target=target, waits=True)
     if suite.trials is None:
         suite = suite.model_copy(update={"trials": target.trials})
@@ -432,10 +432,11 @@ async def grade_trial(
     """
     if produced is None:
         return prefetched
+    grading = golden_test.suite.grading_of(golden_test.case)
     if isinstance(produced, BaseException):
         raised = raised_by(produced)
-        return replace(prefetched or Trial(index, 0.0), value=0.0, reason=describe_error(produced), raised=raised)
-    grading = golden_test.suite.grading_of(golden_test.case)
+        failed = prefetched or grading.with_readings(golden_test.case, Trial(index, 0.0))
+        return replace(failed, value=0.0, reason=describe_error(produced), raised=raised)
     if prefetched is None or prefetched.output is None:
         return await grade_output(grading, golden_test.case, index, produced)
     latency_s = prefetched.output.latency_s if produced.latency_s is None else produced.latency_s

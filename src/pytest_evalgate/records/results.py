@@ -6,6 +6,7 @@ from collections.abc import Mapping  # noqa: TC003 - `runs.record_file` validate
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final, Literal
 
+from pytest_evalgate.records.attempts import TrialAgreement  # noqa: TC001 - as below
 from pytest_evalgate.records.cases import Json, Place, Side, golden_id_of, nothing
 from pytest_evalgate.records.raised import Raised  # noqa: TC001 - as above
 from pytest_evalgate.text.detectors import DetectedSpan  # noqa: TC001 - as above
@@ -86,12 +87,24 @@ Returned = Graded | Score | float | None
 
 
 @dataclass(frozen=True, slots=True)
+class Reading:
+    """The values that a metric of the suite needs of one trial: the label and the prediction, for example.
+
+    ``metric`` is `Metric.key`. A value that could not be read is None.
+    """
+
+    metric: str
+    values: tuple[str | float | None, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Trial:
     """One run of one case: the output, its scores and the result.
 
     ``value`` is 1.0 or 0.0. It is None if the trial has no result; ``reason`` explains it. ``calls`` are the calls of
     the target and the judges, failed ones included. ``is_final``: a trial without a result would have none in another
-    run either, until something is changed. ``raised``: where the target's own exception was raised.
+    run either, until something is changed. ``raised``: where the target's own exception was raised. ``readings`` are
+    the values of the metrics of the suite.
     """
 
     index: int
@@ -102,6 +115,7 @@ class Trial:
     calls: tuple[CallRecord, ...] = ()
     is_final: bool = False
     raised: Raised | None = None
+    readings: tuple[Reading, ...] = ()
 
     @property
     def is_unscored(self) -> bool:
@@ -155,7 +169,8 @@ class SuitePlan:
 class CaseResult:
     """All trials of one planned case in one run. ``question`` is `Case.question`.
 
-    ``is_final``: an errored case would be errored in another run as well, until something is changed.
+    ``is_final``: an errored case would be errored in another run as well, until something is changed. ``agreement``
+    is that of its trials, if their outputs were left out.
     """
 
     case: PlannedCase
@@ -164,6 +179,7 @@ class CaseResult:
     reason: str = ""
     question: Mapping[str, Json] = field(default_factory=nothing, compare=False)
     is_final: bool = False
+    agreement: TrialAgreement | None = field(default=None, compare=False)
 
     @property
     def lowest(self) -> float:

@@ -75,12 +75,14 @@ class OtherModel:
 class BaselineCase:
     """A case of a promoted run. ``values`` has one value in [0, 1] for each trial.
 
-    ``scores`` has the scores, one for each trial, of the scorers whose scores differ from ``values``.
+    ``scores`` has the scores, one for each trial, of the scorers whose scores differ from ``values``. ``readings`` has
+    the values that each metric read, by `Reading.metric`, one tuple for each trial.
     """
 
     fingerprint: str
     values: tuple[float, ...]
     scores: Mapping[str, tuple[float, ...]] = field(default_factory=nothing)
+    readings: Mapping[str, tuple[tuple[str | float | None, ...], ...]] = field(default_factory=nothing)
 
     @property
     def mean(self) -> float:

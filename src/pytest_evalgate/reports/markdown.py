@@ -40,6 +40,7 @@ from pytest_evalgate.reports.markdown_gates import (
     judge_table,
     slice_tables,
 )
+from pytest_evalgate.reports.metric_tables import markdown_details, markdown_lines
 from pytest_evalgate.reports.view import MAX_DETAILED
 from pytest_evalgate.text.escape import fenced
 from pytest_evalgate.text.wording import NO_BASELINE, UNDER_TEST, count, points, seconds
@@ -210,6 +211,8 @@ def _comment(view: ReportView, limits: _PageLimits) -> Iterator[str]:
     if limits.listed:
         yield from run_lists(view, worst, limits.listed)
     yield from filter(None, [better_cases(view)])
+    metrics = [line for suite in view.suites for line in markdown_lines(suite.name, suite.verdict)]
+    yield from _lines_block(metrics, limits.gates)
     notes = [note for suite in view.suites for note in _notes(suite)]
     yield from _notes_block([*notes, *map(prose, view.notes)], limits.gates)
     yield from _acknowledgement(view, _TABLES)
@@ -350,6 +353,7 @@ def _details(suite: SuiteView, limits: _PageLimits) -> Iterator[str]:
     verdict = suite.verdict
     if verdict.slices and (limits.passing_slices or verdict.verdict != "pass"):
         yield collapsible(count(len(verdict.slices), "slice"), *slice_tables(verdict))
+    yield from markdown_details(verdict)
     if verdict.judges:
         yield collapsible(count(len(verdict.judges), "judge"), judge_table(verdict.judges))
     yield from _notes_block([*_notes(suite)], _ALL_GATES)

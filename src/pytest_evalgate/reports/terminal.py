@@ -13,6 +13,7 @@ from operator import attrgetter
 from typing import TYPE_CHECKING, Final
 
 from pytest_evalgate.reports import phrases
+from pytest_evalgate.reports.metric_tables import terminal_lines
 from pytest_evalgate.reports.terminal_cases import judge_lines, worst_lines
 from pytest_evalgate.reports.terminal_lists import ListLimits, errored_lines, missed_lines, regressed_lines
 from pytest_evalgate.text.escape import one_line
@@ -213,6 +214,7 @@ def _suite(suite: SuiteView, view: ReportView, width: int, verbosity: int, limit
         yield from regressed_lines(suite, width, limits)
     yield from missed_lines(suite, width, limits, shown=shown, options=dict(view.facts).get(OPTIONS, ""))
     yield from slice_lines(suite.name, verdict, width)
+    yield from terminal_lines(suite.name, verdict, width)
     yield from _warnings(name, verdict, width)
     yield from _judges_and_flaky(suite, view.calibrations, width)
 

@@ -116,7 +116,16 @@ def _baseline_case(result: CaseResult) -> BaselineCase:
     trials = [{score.name: score.value for score in trial.scores} for trial in result.trials]
     scores = {name: tuple(trial.get(name) or 0.0 for trial in trials) for name in _scorer_names([result])}
     differing = {name: column for name, column in scores.items() if column != values}
-    return BaselineCase(result.case.fingerprint, values, differing)
+    return BaselineCase(result.case.fingerprint, values, differing, _readings(result))
+
+
+def _readings(result: CaseResult) -> Mapping[str, tuple[tuple[str | float | None, ...], ...]]:
+    """Return the values that each metric read in every trial of a case."""
+    read: dict[str, list[tuple[str | float | None, ...]]] = {}
+    for trial in result.trials:
+        for one in trial.readings:
+            read.setdefault(one.metric, []).append(one.values)
+    return {name: tuple(rows) for name, rows in read.items() if len(rows) == len(result.trials)}
 
 
 def _scorer_names(results: Iterable[CaseResult]) -> tuple[str, ...]:
@@ -152,6 +161,8 @@ def _encode_case(case: BaselineCase) -> Json:
     encoded: Json = {"fingerprint": case.fingerprint, "values": _numbers(case.values)}
     if case.scores:
         encoded["scores"] = {name: _numbers(values) for name, values in case.scores.items()}
+    if case.readings:
+        encoded["readings"] = {name: [list(row) for row in rows] for name, rows in case.readings.items()}
     return encoded
 
 
@@ -180,6 +191,9 @@ def _check(baseline: Baseline) -> None:
             if len(scores) != len(case.values) or not all(0 <= score <= 1 for score in scores):
                 problem = f"scores of {name} must be in [0, 1], one for each trial, got {list(scores)}"
                 raise ValueError(f"case {case_id}: {problem}")
+        for name, rows in case.readings.items():
+            if len(rows) != len(case.values):
+                raise ValueError(f"case {case_id}: readings of {name} must be one for each trial, got {len(rows)}")
 
 
 _BASELINE: Final = RecordFile(

@@ -15,7 +15,7 @@ from pytest_evalgate.config.tables import Table
 from pytest_evalgate.records.calls import CallRecord, Finish
 from pytest_evalgate.records.cases import Place, Side
 from pytest_evalgate.records.raised import Raised
-from pytest_evalgate.records.results import CaseResult, Outcome, Output, PlannedCase, Score, SuitePlan, Trial
+from pytest_evalgate.records.results import CaseResult, Outcome, Output, PlannedCase, Reading, Score, SuitePlan, Trial
 from pytest_evalgate.text import jsonl
 from pytest_evalgate.text.detectors import DetectedSpan
 from pytest_evalgate.text.problems import first_problem
@@ -105,6 +105,7 @@ class TrialRow(_Row):
     calls: list[CallRow] = Field(default_factory=list)
     is_final: bool = False
     raised: RaisedRow | None = None
+    readings: dict[str, list[str | float | None]] = Field(default_factory=dict)
 
 
 class CaseRow(_Row):
@@ -257,6 +258,7 @@ def _encode_trial(trial: Trial) -> dict[str, Json]:
             calls=[_encode_call(call) for call in trial.calls],
             is_final=trial.is_final or None,
             raised=None if trial.raised is None else _encode_raised(trial.raised),
+            readings={one.metric: list(one.values) for one in trial.readings},
         ),
     }
 
@@ -275,7 +277,9 @@ def _decode_trial(index: int, value: Mapping[str, Json], *, texts: bool, digests
     scores = tuple(_decode_score(score, texts=texts) for score in value.get("scores", ()))
     reason, is_final = value.get("reason", ""), value.get("is_final", False)
     raised = _decode_raised(value.get("raised"), texts=texts)
-    return Trial(index, value["value"], output, scores, reason, calls, is_final, raised)
+    read = value.get("readings")
+    readings = tuple(Reading(sys.intern(name), tuple(values)) for name, values in read.items()) if read else ()
+    return Trial(index, value["value"], output, scores, reason, calls, is_final, raised, readings)
 
 
 def _encode_output(output: Output, calls: tuple[CallRecord, ...]) -> dict[str, Json]:

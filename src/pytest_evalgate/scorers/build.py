@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import importlib
 import inspect
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Final
@@ -10,10 +11,13 @@ from typing import TYPE_CHECKING, Any, Final
 from pytest_evalgate import callables
 from pytest_evalgate.errors import CallableError, GoldenSetError, LineProblem, SettingsError
 from pytest_evalgate.scorers.registry import (
+    BUILDERS,
     MEASURES,
     RULES,
     ScorerOptions,
     SpecError,
+    is_built,
+    known_kinds,
     read_options,
     read_params,
 )
@@ -29,6 +33,7 @@ if TYPE_CHECKING:
     from pytest_evalgate.records.cases import Case, Json
     from pytest_evalgate.records.results import Output
     from pytest_evalgate.scorers.scorer import WeightedScorer
+    from pytest_evalgate.scorers.sources import ModelSource, Originals
 
     JudgeFactory = Callable[[str, ScorerOptions], WeightedScorer]
 
@@ -42,7 +47,8 @@ class Context:
 
     ``rules`` are by name, ``roots`` are the folders of the user's own code, ``place`` is the name of the specification
     in messages, ``judge`` builds the scorer of a configured judge, and ``code`` runs the user's functions. ``tools``
-    are those of the suite's target: the default of a rule that needs tools.
+    are those of the suite's target: the default of a rule that needs tools. ``models`` are those that scorers may ask,
+    ``originals`` the other cases of the suite.
     """
 
     rules: Mapping[str, Rule] = field(default_factory=lambda: RULES)
@@ -50,6 +56,8 @@ class Context:
     place: str = "scorers"
     judge: JudgeFactory | None = None
     code: UserCode = field(default_factory=UserCode)
+    models: ModelSource | None = None
+    originals: Originals | None = None
     tools: Sequence[Json] = ()
 
 
@@ -80,6 +88,21 @@ def build_all(specs: Iterable[str | Mapping[str, Any]], *, context: Context) -> 
     )
 
 
+def build_members(specs: Iterable[str | Mapping[str, Any]], *, context: Context) -> tuple[WeightedScorer, ...]:
+    """Build the members of a set, with unique names.
+
+    Raises:
+        SpecError: A specification cannot be used; the message names its index.
+    """
+    built: list[WeightedScorer] = []
+    for index, spec in enumerate(specs):
+        try:
+            built.append(_build(spec, context))
+        except SpecError as error:
+            raise SpecError(f"{context.place}[{index}]: {error}") from None
+    return _uniquely_named(built)
+
+
 def _build(spec: str | Mapping[str, Any], context: Context) -> WeightedScorer:
     given = {"kind": spec} if isinstance(spec, str) else dict(spec)
     if len({"kind", "python", "judge"} & given.keys()) != 1:
@@ -98,15 +121,21 @@ def _build(spec: str | Mapping[str, Any], context: Context) -> WeightedScorer:
 
 def schema_files(specs: Iterable[str | Mapping[str, Any]]) -> tuple[str, ...]:
     """Return the schema files that specifications name."""
-    named = (spec.get("schema") for spec in specs if not isinstance(spec, str))
-    return tuple(dict.fromkeys(one for one in named if isinstance(one, str)))
+    tables = [spec for spec in specs if not isinstance(spec, str)]
+    named = [one for spec in tables if isinstance(one := spec.get("schema"), str)]
+    inner = [one for spec in tables if spec.get("kind") == "set" for one in schema_files(spec.get("asserts", ()))]
+    return tuple(dict.fromkeys([*named, *inner]))
 
 
-def _rule(kind: Any, given: Mapping[str, Any], context: Context) -> BuiltScorer:
+def _rule(kind: Any, given: Mapping[str, Any], context: Context) -> WeightedScorer:
+    if isinstance(kind, str) and is_built(kind):
+        module: Any = importlib.import_module(f"pytest_evalgate.scorers.{BUILDERS[kind.removeprefix('not-')]}")
+        built: WeightedScorer = module.build(given, context, negated=kind.startswith("not-"))
+        return built
     if not isinstance(kind, str) or kind not in context.rules:
-        plain = sorted(name for name in context.rules if not name.startswith("not-"))
-        known = f"; known are {', '.join(plain)}, and not- forms"
-        raise SpecError(f'unknown scorer "{kind}"{did_you_mean(str(kind), context.rules) or known}')
+        names = known_kinds(context.rules)
+        known = f"; known are {', '.join(name for name in names if not name.startswith('not-'))}, and not- forms"
+        raise SpecError(f'unknown scorer "{kind}"{did_you_mean(str(kind), names) or known}')
     rule = context.rules[kind]
     options, params = read_params(kind, rule, given, context.roots[0] if context.roots else None)
     threshold = _GRADED_THRESHOLD if kind in MEASURES else _RULE_THRESHOLD

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from pytest_evalgate.gates import SuiteRules
     from pytest_evalgate.gates.pairing import Pair, Pairing
     from pytest_evalgate.records.cases import Json
+    from pytest_evalgate.records.measured import MetricResult
     from pytest_evalgate.records.results import CaseResult, Run
     from pytest_evalgate.records.verdicts import Delta, SuiteVerdict, Verdict
 
@@ -55,6 +56,7 @@ class SuiteComparison:
     """One suite; ``delta`` is None if nothing can be tested.
 
     ``alpha`` and ``margin`` are those of ``delta``. ``scores`` are the changes of the scorers that have a gate.
+    ``metrics`` are those of the newer side, with their changes.
     ``notes`` describe what was left out and approximated.
     """
 
@@ -67,6 +69,7 @@ class SuiteComparison:
     changes: Changes
     scores: tuple[ScoreChange, ...] = ()
     notes: tuple[str, ...] = ()
+    metrics: tuple[MetricResult, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -205,6 +208,7 @@ def _suite(found: SuitePair, rules: SuiteRules, verdict: SuiteVerdict, settings:
         changes=changes_of(pair(found.part, found.older.baseline), gate.alpha),
         scores=tuple(_score_changes(rules, verdict)),
         notes=tuple(_suite_notes(found, rules, verdict, settings)),
+        metrics=verdict.metrics,
     )
 
 
