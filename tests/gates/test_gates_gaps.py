@@ -8,12 +8,14 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
-from tests.builders import planned, result_of, suite_of
+from tests.builders import baseline_of, planned, result_of, suite_of
 from tests.gates.conftest import decide_suite
 
-from pytest_evalgate.config import NoRegressionGate, ParityGate, SliceGate
+from pytest_evalgate.config import ClassificationMetric, MetricGate, NoRegressionGate, ParityGate, SliceGate
 from pytest_evalgate.gates import SuiteRules
 from pytest_evalgate.gates.gaps import gap_table
+from pytest_evalgate.records.results import Output, Reading
+from pytest_evalgate.records.verdicts import BaselineCase
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -301,17 +303,53 @@ def test_notes_of_a_metric_name_what_is_left_out_and_how_missing_outputs_count()
     )
 
 
-def test_false_alarms_of_all_tests_of_a_build_stay_within_alpha(build: Build) -> None:
+_CLASSES = ClassificationMetric(kind="classification")
+
+
+def _read(index: int, passed: bool) -> tuple[str, str]:  # noqa: FBT001 - private
+    """Return the true class of a case, and the predicted one: the other if it misses."""
+    label, other = ("spam", "ham") if index % 2 else ("ham", "spam")
+    return label, label if passed else other
+
+
+def _predicting(suite: SuiteRun) -> SuiteRun:
+    return suite_of(
+        replace(
+            result,
+            trials=tuple(
+                replace(trial, output=Output(None), readings=(Reading(_CLASSES.key, _read(at, trial.value == 1)),))
+                for trial in result.trials
+            ),
+        )
+        for at, result in enumerate(suite.results)
+    )
+
+
+def test_false_alarms_of_all_tests_of_a_build_stay_within_alpha() -> None:
     """Unchanged builds of equal groups; `benchmarks/group_alarms.py` has the figures of 2,000 builds."""
     rng = np.random.default_rng(15)
-    gates = (NoRegressionGate(kind="no-regression"), SliceGate(kind="slice", by="group"), _PARITY, _SLICE)
+    gates = (
+        NoRegressionGate(kind="no-regression"),
+        MetricGate(kind="metric", name="macro-f1", max_drop=0.02),
+        SliceGate(kind="slice", by="group"),
+        _PARITY,
+        _SLICE,
+    )
     failed = 0
     for _ in range(25):
         rates = rng.beta(0.8 * 3 / 7, 0.2 * 3 / 7, 200)
         now, before = ("".join(np.where(rng.random(200) < rates, "P", "m")) for _ in range(2))
-        suite = _groups(**{f"g{number}": now[50 * number : 50 * number + 50] for number in range(4)})
-        baseline = build.baseline(before)
-        failed += decide_suite(suite, SuiteRules(gates=gates, baseline=baseline)).verdict == "fail"
+        suite = _predicting(_groups(**{f"g{number}": now[50 * number : 50 * number + 50] for number in range(4)}))
+        cases = {
+            f"c{at:03}": BaselineCase(
+                "f", (float(letter == "P"),), readings={_CLASSES.key: (_read(at, letter == "P"),)}
+            )
+            for at, letter in enumerate(before)
+        }
+        rules = SuiteRules(gates=gates, baseline=baseline_of(cases, trials=1), metrics=(_CLASSES,))
+        verdict = decide_suite(suite, rules)
+        assert "invalid" not in {gate.result for gate in verdict.gates}
+        failed += verdict.verdict == "fail"
     assert failed <= 4  # P(5 or more of 25 at 5 %) = 0.7 %
 
 
