@@ -7,7 +7,7 @@ the redaction of a session do, they do here as well; no scorer runs.
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Final, Self
 
@@ -36,7 +36,6 @@ if TYPE_CHECKING:
 
     from pytest_evalgate.app.project import Project
     from pytest_evalgate.config import Suite
-    from pytest_evalgate.judges.judge import JudgeScorer
     from pytest_evalgate.protocols import Target
     from pytest_evalgate.records.calls import CallRecord
     from pytest_evalgate.records.cases import Case, Json
@@ -91,8 +90,11 @@ class SuiteToRecord:
     plan: SuitePlan
     target: Target | None
     cases: tuple[Case, ...]
-    judges: tuple[JudgeScorer, ...] = ()
-    grading: Grading = field(default_factory=lambda: Grading(()))
+    asks_models: bool = False
+
+    def grading_of(self, case: Case) -> Grading:  # noqa: ARG002 - no case has scorers
+        """Return the grading of a case: none."""
+        return Grading(())
 
 
 class OutputRecorder:

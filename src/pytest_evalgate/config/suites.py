@@ -8,9 +8,11 @@ from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from pytest_evalgate.config.gates import Gate, MustPassGate, SliceGate, gate_list
 from pytest_evalgate.config.metrics import Metric, MetricGate, metric_list, unique_titles
+from pytest_evalgate.config.safety import ParityGate
 from pytest_evalgate.config.tables import Amount, FileNames, Judge, Model, Report, Seconds, Share, Table, TextForm
 from pytest_evalgate.config.targets import ModelTarget, SomeTarget, TargetTable
 from pytest_evalgate.errors import SettingsError
+from pytest_evalgate.records.calls import LIST_KINDS
 from pytest_evalgate.text.problems import InvalidKey
 from pytest_evalgate.text.wording import did_you_mean
 
@@ -230,13 +232,21 @@ class Suite(Table):
     def _check_slice_names(self) -> Self:
         variants: list[Suite] = [self, *(suite_in_tier(self, name) for name in self.tiers)]
         for gate in (gate for variant in variants for gate in variant.gates or ()):
-            if isinstance(gate, SliceGate) and gate.by not in self.slices:
-                near = did_you_mean(gate.by, self.slices)
-                known = ", ".join(f'"{name}"' for name in self.slices)
-                raise InvalidKey(
-                    ("gates",), f'a slice gate is by "{gate.by}", which is not in slices = [{known}]{near}'
-                )
+            for key, by in _slice_keys_of(gate):
+                if by not in self.slices:
+                    near = did_you_mean(by, self.slices)
+                    known = ", ".join(f'"{name}"' for name in self.slices)
+                    message = f'a {gate.kind} gate is {key} "{by}", which is not in slices = [{known}]{near}'
+                    raise InvalidKey(("gates",), message)
         return self
+
+
+def _slice_keys_of(gate: Gate) -> Iterator[tuple[str, str]]:
+    """Yield the slice keys that a gate names, each with its word in messages."""
+    if isinstance(gate, SliceGate | ParityGate):
+        yield "by", gate.by
+    if isinstance(gate, ParityGate) and gate.label is not None:
+        yield "with label", gate.label
 
 
 def _defined(kind: str, name: str, known: Iterable[str]) -> str:
@@ -303,6 +313,8 @@ class Settings(Table):
             if name not in known:
                 near = did_you_mean(name, known) or _defined(kind, name, known)
                 raise InvalidKey(place, f'no {kind} is named "{name}"{near}')
+            if kind == "model" and (api := self.models[name].api) in LIST_KINDS:
+                raise InvalidKey(place, f'models.{name}.api is "{api}", so it writes no text: name another model')
         return self
 
     def _references(self) -> Iterator[tuple[str, Place, str]]:

@@ -13,6 +13,7 @@ from pytest_evalgate.records.calls import FINISH_MESSAGES, ApplicationFailure, C
 from pytest_evalgate.records.raised import raised_by
 from pytest_evalgate.records.results import CaseResult, Trial
 from pytest_evalgate.scorers import grade, passes
+from pytest_evalgate.scorers.scorer import of_trial
 from pytest_evalgate.targets.outputs import expects_empty, is_empty, split_output
 from pytest_evalgate.text import files
 from pytest_evalgate.text.exceptions import describe_error
@@ -74,18 +75,20 @@ async def run_case(target: Target, grading: Grading, case: Case, planned: Planne
 async def run_trial(target: Target, grading: Grading, case: Case, index: int) -> Trial:
     """Call ``target`` once and grade its output.
 
-    MissingOutput makes the trial missing, and so does a full disk or a lack of file descriptors. Any other exception
-    is a failure of the target: a miss with the exception as its reason. An incomplete output is a miss, too. Raises
-    like `grade_output`.
+    A trial without an output is that of `answer_of`. An incomplete output is a miss, too. Raises like `grade_output`.
     """
-    output = await _answer(target, case, index)
-    if isinstance(output, Trial):
-        return grading.with_readings(case, output)
-    return await grade_output(grading, case, index, output)
+    answer = await answer_of(target, case, index)
+    if isinstance(answer, Trial):
+        return grading.with_readings(case, answer)
+    return await grade_output(grading, case, index, answer)
 
 
-async def _answer(target: Target, case: Case, index: int) -> Output | Trial:
-    """Return the output of ``target``, or the trial if it has none."""
+async def answer_of(target: Target, case: Case, index: int) -> Output | Trial:
+    """Call ``target`` once. Return its output, or the trial if there is none.
+
+    MissingOutput makes the trial missing, and so does a full disk or a lack of file descriptors. Any other exception
+    is a failure of the target: a miss with the exception as its reason.
+    """
     try:
         return await target.answer(case, index)
     except CallFailed as failed:
@@ -118,7 +121,8 @@ async def _graded(grading: Grading, case: Case, index: int, output: Output) -> T
         reason = describe_incomplete(replace(output, finish="reasoning")) if output.reasoning else _EMPTY
         return Trial(index, 0.0, output, reason=reason, calls=calls)
     try:
-        scores = await grade(case, output, grading.scorers, every=grading.judge_always, mean=grading.mean)
+        scorers = of_trial(grading.scorers, index)
+        scores = await grade(case, output, scorers, every=grading.judge_always, mean=grading.mean)
     except CallFailed as failed:  # the call of a judge
         calls = (*calls, *filter(None, [failed.record]))
         return Trial(index, None, output, reason=str(failed), calls=calls, is_final=failed.is_final)
@@ -129,7 +133,7 @@ async def _graded(grading: Grading, case: Case, index: int, output: Output) -> T
         return Trial(index, None, output, scores, UNSCORED, calls)
     passed = passes(scores, grading.threshold, mean=grading.mean)
     failing = () if passed else [score for score in scores if score.counts and not score.passed]
-    reason = "; ".join(f"{score.name}: {score.reason}" if score.reason else score.name for score in failing)
+    reason = "; ".join(f"{score.name}: {score.why}" if score.why else score.name for score in failing)
     if passed is None:
         return Trial(index, None, output, scores, reason, calls, is_final=not may_change)
     return Trial(index, float(passed), output, scores, reason, calls)

@@ -17,6 +17,7 @@ from pytest_evalgate.records.weighting import Weighting
 from pytest_evalgate.stats.clusters import icc_anova, mean_se_df
 from pytest_evalgate.stats.stability import flip_rate
 from pytest_evalgate.stats.weights import kish_n
+from pytest_evalgate.text.wording import count
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
@@ -146,6 +147,14 @@ def _share(agreeing: Sequence[bool | None]) -> float | None:
     """Return the share of cases that agree; None if the outputs of one are unknown."""
     known = [one for one in agreeing if one is not None]
     return sum(known) / len(known) if len(known) == len(agreeing) else None
+
+
+def weighting_notes(weighting: Weighting | None) -> Iterator[str]:
+    """Yield a note if cases weigh another amount than in the baseline."""
+    if weighting is not None and weighting.changed:
+        weigh = "weighs" if weighting.changed == 1 else "weigh"
+        changed = f"{count(weighting.changed, 'case')} {weigh} another amount than in the baseline"
+        yield f"{changed}: this run's weights are used for both"
 
 
 @dataclass(frozen=True, slots=True)

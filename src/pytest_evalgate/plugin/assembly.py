@@ -11,11 +11,12 @@ from pytest_evalgate.app import fit
 from pytest_evalgate.app.project import resolve_path
 from pytest_evalgate.config.candidates import candidates_of
 from pytest_evalgate.engine import Grading
+from pytest_evalgate.engine.variants import SuiteOutputs
 from pytest_evalgate.errors import GoldenSetError, SettingsError
 from pytest_evalgate.golden.sampling import sample_plan, select_split
 from pytest_evalgate.records.cases import GoldenSet
 from pytest_evalgate.runs.plan import NO_CHANGES, make_plan
-from pytest_evalgate.scorers.scorer import is_judge
+from pytest_evalgate.scorers.scorer import applies_to, asks_model, compares_originals, is_judge
 from pytest_evalgate.text import files, jsonl
 
 if TYPE_CHECKING:
@@ -81,6 +82,24 @@ class ReadySuite:
     def judges(self) -> tuple[JudgeScorer, ...]:
         """The judges among the suite's scorers."""
         return tuple(scorer for scorer in self.grading.scorers if is_judge(scorer))
+
+    @cached_property
+    def asks_models(self) -> bool:
+        """Whether a scorer of the suite or of a case asks a model."""
+        return any(asks_model(scorer) for own in self._gradings() for scorer in own.scorers)
+
+    @property
+    def asked_models(self) -> tuple[str, ...]:
+        """Keys of the models that scorers other than judges ask."""
+        return tuple(dict.fromkeys(name for name, _ in _asked(self._gradings())))
+
+    @property
+    def has_variants(self) -> bool:
+        """Whether a scorer compares cases with their originals."""
+        return any(compares_originals(scorer) for own in self._gradings() for scorer in own.scorers)
+
+    def _gradings(self) -> tuple[Grading, ...]:
+        return (self.grading, *self.case_grading.values())
 
     def grading_of(self, case: Case) -> Grading:
         """Return the grading of ``case``: the suite's scorers and its own asserts."""
@@ -169,6 +188,10 @@ class Assembly:
             self._ready[key] = self._build(name, suite, in_code=True)
         return self._ready[key]
 
+    def asked_models(self, name: str) -> tuple[str, ...]:
+        """Return the keys of the models that the scorers of a suite ask, judges left out; none if it is not built."""
+        return self._ready[name].asked_models if name in self._ready else ()
+
     def discard_outputs(self) -> None:
         """Discard recorded outputs, after the last case has run."""
         for suite in self._ready.values():
@@ -184,14 +207,24 @@ class Assembly:
             here, sides = select_split(here, suite.split, place=f"suites.{name}.split"), sides.of_split(suite.split)
         sets = (*here, *_sets_of(sides, here))
         cases = [case for golden_set in sets for case in golden_set]
-        context = replace(self.context, place=f"suites.{name}.scorers", tools=getattr(suite.target, "tools", ()))
-        if malformed := [*golden.check_unique(sets), *scorers.check_asserts(cases, context=context)]:
-            raise GoldenSetError(malformed)
+        outputs = SuiteOutputs(cases)
+        place, tools = f"suites.{name}.scorers", getattr(suite.target, "tools", ())
+        context = replace(self.context, place=place, originals=outputs, tools=tools)
         built = scorers.build_all(suite.scorers, context=context)
+        if malformed := [*golden.check_unique(sets), *scorers.check_asserts(cases, built, context=context)]:
+            raise GoldenSetError(malformed)
         grading = _grading(built, suite)
         case_grading = _case_gradings(cases, built, suite, context)
         target = None if in_code else self._target(name, suite, cases)
-        names = dict.fromkeys(scorer.name for own in (grading, *case_grading.values()) for scorer in own.scorers)
+        outputs.connect(target, lambda case: case_grading.get(case.id, grading))
+        gradings = (grading, *case_grading.values())
+        every = [scorer for own in gradings for scorer in own.scorers]
+        if in_code and any(map(compares_originals, every)):
+            raise SettingsError(
+                f"suites.{name}.scorers: same-as: the output of a test's body is known to that test alone: set a "
+                "target for the suite, and remove the test"
+            )
+        names = dict.fromkeys(scorer.name for scorer in every)
 
         def scorers_of(case: Case) -> Sequence[Scorer]:
             return case_grading.get(case.id, grading).scorers
@@ -199,12 +232,14 @@ class Assembly:
         found = fit.scorer_problems(name, suite, cases, scorers_of)
         if problems := [*found, *fit.name_problems(name, suite, cases, names)]:
             raise SettingsError("\n".join(problems))
+        if not in_code and (unasked := fit.note_problems(name, self.settings.suites, cases, scorers_of)):
+            raise GoldenSetError(unasked)
         check_fit(name, cases, lambda case: (*scorers_of(case), *grading.readers), target)
         graders = [scorer for grading in case_grading.values() for scorer in grading.scorers]
         whole = make_plan(
             name,
             here,
-            scorers=self._identity(suite),
+            scorers=self._identity(suite, gradings),
             trials=self._trials(name, suite, target),
             slices=suite.slices,
             cluster=suite.cluster,
@@ -224,7 +259,7 @@ class Assembly:
             judge_names=suite.judges,
         )
 
-    def _identity(self, suite: Suite) -> Json:
+    def _identity(self, suite: Suite, gradings: Iterable[Grading]) -> Json:
         """Return scorers with parameters and code, judges and threshold, which are equal in compared runs.
 
         Scorers that only warn may differ.
@@ -243,6 +278,8 @@ class Assembly:
             identity["strip_reasoning"] = False
         if suite.allow_empty:
             identity["allow_empty"] = True
+        if asked := dict(_asked(gradings)):
+            identity["models"] = asked
         if judges:
             from pytest_evalgate.judges.build import parts_of_judge  # noqa: PLC0415 - only if a suite has a judge
 
@@ -303,6 +340,14 @@ def _planned_of(sets: Sequence[GoldenSet], plan: SuitePlan) -> tuple[GoldenSet, 
     )
 
 
+def _asked(gradings: Iterable[Grading]) -> Iterator[tuple[str, Json]]:
+    """Yield the key and the identity of each model that scorers other than judges ask."""
+    for grading in gradings:
+        for scorer in grading.scorers:
+            if asks_model(scorer) and not is_judge(scorer):
+                yield from scorer.asked_models().items()
+
+
 def _grading(graders: tuple[Scorer, ...], suite: Suite, threshold: float | None = None) -> Grading:
     """Return the grading of a suite, or of a case that has its own ``threshold`` for the mean of its scores."""
     is_own = threshold is not None
@@ -326,12 +371,15 @@ def _grading(graders: tuple[Scorer, ...], suite: Suite, threshold: float | None 
 def _case_gradings(
     cases: Sequence[Case], built: tuple[WeightedScorer, ...], suite: Suite, context: scorers.Context
 ) -> dict[str, Grading]:
-    """Return the grading of each case with asserts or a threshold: the suite's scorers and its own."""
+    """Return the grading of each case with scorers, notes or a threshold of its own, or that not all scorers grade."""
     by_default = suite.has_default_scorers
     return {
         case.id: _grading(
             scorers.scorers_of(case, built, context=context, by_default=by_default), suite, case.threshold
         )
         for case in cases
-        if case.asserts or case.threshold is not None
+        if case.asserts
+        or len(case.notes) > 1
+        or case.threshold is not None
+        or not all(applies_to(scorer, case) for scorer in built)
     }

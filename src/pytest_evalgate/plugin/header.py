@@ -103,6 +103,9 @@ def run_facts(assembly: Assembly, suites: Iterable[str], arguments: Iterable[str
         for judge in suite.judges:
             model = assembly.settings.models[assembly.settings.judges[judge].model]
             facts[f"{name}: judge {judge}"] = f"{model.model} at {model.base_url}"
+        for key in assembly.asked_models(name):
+            model = assembly.settings.models[key]
+            facts[f"{name}: scorers ask {key}"] = f"{model.model} at {model.base_url}"
     return facts | {
         "pytest-evalgate": version("pytest-evalgate"),
         "pytest": pytest.__version__,

@@ -54,6 +54,7 @@ from pytest_evalgate.plugin.together import ConcurrentBodies
 from pytest_evalgate.plugin.verdict import VerdictHooks
 from pytest_evalgate.runs.state import STATE_VARIABLE, state_of, storage_message
 from pytest_evalgate.scorers import Context, registry
+from pytest_evalgate.scorers.sources import ModelSource
 from pytest_evalgate.text.exceptions import describe_error
 from pytest_evalgate.text.redaction import mask_keys
 
@@ -146,7 +147,13 @@ class EvalSession:
             hooks=_merged(config.hook.pytest_evalgate_targets),
             keys=None if base.branch is None else base.branch.keys,
         )
-        scoring = Context(rules=registry(rules), roots=(root,), judge=wiring.judge, code=wiring.code)
+        scoring = Context(
+            rules=registry(rules),
+            roots=(root,),
+            judge=wiring.judge,
+            code=wiring.code,
+            models=ModelSource(settings.models, lambda: wiring.client),
+        )
         assembly = Assembly(root, settings, options, scoring, wiring, base.branch, base.problem, configured)
         ledger = Ledger()
         closing.callback(ledger.close)

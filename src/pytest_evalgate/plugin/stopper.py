@@ -92,8 +92,8 @@ class Stopper:
             NotNeeded: the suite has stopped, and the case would send calls.
         """
         rule = self._stopped.get(suite.plan.name)
-        if rule is not None and (suite.judges or not self._is_cached(suite.target, case)):
-            raise NotNeeded(rule)  # the calls of a judge depend on the output, so they cannot be looked up
+        if rule is not None and (suite.asks_models or not self._is_cached(suite.target, case)):
+            raise NotNeeded(rule)  # the calls of scorers depend on the output, so they cannot be looked up
 
     def _is_cached(self, target: Target | None, case: Case) -> bool:
         if not isinstance(target, _CallingTarget):

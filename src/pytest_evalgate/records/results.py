@@ -61,7 +61,8 @@ class Score:
     ``passed`` is None if ``value`` is: unknown is neither a pass nor a miss. A score that does not ``count``, such as
     that of a judge without calibration, is reported only. ``calls`` are the calls of the scorer; the trial keeps them.
     ``may_change``: a value that is None for a transient reason, such as a judge's call that timed out. ``spans`` are
-    what a rule found in the graded text, such as personal data.
+    what a rule found in the graded text, such as personal data. ``rationale`` is a judge's own reason, in a sentence;
+    it decides nothing.
     """
 
     name: str
@@ -73,6 +74,22 @@ class Score:
     calls: tuple[CallRecord, ...] = field(default=(), compare=False)
     may_change: bool = field(default=False, compare=False)
     spans: tuple[DetectedSpan, ...] = ()
+    rationale: str = ""
+
+    @property
+    def why(self) -> str:
+        """The reason, and a judge's rationale after it."""
+        return " - ".join(filter(None, (self.reason, self.rationale)))
+
+    def is_of(self, judge: str) -> bool:
+        """Return whether this is a score of the judge whose scores are called ``judge``: its own, or one of a note."""
+        return self.name == judge or self.name.startswith(f"{judge}{NOTE}")
+
+
+NOTE: Final = ":"
+
+
+"""Separator of the name of a judge's score and the name of one of several notes in a row: ``faq:2``."""
 
 
 Graded = tuple[float | None, str]
@@ -132,7 +149,7 @@ class PlannedCase:
     paired. ``slices`` contains (by, value) pairs. ``cluster`` is the value that dependent cases have in common.
     ``side`` is "head" or "base" if the branch added, removed or edited the case. The form at the base still runs, with
     an id that ends in ``@base``. ``weight`` is its importance in rates and changes. ``trials`` is its own number of
-    trials, None for that of its suite.
+    trials, None for that of its suite. ``variant_of`` is the id of the case that this one is a variant of.
     """
 
     id: str
@@ -143,6 +160,7 @@ class PlannedCase:
     skip: str | None = None
     cluster: str | None = None
     side: Side = "both"
+    variant_of: str | None = None
     weight: float = 1.0
     trials: int | None = None
 

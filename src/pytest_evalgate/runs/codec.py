@@ -66,6 +66,7 @@ class ScoreRow(_Row):
     value: Share | None
     passed: bool | None
     reason: str = ""
+    rationale: str = ""
     weight: Amount | None = None
     counts: bool = True
     spans: list[SpanRow] = Field(default_factory=list)
@@ -125,6 +126,7 @@ class CaseRow(_Row):
     side: Side = "both"
     weight: Annotated[float, Field(gt=0)] = 1.0
     planned_trials: Annotated[int, Field(ge=1)] | None = None
+    variant_of: str | None = None
     reason: str = ""
     question: QuestionRow | None = None
     trials: list[TrialRow] = Field(default_factory=list)
@@ -196,6 +198,7 @@ def encode_case(case: PlannedCase) -> dict[str, Json]:
             side=None if case.side == "both" else case.side,
             weight=None if case.weight == 1 else case.weight,
             planned_trials=case.trials,  # "trials" are those of the result
+            variant_of=case.variant_of,
         ),
     }
 
@@ -213,6 +216,7 @@ def decode_case(value: Mapping[str, Json]) -> PlannedCase:
         side=value.get("side", "both"),
         weight=value.get("weight", 1.0),
         trials=value.get("planned_trials"),
+        variant_of=value.get("variant_of"),
     )
 
 
@@ -341,17 +345,33 @@ def _decode_call(value: Mapping[str, Json]) -> CallRecord:
 def _encode_score(score: Score) -> dict[str, Json]:
     named = {"name": score.name, "value": score.value, "passed": score.passed}
     spans = [{"kind": one.kind, "start": one.start, "end": one.end} for one in score.spans]
-    counts = None if score.counts else False
-    return {**named, **_present(reason=score.reason, weight=score.weight, counts=counts, spans=spans)}
+    own = _present(
+        reason=score.reason,
+        rationale=score.rationale,
+        weight=score.weight,
+        counts=None if score.counts else False,
+        spans=spans,
+    )
+    return {**named, **own}
 
 
 def _decode_score(value: Mapping[str, Json], *, texts: bool) -> Score:
     name = sys.intern(value["name"])  # every case has the same few scorers
-    counts, reason = value.get("counts", True), value.get("reason", "")
-    if not texts:  # reports show why a scorer warns, for the first of its misses
-        reason = reason[:_REASON] if not counts and value["passed"] is False else ""
+    counts = value.get("counts", True)
+    reason, rationale = (value.get(key, "") if texts else "" for key in ("reason", "rationale"))
+    if not (texts or counts) and value["passed"] is False:  # reports show why a scorer warns, for its first miss
+        reason = value.get("reason", "")[:_REASON]
     spans = tuple(DetectedSpan(sys.intern(one["kind"]), one["start"], one["end"]) for one in value.get("spans", ()))
-    return Score(name, value["value"], value["passed"], reason, value.get("weight"), counts, spans=spans)
+    return Score(
+        name,
+        value["value"],
+        value["passed"],
+        reason,
+        value.get("weight"),
+        counts,
+        spans=spans,
+        rationale=rationale,
+    )
 
 
 def _present(**values: Any) -> dict[str, Json]:
