@@ -29,7 +29,7 @@ from pytest_evalgate.records.cases import Place
 from pytest_evalgate.runs.plan import make_plan
 from pytest_evalgate.scorers.registry import ScorerOptions, known_kinds
 from pytest_evalgate.scorers.scorer import applies_to
-from pytest_evalgate.scorers.sources import ModelSource
+from pytest_evalgate.scorers.suite_sources import ModelSource
 from pytest_evalgate.text import files, jsonl
 from pytest_evalgate.text.escape import one_line
 from pytest_evalgate.text.personal import phone_note

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from pytest_evalgate.records.cases import Case, Json
     from pytest_evalgate.records.results import Graded
     from pytest_evalgate.scorers.registry import ScorerOptions
-    from pytest_evalgate.scorers.sources import AskedModel
+    from pytest_evalgate.scorers.suite_sources import AskedModel
 
 
 class Question(Protocol):
