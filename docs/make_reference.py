@@ -293,8 +293,8 @@ def _dialects() -> Iterator[str]:
     yield from _table(("field", "names"), ([_code(into), ", ".join(names)] for into, names in COLUMN_NAMES.items()))
 
     yield from ("", "## Checks of other tools", "")
-    yield "A row with a type of promptfoo or an evaluator of pydantic-evals that has no equivalent is refused, with its"
-    yield "line and these words. The metrics of the other tools occur in code: write what is named here instead."
+    yield "A row with a type of promptfoo or an evaluator of pydantic-evals that has no equivalent is refused, with"
+    yield "its line and these words. The metrics of the other tools occur in code: write what is named here instead."
     for tool, rows in TOOLS.items():
         served = sum(bool(row.ours) for row in rows)
         yield from ("", f"### {tool}", "", f"{served} of {len(rows)} have an equivalent.", "")

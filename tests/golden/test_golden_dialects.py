@@ -403,7 +403,7 @@ def test_reference_outputs_are_unwrapped(tmp_path: Path, outputs: Any, expected:
         ),
         ({"user_input": "x", "reference_contexts": ["a", 1]}, "reference_contexts[1]: must be a string, not 1"),
         ({"inputs": "x", "expectations": []}, "expectations: must be an object, not []"),
-        ({"inputs": "x", "expectations": {"guidelines": 3}}, "expectations: must be a string, not 3"),
+        ({"inputs": "x", "expectations": {"guidelines": 3}}, "expectations: must be a string or a list, not 3"),
         ({"inputs": "x", "expectations": {}, "tags": {"a": 1}}, "tags.a: must be a string, not 1"),
         ({"item": "x"}, 'item: must be an object, not "x"'),
         ({"inputs": "x", "evaluators": ["LLMJudge"]}, 'evaluators[0].LLMJudge: needs "rubric"'),
