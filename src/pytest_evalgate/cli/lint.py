@@ -21,7 +21,7 @@ from pytest_evalgate.cli.printing import print_result
 from pytest_evalgate.cli.verb import Verb
 from pytest_evalgate.config import CONFIG_FILE, PYPROJECT_FILE, CommandTarget, HttpTarget, ModelTarget, RecordedTarget
 from pytest_evalgate.engine import Grading
-from pytest_evalgate.engine.variants import SuiteOutputs
+from pytest_evalgate.engine.suite_outputs import SuiteOutputs
 from pytest_evalgate.errors import GoldenSetError, SettingsError, UserError
 from pytest_evalgate.golden import lint
 from pytest_evalgate.golden.lint import LintFinding, PromptText, Severity, strings

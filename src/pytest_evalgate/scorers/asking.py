@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from pytest_evalgate.scorers.suite_sources import AskedModel
 
 
-class Question(Protocol):
+class TextQuestion(Protocol):
     """The texts that a scorer asks about, and the grade for the replies."""
 
     @property
@@ -59,7 +59,7 @@ class AskingScorer:
 
     name: str
     kind: str
-    question: Question
+    question: TextQuestion
     asked: AskedModel
     threshold: float
     weight: float | None = None
