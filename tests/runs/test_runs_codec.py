@@ -45,6 +45,7 @@ _cases = st.builds(
     fingerprint=_texts,
     cluster=st.none() | _texts.filter(bool),
     side=st.sampled_from(get_args(Side)),
+    variant_of=st.none() | _texts.filter(bool),
 )
 
 

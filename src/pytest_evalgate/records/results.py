@@ -147,7 +147,7 @@ class PlannedCase:
     ``fingerprint`` covers the content of the case and the scorers of its suite: cases that differ in it are not
     paired. ``slices`` contains (by, value) pairs. ``cluster`` is the value that dependent cases have in common.
     ``side`` is "head" or "base" if the branch added, removed or edited the case. The form at the base still runs, with
-    an id that ends in ``@base``.
+    an id that ends in ``@base``. ``variant_of`` is the id of the case that this one is a variant of.
     """
 
     id: str
@@ -158,6 +158,7 @@ class PlannedCase:
     skip: str | None = None
     cluster: str | None = None
     side: Side = "both"
+    variant_of: str | None = None
 
     @property
     def golden_id(self) -> str:

@@ -123,6 +123,7 @@ class CaseRow(_Row):
     skip: str | None = None
     cluster: str | None = None
     side: Side = "both"
+    variant_of: str | None = None
     reason: str = ""
     question: QuestionRow | None = None
     trials: list[TrialRow] = Field(default_factory=list)
@@ -192,6 +193,7 @@ def encode_case(case: PlannedCase) -> dict[str, Json]:
             skip=case.skip,
             cluster=case.cluster,
             side=None if case.side == "both" else case.side,
+            variant_of=case.variant_of,
         ),
     }
 
@@ -207,6 +209,7 @@ def decode_case(value: Mapping[str, Json]) -> PlannedCase:
         skip=value.get("skip"),
         cluster=value.get("cluster"),
         side=value.get("side", "both"),
+        variant_of=value.get("variant_of"),
     )
 
 
