@@ -389,3 +389,12 @@ def test_what_a_run_refuses_or_warns_about_in_rows_is_found(project: Project, se
     project.write("evalgate.toml", f'[suites.faq]\ngolden = "a.jsonl"\n{settings}')
     _, lines = project.lint()
     assert any(found in line for line in lines) if found else not any("split" in line for line in lines)
+
+
+def test_a_variant_of_no_case_is_an_error(project: Project) -> None:
+    rows = [{"id": name, "input": f"Question {name}?", "expected": name} for name in "ab"]
+    project.write("g.jsonl", rows[0], {**rows[1], "metadata": {"variant_of": "c"}})
+    project.write("evalgate.toml", 'suites.s = { golden = "g.jsonl", scorers = ["same-as", "exact"] }')
+    _, lines = project.lint()
+    [found] = [line for line in lines if "unfit" in line]
+    assert found.startswith('g.jsonl:2: unfit: same-as: metadata.variant_of = "c": the suite has no such case')

@@ -11,7 +11,7 @@ from pytest_evalgate.app import fit
 from pytest_evalgate.app.project import resolve_path
 from pytest_evalgate.config.candidates import candidates_of
 from pytest_evalgate.engine import Grading
-from pytest_evalgate.engine.variants import SuiteOutputs
+from pytest_evalgate.engine.suite_outputs import SuiteOutputs
 from pytest_evalgate.errors import GoldenSetError, SettingsError
 from pytest_evalgate.golden.sampling import sample_plan, select_split
 from pytest_evalgate.records.cases import GoldenSet
