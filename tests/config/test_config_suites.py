@@ -282,3 +282,16 @@ _LIMITED = "{ kind = 'budget', max_cost_usd = 1.0 }"
 def test_costs_are_events_if_something_limits_them(tmp_path: Path, limit: str) -> None:
     (tmp_path / "evalgate.toml").write_text(f'notify = [{{ webhook_env = "HOOK", on = "cost" }}]\n{limit}\n', "utf-8")
     assert load(tmp_path).notify[0].on == ("cost",)
+
+
+@pytest.mark.parametrize(
+    ("table", "place"),
+    [
+        ('suites.faq.target = { model = "emb" }', "suites.faq.target.model"),
+        ('judges.j = { model = "emb", criteria = "is polite", calibration = "c.json" }', "judges.j.model"),
+    ],
+)
+def test_a_model_that_writes_no_text_is_no_target_and_no_judge(tmp_path: Path, table: str, place: str) -> None:
+    text = f'{_SUITE}models.emb = {{ model = "e-1", api = "embeddings" }}\n{table}\n'
+    found = _refused(tmp_path, text)
+    assert found == f'{place}: models.emb.api is "embeddings", so it writes no text: name another model'
