@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def _events(project: Project) -> list[dict[str, Any]]:
-    (path,) = (project.state / "runs").glob("*/log.jsonl")
+    (path,) = (*(project.state / "runs").glob("*/log.jsonl"), *(project.state / "shards").glob("*.log"))
     return list(read_log(path))
 
 

@@ -96,8 +96,8 @@ class SessionDecider:
 
     @cached_property
     def run_log(self) -> RunLog:
-        """The log beside the run file."""
-        return RunLog(path_of_log(run_file.path_of(self.state.path, self.run_id)))
+        """The log beside the run file; that of a shard has the shard's name, such as ``1-of-4.log``."""
+        return RunLog(path_of_log(self.file) if self.shard is None else self.file.with_suffix(".log"))
 
     @cached_property
     def _config_sha256(self) -> str:
