@@ -194,6 +194,23 @@ def test_a_copy_of_a_case_that_is_still_there_is_added_not_renamed() -> None:
     ]
 
 
+def test_what_a_case_is_a_variant_of_matters_if_a_gate_compares_variants() -> None:
+    original, variant = _case("a"), _case("a~typo", 2, metadata={"variant_of": "a"})
+    moved = replace(variant, metadata={"variant_of": "b"})
+    suite = Suite.model_validate({"golden": "g.jsonl", "gates": [{"kind": "invariance", "max_flip": 0.1}]})
+    [change] = _compare([original, variant], [original, moved], suite).changes
+    assert (change.what, change.before, change.now, change.effect) == ("variant_of changed", "a", "b", "neutral")
+    assert _compare([original, variant], [original, moved]).changes == ()
+
+
+def test_groups_and_classes_of_a_parity_gate_matter() -> None:
+    gate = {"kind": "parity", "by": "lang", "of": "tpr", "label": "class", "positive": "a", "max_gap": 0.1}
+    suite = Suite.model_validate({"golden": "g.jsonl", "slices": ["lang", "class"], "gates": [gate]})
+    before = _case("a", tags=("lang:de", "class:a"))
+    [change] = _compare([before], [replace(before, tags=("lang:de", "class:b"))], suite).changes
+    assert (change.what, change.effect) == ("slices changed", "neutral")
+
+
 def test_without_gates_tags_and_slices_do_not_matter() -> None:
     suite = Suite(golden=("g.jsonl",))
     assert _compare([_HARD], [_edited(tags=(), metadata={})], suite).changes == ()

@@ -245,11 +245,16 @@ def test_every_key_has_a_direction_or_a_reason_to_be_left_out(table: type[Table]
             'suites.faq.slices = ["a"]\nsuites.faq.gates = [{ kind = "no-regression" }, { kind = "slice", by = "a" }]',
         ),
         (
+            "",
+            """suites.faq.slices = ["a"]
+            suites.faq.gates = [{ kind = "no-regression" }, { kind = "parity", by = "a", max_gap = 0.1 }]""",
+        ),
+        (
             'suites.b.golden = "b.jsonl"\nsuites.b.mode = "advisory"',
             'suites.b.golden = "b.jsonl"\nsuites.b.mode = "blocking"',
         ),
     ],
-    ids=["gate", "slice", "mode"],
+    ids=["gate", "slice", "parity", "mode"],
 )
 def test_a_further_test_takes_alpha_from_the_others(before: str, now: str) -> None:
     [(what, _, effect)] = [row for row in _small(before, now) if row[2] != "stricter"]
@@ -268,6 +273,8 @@ def test_a_suite_that_is_new_takes_no_alpha_from_the_others() -> None:
         '{ kind = "must-pass" }',
         '{ kind = "no-regression", margin = 0.1, fail_on = "not_proven", scorer = "exact" }',
         '{ kind = "slice", by = "a", min = 0.8 }',
+        '{ kind = "invariance", max_flip = 0.1 }',
+        '{ kind = "violation-rate", max = 0.1 }',
     ],
 )
 def test_a_gate_that_tests_by_no_alpha_takes_none(gate: str) -> None:
@@ -460,6 +467,49 @@ def test_a_slice_gate_on_rates_does_not_stand_in_for_one_on_changes() -> None:
     change, rate = {"kind": "slice", "by": "lang"}, {"kind": "slice", "by": "lang", "min": 0.8}
     assert _gate_changes([change], [rate])[0] == ("gate removed", "gates[0]", "weaker")
     assert _gate_changes([rate], [change])[0] == ("gate removed", "gates[0]", "weaker")
+
+
+_PARITY = {"kind": "parity", "by": "lang", "max_gap": 0.1}
+
+
+@pytest.mark.parametrize(
+    ("before", "now", "found"),
+    [
+        (_PARITY, {**_PARITY, "max_gap": 0.2}, [("gate changed", "gates[0].max_gap", "weaker")]),
+        (_PARITY, {**_PARITY, "max_gap": 0.05}, [("gate changed", "gates[0].max_gap", "stricter")]),
+        (_PARITY, {**_PARITY, "min_n": 50}, [("gate changed", "gates[0].min_n", "weaker")]),
+        (_PARITY, {**_PARITY, "alpha": 0.1}, [("gate changed", "gates[0].alpha", "weaker")]),
+        (
+            {"kind": "slice", "by": "lang", "max_gap": 0.1},
+            {"kind": "slice", "by": "lang", "max_gap": 0.1, "alpha": 0.1},
+            [("gate changed", "gates[0].alpha", "weaker")],
+        ),
+        (
+            {"kind": "slice", "by": "lang", "max_gap": 0.1},
+            {"kind": "slice", "by": "lang", "min": 0.1},
+            [("gate removed", "gates[0]", "weaker"), ("gate added", "gates[0]", "stricter")],
+        ),
+        (
+            _PARITY,
+            {**_PARITY, "of": "tpr", "label": "lang", "positive": "de"},
+            [("gate removed", "gates[0]", "weaker"), ("gate added", "gates[0]", "stricter")],
+        ),
+        (
+            {"kind": "violation-rate", "max": 0.01},
+            {"kind": "violation-rate", "max": 0.02},
+            [("gate changed", "gates[0].max", "weaker")],
+        ),
+        (
+            {"kind": "invariance", "max_flip": 0.05},
+            {"kind": "invariance", "max_flip": 0.02},
+            [("gate changed", "gates[0].max_flip", "stricter")],
+        ),
+    ],
+)
+def test_limits_of_gaps_flips_and_violations(
+    before: dict[str, Any], now: dict[str, Any], found: list[tuple[str, str, str]]
+) -> None:
+    assert _gate_changes([before], [now]) == found
 
 
 def test_a_must_pass_gate_may_stand_in_for_two() -> None:

@@ -118,7 +118,7 @@ def test_a_missing_key_is_refused_before_the_run(
     monkeypatch.delenv("CANDIDATE_KEY")
     result = asking.run()
     assert (int(result.ret), server.requests) == (4, ())
-    result.stderr.fnmatch_lines(["*models.emb.api_key_env*CANDIDATE_KEY*"])
+    result.stdout.fnmatch_lines(["INVALID: *models.emb.api_key_env*CANDIDATE_KEY*"])
 
 
 def test_a_reply_of_another_shape_makes_the_case_missing(asking: Project, server: ScriptedServer) -> None:

@@ -45,6 +45,7 @@ _cases = st.builds(
     fingerprint=_texts,
     cluster=st.none() | _texts.filter(bool),
     side=st.sampled_from(get_args(Side)),
+    variant_of=st.none() | _texts.filter(bool),
 )
 
 
@@ -101,6 +102,19 @@ def _graded(run: Run, *marks: float | None) -> Run:
         for trial, mark in zip(first.trials, marks, strict=True)
     )
     return replace(run, suites=(SuiteRun(suite.plan, (replace(first, trials=trials), *suite.results[1:])),))
+
+
+def test_a_score_keeps_its_rationale_and_one_without_is_stored_as_before(run: Run, tmp_path: Path) -> None:
+    [suite] = run.suites
+    first = suite.results[0]
+    judged = Score("faq", 0.0, passed=False, reason="fail", rationale="The policy says 14 days.")
+    trials = tuple(replace(trial, scores=(*trial.scores, judged)) for trial in first.trials)
+    graded = replace(run, suites=(SuiteRun(suite.plan, (replace(first, trials=trials), *suite.results[1:])),))
+    run_file.write(graded, tmp_path / "run.jsonl")
+    assert run_file.read(tmp_path / "run.jsonl").suites[0].results[0].trials[0].scores[-1] == judged
+    plain, scored = next(run_file.rows(tmp_path / "run.jsonl"))["trials"][0]["scores"]
+    assert "rationale" not in plain
+    assert scored["rationale"] == "The policy says 14 days."
 
 
 def _promote(run: Run) -> Baseline:

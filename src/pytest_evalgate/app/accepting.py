@@ -15,7 +15,7 @@ import regex
 
 from pytest_evalgate.engine.trial import run_sync
 from pytest_evalgate.errors import ScorerError, UserError
-from pytest_evalgate.scorers import Context, build_all, case_scorers, grade, passes
+from pytest_evalgate.scorers import Context, build_all, grade, passes, scorers_of
 from pytest_evalgate.scorers.registry import is_built
 
 if TYPE_CHECKING:
@@ -84,7 +84,7 @@ def why_still_missed(suite: Suite | None, root: Path, case: Case, output: Output
     context = Context(roots=(root,), tools=getattr(suite.target, "tools", ()))
     try:
         built = build_all(specs, context=context)
-        built = (*built, *case_scorers(case, context=context, taken=[rule.name for rule in built]))
+        built = scorers_of(case, built, context=context)
     except UserError:  # a rule of a plugin
         return None
     rules = [rule for rule in built if not getattr(rule, "waits", True)]

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final, Protocol, TypeGuard
 from pytest_evalgate.protocols import CallingTarget
 from pytest_evalgate.records.calls import LIST_KINDS
 from pytest_evalgate.records.results import Output
-from pytest_evalgate.scorers.scorer import asks_model
+from pytest_evalgate.scorers.scorer import asks_model, is_judge
 from pytest_evalgate.targets import RecordedTargetRunner, TargetFailure
 from pytest_evalgate.targets.recorded import row_output
 
@@ -129,7 +129,8 @@ def _calls(suite: EstimatedSuite, cases: Sequence[Case], wiring: Wiring) -> Iter
                 output = _recorded_output(suite.target, case, trial)
             output = grading.graded(output) if output is not None else None
             for scorer in asking:
-                yield from _not_in(texts, scorer.calls_of(case, output or _TYPICAL_OUTPUT))
+                lookup = (wiring.memory.lookup,) if is_judge(scorer) else ()  # a second call may depend on a reply
+                yield from _not_in(texts, scorer.calls_of(case, output or _TYPICAL_OUTPUT, *lookup))
 
 
 def _not_in(texts: set[tuple[str, str]], calls: Iterable[Call]) -> Iterator[Call]:

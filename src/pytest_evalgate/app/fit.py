@@ -125,6 +125,31 @@ def case_problems(
     return sorted(problems, key=lambda problem: (problem.file, problem.line))
 
 
+def note_problems(
+    name: str, suites: Mapping[str, Suite], cases: Iterable[Case], scorers_of: ScorersOf
+) -> list[LineProblem]:
+    """Return a problem for each case of the suite ``name`` with notes for a judge that no scorer reads.
+
+    None is returned if another suite with the same golden set has a judge, which reads them. While the suite has no
+    judge at all, a single text is only reported as a field that nothing grades (`unread_fields`): an import writes
+    such suites, and they have to run before there is a model to ask.
+    """
+    suite = suites.get(name)
+    golden = frozenset(() if suite is None else suite.golden)
+    if any(other.judges and not golden.isdisjoint(other.golden) for key, other in suites.items() if key != name):
+        return []
+    fewest = 1 if suite is not None and suite.judges else 2
+    message = 'no judge of the suite is asked for it: add { judge = "NAME" } to its scorers, or remove it'
+    return [
+        LineProblem(case.place.file, case.place.line, "rubric", message)
+        for case in cases
+        if len(case.notes) >= fewest
+        and case.skip is None
+        and case.side != "base"
+        and not _is_read("rubric", case, scorers_of)
+    ]
+
+
 def _unmatched(target: targets.RecordedTargetRunner, cases: Sequence[Case], place: str) -> Iterator[LineProblem]:
     """Yield a problem for each file of recorded outputs that contains no id of the cases."""
     for recording in target.recordings:

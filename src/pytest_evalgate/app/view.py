@@ -342,7 +342,7 @@ def _count_uncached(results: Iterable[CaseResult], judges: frozenset[str], *, is
             or output.finish not in ("complete", "reasoning")
         ):
             return True
-        return any(score.value is None and score.name in judges for score in trial.scores)
+        return any(score.value is None and any(map(score.is_of, judges)) for score in trial.scores)
 
     return sum(
         result.outcome == "errored" or any(map(is_uncached, result.trials))
@@ -464,8 +464,12 @@ class StoredCases:
         return None if raised is None else Raised(raised["place"], self.texts.reason(raised.get("traceback", "")))
 
     def _score(self, score: Mapping[str, Json]) -> Score:
-        reason, counts = self.texts.reason(score.get("reason", "")), score.get("counts", True)
-        return Score(score["name"], score["value"], score["passed"], reason, score.get("weight"), counts)
+        reason, rationale = (self.texts.reason(score.get(key, "")) for key in ("reason", "rationale"))
+        counts = score.get("counts", True)
+        return Score(
+            *(score["name"], score["value"], score["passed"], reason, score.get("weight"), counts),
+            rationale=rationale,
+        )
 
     def _removed(self, suite: str) -> Iterator[CaseView]:
         suite_changes = self.changes.get(suite, CaseChanges())

@@ -255,6 +255,7 @@ class _OfflineSuite:
     built: tuple[WeightedScorer, ...]
     target: Target | None
     context: scorers.Context
+    suites: Mapping[str, Suite]
 
     @classmethod
     def of(cls, project: Project, name: str, cases: Sequence[Case]) -> Self:
@@ -275,19 +276,16 @@ class _OfflineSuite:
             tools=getattr(suite.target, "tools", ()),
         )
         built = scorers.build_all(map(_offline_spec, suite.scorers), context=context)
-        made = cls(name, suite, cases, built, _offline_target(project, name, cases), context)
+        made = cls(name, suite, cases, built, _offline_target(project, name, cases), context, project.settings.suites)
         outputs.connect(made.target, lambda case: Grading(tuple(made.scorers_of(case))))
         return made
 
     def scorers_of(self, case: Case) -> Sequence[WeightedScorer]:
         """Return the scorers of the suite and those of the case's asserts, if these can be used."""
-        own: tuple[WeightedScorer, ...] = ()
         try:
-            taken = [scorer.name for scorer in self.built]
-            own = scorers.case_scorers(case, context=self.context, taken=taken)
-        except GoldenSetError:
-            pass  # reported as malformed
-        return (*(scorer for scorer in self.built if applies_to(scorer, case)), *own)
+            return scorers.scorers_of(case, self.built, context=self.context)
+        except GoldenSetError:  # reported as malformed
+            return tuple(scorer for scorer in self.built if applies_to(scorer, case))
 
     def _graders_of(self, case: Case) -> Sequence[WeightedScorer | MetricReader]:
         from pytest_evalgate.scorers.readings import metric_readers  # noqa: PLC0415 - few suites have metrics
@@ -296,15 +294,15 @@ class _OfflineSuite:
 
     def findings(self, place: Place) -> Iterator[LintFinding]:
         """Yield findings on cases that do not fit the suite. A run refuses the errors before its first call."""
-        yield from map(_malformed, scorers.check_asserts(self.cases, context=self.context))
+        yield from map(_malformed, scorers.check_asserts(self.cases, self.built, context=self.context))
         for text in fit.scorer_problems(self.name, self.suite, self.cases, self.scorers_of):
             yield LintFinding(place, "unusable", "error", text)
         names = dict.fromkeys(scorer.name for case in self.cases for scorer in self.scorers_of(case))
         for text in fit.name_problems(self.name, self.suite, self.cases, names):
             yield LintFinding(place, "unknown-name", "error", text)
-        for problem in fit.case_problems(
-            self.cases, self._graders_of, self.target, place=f"suites.{self.name}.target"
-        ):
+        found = fit.case_problems(self.cases, self._graders_of, self.target, place=f"suites.{self.name}.target")
+        found += fit.note_problems(self.name, self.suites, self.cases, self.scorers_of)
+        for problem in found:
             where = Place(problem.file, problem.line)
             yield LintFinding(where, "unfit", "error", f"{problem.field}: {problem.message}")
         for text in fit.stray_placeholders(self.target, self.cases):

@@ -10,6 +10,8 @@ from pytest_evalgate.config.gates import (
     NoRegressionGate,
     PassRateGate,
     SliceGate,
+    has_gap_tests,
+    has_part_tests,
     needs_baseline,
 )
 from pytest_evalgate.config.load import (
@@ -34,6 +36,7 @@ from pytest_evalgate.config.metrics import (
     RegressionMetric,
     SpansMetric,
 )
+from pytest_evalgate.config.safety import InvarianceGate, ParityGate, ViolationRateGate
 from pytest_evalgate.config.suites import (
     DEFAULT_TIER,
     Acknowledgement,
@@ -73,6 +76,7 @@ __all__ = [
     "HookTarget",
     "HttpRequest",
     "HttpTarget",
+    "InvarianceGate",
     "Judge",
     "MeanScoreGate",
     "Metric",
@@ -81,6 +85,7 @@ __all__ = [
     "ModelTarget",
     "MustPassGate",
     "NoRegressionGate",
+    "ParityGate",
     "PassRateGate",
     "Price",
     "PythonTarget",
@@ -96,10 +101,13 @@ __all__ = [
     "Table",
     "Target",
     "Tier",
+    "ViolationRateGate",
     "always_planned",
     "chosen_tier",
     "find_root",
     "for_tier",
+    "has_gap_tests",
+    "has_part_tests",
     "is_configured",
     "json_schema",
     "key_variables",

@@ -51,10 +51,15 @@ class _Metric(Table):
     def key(self) -> str:
         """The name of the values that are read from each output; another definition has another key.
 
-        Values of a baseline that were read by another definition are so never compared.
+        Values of a baseline that were read by another definition are so never compared. Keys with their default do
+        not count, so that a key of a later version does not change it.
         """
         left_out = {"name", *self._DECIDED_LATER}
-        parts = {key: value for key, value in self.model_dump(mode="json").items() if key not in left_out}
+        parts = {
+            key: value
+            for key, value in self.model_dump(mode="json", exclude_defaults=True).items()
+            if key not in left_out
+        }
         return f"{self.title}:{jsonl.digest(parts)[:8]}"
 
     @property

@@ -8,6 +8,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from pytest_evalgate.config.gates import Gate, MustPassGate, SliceGate, gate_list
 from pytest_evalgate.config.metrics import Metric, MetricGate, metric_list, unique_titles
+from pytest_evalgate.config.safety import ParityGate
 from pytest_evalgate.config.tables import Amount, FileNames, Judge, Model, Report, Seconds, Share, Table, TextForm
 from pytest_evalgate.config.targets import ModelTarget, TargetTable
 from pytest_evalgate.errors import SettingsError
@@ -189,13 +190,21 @@ class Suite(Table):
     def _check_slice_names(self) -> Self:
         variants: list[Suite] = [self, *(suite_in_tier(self, name) for name in self.tiers)]
         for gate in (gate for variant in variants for gate in variant.gates or ()):
-            if isinstance(gate, SliceGate) and gate.by not in self.slices:
-                near = did_you_mean(gate.by, self.slices)
-                known = ", ".join(f'"{name}"' for name in self.slices)
-                raise InvalidKey(
-                    ("gates",), f'a slice gate is by "{gate.by}", which is not in slices = [{known}]{near}'
-                )
+            for key, by in _slice_keys_of(gate):
+                if by not in self.slices:
+                    near = did_you_mean(by, self.slices)
+                    known = ", ".join(f'"{name}"' for name in self.slices)
+                    message = f'a {gate.kind} gate is {key} "{by}", which is not in slices = [{known}]{near}'
+                    raise InvalidKey(("gates",), message)
         return self
+
+
+def _slice_keys_of(gate: Gate) -> Iterator[tuple[str, str]]:
+    """Yield the slice keys that a gate names, each with its word in messages."""
+    if isinstance(gate, SliceGate | ParityGate):
+        yield "by", gate.by
+    if isinstance(gate, ParityGate) and gate.label is not None:
+        yield "with label", gate.label
 
 
 def _defined(kind: str, name: str, known: Iterable[str]) -> str:

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 ESTIMATE_ERROR: Final = 0.4
 
 _CHARACTERS_PER_TOKEN: Final = 4
+_IMAGE_CHARACTERS: Final = 4_000  # an image of 1 megapixel is about 1,000 tokens, however long its data are
 _DEFAULT_REPLY_TOKENS: Final = 256
 _LIMITS: Final = ("max_completion_tokens", "max_output_tokens", "max_tokens")
 _MILLION: Final = 1_000_000
@@ -267,7 +268,7 @@ def estimate_tokens(call: Call) -> Tokens:
 
 def _characters(value: Any) -> int:
     if isinstance(value, str):
-        return len(value)
+        return min(len(value), _IMAGE_CHARACTERS) if value.startswith("data:image/") else len(value)
     if isinstance(value, Mapping):
         return sum(map(_characters, value.values()))
     return sum(map(_characters, value)) if isinstance(value, list | tuple) else 0

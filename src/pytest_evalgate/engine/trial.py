@@ -133,7 +133,7 @@ async def _graded(grading: Grading, case: Case, index: int, output: Output) -> T
         return Trial(index, None, output, scores, UNSCORED, calls)
     passed = passes(scores, grading.threshold, mean=grading.mean)
     failing = () if passed else [score for score in scores if score.counts and not score.passed]
-    reason = "; ".join(f"{score.name}: {score.reason}" if score.reason else score.name for score in failing)
+    reason = "; ".join(f"{score.name}: {score.why}" if score.why else score.name for score in failing)
     if passed is None:
         return Trial(index, None, output, scores, reason, calls, is_final=not may_change)
     return Trial(index, float(passed), output, scores, reason, calls)

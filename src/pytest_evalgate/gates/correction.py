@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import repeat
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -74,7 +75,7 @@ def ungraded(results: Iterable[CaseResult], rules: SuiteRules) -> str | None:
         return None
     passed = [trial for result in results for trial in result.trials if trial.value == 1]
     for name, judge in rules.deciding_judges.items():
-        lacking = sum(not any(score.name == name and score.counts for score in trial.scores) for trial in passed)
+        lacking = sum(not any(score.counts and score.is_of(name) for score in trial.scores) for trial in passed)
         if lacking:
             return f"{count(lacking, 'output')} passed without a verdict of judge {judge.name}: run the suite again"
     return None
@@ -179,8 +180,8 @@ class Correction:
         return abs(len(decided) - drawn_from) < 0.5 and frame_of(decided) == self.frame  # noqa: PLR2004 - a count
 
     def _alone_fails(self, trial: Trial) -> bool:
-        failed = [score.name for score in trial.scores if score.counts and score.passed is False]
-        return trial.value == 0 and failed == [self.score]
+        failed = [score for score in trial.scores if score.counts and score.passed is False]
+        return trial.value == 0 and len(failed) == 1 and failed[0].is_of(self.score)
 
 
 def correction_of(suite: SuiteRun, rules: SuiteRules) -> Correction | None:
@@ -199,10 +200,21 @@ def uncorrected(suite: SuiteRun, rules: SuiteRules) -> str | None:
         return f"{count(len(rules.deciding_judges), 'judge')} decide together"
     if rules.deciding_judges and rules.aggregate != "mean" and suite.plan.trials > 1:
         return f"their effect on the {rules.aggregate} of a case's trials is unknown"
-    scores = (score for result in suite.results for trial in result.trials for score in trial.scores)
+    judges = tuple(rules.deciding_judges)
+    if judges and any(map(_has_several_verdicts, _trials(suite), repeat(judges))):
+        return "the judge gives several verdicts on a case, one for each note on it"
+    scores = (score for trial in _trials(suite) for score in trial.scores)
     if rules.deciding_judges and any(score.counts and score.weight is not None for score in scores):
         return "scores are weighted, so no single verdict decides a case"
     return None
+
+
+def _trials(suite: SuiteRun) -> Iterator[Trial]:
+    return (trial for result in suite.results for trial in result.trials)
+
+
+def _has_several_verdicts(trial: Trial, judges: Sequence[str]) -> bool:
+    return any(sum(score.counts and score.is_of(judge) for score in trial.scores) > 1 for judge in judges)
 
 
 def correction_notes(

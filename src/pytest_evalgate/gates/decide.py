@@ -17,17 +17,23 @@ import numpy as np
 from pytest_evalgate.config import (
     DEFAULT_TIER,
     BudgetGate,
+    InvarianceGate,
     MeanScoreGate,
     MetricGate,
     MustPassGate,
     NoRegressionGate,
+    ParityGate,
     PassRateGate,
     SliceGate,
+    ViolationRateGate,
+    has_gap_tests,
+    has_part_tests,
 )
 from pytest_evalgate.gates.budget import decide_budget
 from pytest_evalgate.gates.correction import correction_notes, correction_of, gate_problem
 from pytest_evalgate.gates.evidence import COMPLETIONS, Evidence, Measure
 from pytest_evalgate.gates.family import GateTest, TestName, adjusted
+from pytest_evalgate.gates.gaps import decide_gaps, gap_subject, gap_tables, gap_tests, parity_metrics
 from pytest_evalgate.gates.judges import judge_verdicts
 from pytest_evalgate.gates.metric_gate import change_problem, combine, decide_change, decide_limit, p_of
 from pytest_evalgate.gates.metric_measure import SuiteMetrics
@@ -53,6 +59,7 @@ from pytest_evalgate.gates.slices import (
     slice_results,
     testable_slices,
 )
+from pytest_evalgate.gates.violations import decide_invariance, decide_violations
 from pytest_evalgate.records.corrected import CorrectedRate
 from pytest_evalgate.records.served import other_models, served_notes
 from pytest_evalgate.records.verdicts import Accounting, GateResult, SuiteVerdict, Verdict
@@ -65,9 +72,11 @@ if TYPE_CHECKING:
     from pytest_evalgate.gates.correction import Correction
     from pytest_evalgate.gates.evidence import Completion, Pairs, RateEstimate, SliceName
     from pytest_evalgate.gates.family import Family
+    from pytest_evalgate.gates.gaps import GapGate, GapTable
     from pytest_evalgate.gates.power import Blindness
     from pytest_evalgate.gates.rules import SuiteRules
     from pytest_evalgate.records.cases import Side
+    from pytest_evalgate.records.measured import MetricResult
     from pytest_evalgate.records.results import CaseResult, Run, SuiteRun
     from pytest_evalgate.records.verdicts import Baseline, Delta, GateChange, SliceResult, VerdictName
 
@@ -139,6 +148,12 @@ class GateInputs:
             test for index, gate in enumerate(self.rules.effective_gates) for test in self._tests_of(index, gate)
         )
 
+    @cached_property
+    def gap_tables(self) -> Mapping[int, Mapping[str, GapTable]]:
+        """The gaps between groups, by index of the gate, on this branch ("head") and on the base's cases ("base")."""
+        decidable = {i: gate for i, gate in enumerate(self.rules.effective_gates) if self.judge_problem(gate) is None}
+        return gap_tables(decidable, self.head, self.base, judged=bool(self.rules.deciding_judges))
+
     def pairs(self, gate: NoRegressionGate | SliceGate | MetricGate) -> Pairs:
         """Return the pairs that ``gate`` compares; the gate must not be invalid."""
         if isinstance(gate, NoRegressionGate) and gate.scorer is not None:
@@ -194,7 +209,9 @@ class GateInputs:
             p = gate_p(gate, self.pairs(gate))
             if p is not None:
                 yield GateTest(TestName(name, index), p, gate.alpha)
-        elif isinstance(gate, SliceGate) and gate.min is None and self.invalid_result(gate) is None:
+        elif has_gap_tests(gate) and index in self.gap_tables:
+            yield from gap_tests(name, index, gate, self.gap_tables[index])
+        elif isinstance(gate, SliceGate) and gate.compares_baseline and self.invalid_result(gate) is None:
             for piece, pairs in testable_slices(self.compared, gate.by):
                 yield GateTest(TestName(name, index, piece), pairs.finding(gate.alpha).p, gate.alpha)
         elif isinstance(gate, MetricGate) and gate.max_drop is not None:
@@ -215,6 +232,8 @@ def _without_evidence(gate: Gate, result: VerdictName, message: str) -> GateResu
 
 def gate_subject(gate: Gate) -> str:
     """Return the slicing key, tags or scorer of a gate, which distinguishes it from others of its kind."""
+    if has_gap_tests(gate):
+        return gap_subject(gate)
     if isinstance(gate, SliceGate):
         return gate.by
     if isinstance(gate, MustPassGate):
@@ -265,6 +284,11 @@ class SuiteDecision:
         return self.family.p.get(TestName(suite, gates.index(gate))) if gate in gates else None
 
     @property
+    def metrics(self) -> tuple[MetricResult, ...]:
+        """The rates of the groups of each parity gate, and their gaps."""
+        return tuple(parity_metrics(self.inputs.rules.effective_gates, self.inputs.gap_tables))
+
+    @property
     def slice_results(self) -> tuple[SliceResult, ...]:
         """The result of each slice; a tested one has the smallest adjusted p of the gates that test it."""
         smallest: dict[SliceName, float] = {}
@@ -282,7 +306,9 @@ class SuiteDecision:
             return inputs.invalid_result(gate) or self._with_change(
                 gate, decide_no_regression(gate, inputs.pairs(gate), p), p
             )
-        if isinstance(gate, SliceGate) and gate.min is None:
+        if has_gap_tests(gate):
+            return inputs.judge_problem(gate) or self._with_gaps(index, gate)
+        if isinstance(gate, SliceGate) and gate.compares_baseline:
             tests = SliceTests(self.family.slices(suite, index), gate.alpha * self.family.slices_share)
             return inputs.invalid_result(gate) or self._with_worst_slice(gate, tests)
         if isinstance(gate, MetricGate):
@@ -314,8 +340,7 @@ class SuiteDecision:
         blindness = None
         excluded = gate.margin is not None and delta is not None and delta.lower > -gate.margin
         if result.result == "pass" and gate.fail_on != "not_proven" and not excluded and pairs.labelled is None:
-            tested_slices = any(isinstance(other, SliceGate) and other.min is None for other in self._gates)
-            alpha = gate.alpha / 2 if tested_slices else gate.alpha
+            alpha = gate.alpha / 2 if any(map(has_part_tests, self._gates)) else gate.alpha
             blindness = blindness_of(pairs, alpha, gate.margin, tolerance=gate.fail_on == "tolerance")
         return _blind(replace(result, delta=delta, p=p), blindness)
 
@@ -346,15 +371,22 @@ class SuiteDecision:
         """Return the worse result of the cases of this branch and, if they differ, of the base branch.
 
         Otherwise a branch could pass by deleting or editing the cases that it fails. An invalid result on the base
-        branch does not count for gates on tags and slices: this branch may have added them.
+        branch does not count for gates on tags, slices and variants: this branch may have added them.
         """
         here = _decide_level(gate, self.inputs.head)
         if self.inputs.base is None:
             return here
         there = _decide_level(gate, self.inputs.base)
-        if there.result == "invalid" and isinstance(gate, MustPassGate | SliceGate):
+        if there.result == "invalid" and isinstance(gate, MustPassGate | SliceGate | InvarianceGate):
             return here
         return _worse_side(here, there)
+
+    def _with_gaps(self, index: int, gate: GapGate) -> GateResult:
+        """Decide a gate on gaps between groups, on both sides as `_on_both_sides` does."""
+        p = self.family.gaps(self.inputs.suite.plan.name, index)
+        sides = self.inputs.gap_tables[index].items()
+        here, *base = (decide_gaps(gate, table, p, side) for side, table in sides)
+        return _worse_side(here, *(there for there in base if there.result != "invalid"))
 
 
 def _worse_side(here: GateResult, there: GateResult | None = None) -> GateResult:
@@ -375,7 +407,7 @@ def _blind(result: GateResult, blindness: Blindness | None) -> GateResult:
     return replace(result, message=message, blind_below=blindness.below, cases_to_see=blindness.cases_to_see)
 
 
-def _decide_level(gate: Gate, evidence: Evidence) -> GateResult:
+def _decide_level(gate: Gate, evidence: Evidence) -> GateResult:  # noqa: PLR0911 - one for each kind
     match gate:
         case PassRateGate():
             return decide_pass_rate(gate, evidence.corrected.rate)
@@ -387,7 +419,11 @@ def _decide_level(gate: Gate, evidence: Evidence) -> GateResult:
             return decide_budget(gate, evidence.results, evidence.completion)
         case SliceGate():
             return decide_slice_rates(gate, evidence.corrected)
-        case NoRegressionGate() | MetricGate():
+        case ViolationRateGate():
+            return decide_violations(gate, evidence.corrected.rate)
+        case InvarianceGate():
+            return decide_invariance(gate, evidence)
+        case NoRegressionGate() | ParityGate() | MetricGate():
             raise AssertionError("this gate compares with a baseline, or has its own decision")
 
 
@@ -497,7 +533,7 @@ def _suite_verdict(
         notes=(*served_notes(others), *(() if complete is None else _notes(complete.inputs))),
         other_models=others,
         corrected=None if complete is None else _corrected(complete.inputs.head.corrected.rate),
-        metrics=() if complete is None else complete.inputs.metrics.results,
+        metrics=() if complete is None else (*complete.inputs.metrics.results, *complete.metrics),
     )
 
 

@@ -32,7 +32,7 @@ def judge_verdicts(
     """
     for name, judge in judges.items():
         scores = [
-            [score for trial in result.trials for score in trial.scores if score.name == name] for result in results
+            [score for trial in result.trials for score in trial.scores if score.is_of(name)] for result in results
         ]
         unreadable = sum(score.passed is None for case in scores for score in case)
         rate = _rate(results, scores) if whole else None

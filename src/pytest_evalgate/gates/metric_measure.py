@@ -108,7 +108,7 @@ def measure(
     except MetricProblem as problem:
         return _unmeasured(metric, f"{metric.title}: {problem}")
     sample = prepared.sample([now], clusters_of(results))
-    bounds = bootstrap(sample, prepared.groups, (seed, metric.key), shift=prepared.shift)
+    bounds = bootstrap(sample, prepared.groups, (seed, metric.title), shift=prepared.shift)
     changes: Mapping[Key, FigureDelta] = {}
     pair_problem = None
     if before is not None:
@@ -170,7 +170,7 @@ def _changes(
     if sample.units == 1:
         return {}, "a single pair, or a single cluster, has no variance: add cases"
     shift = None if prepared.shift is None else _both(prepared.shift)
-    return paired_bootstrap(sample, prepared.groups, (seed, metric.key), LOWER_IS_BETTER, shift=shift), None
+    return paired_bootstrap(sample, prepared.groups, (seed, metric.title), LOWER_IS_BETTER, shift=shift), None
 
 
 def _both(shift: Array) -> Array:

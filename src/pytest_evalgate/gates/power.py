@@ -7,9 +7,21 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from pytest_evalgate.config import MeanScoreGate, MetricGate, NoRegressionGate, PassRateGate, SliceGate
+from pytest_evalgate.config import (
+    InvarianceGate,
+    MeanScoreGate,
+    MetricGate,
+    NoRegressionGate,
+    PassRateGate,
+    SliceGate,
+    ViolationRateGate,
+    has_gap_tests,
+    has_part_tests,
+)
 from pytest_evalgate.gates.evidence import ONE_CLUSTER, Measure
+from pytest_evalgate.gates.gaps import unattainable_gap
 from pytest_evalgate.gates.pass_rate import unattainable
+from pytest_evalgate.gates.violations import unattainable_flips, unattainable_rate
 from pytest_evalgate.stats.families import fewest_losses
 from pytest_evalgate.stats.numeric import ROUNDING, upper_z
 from pytest_evalgate.stats.paired import tango_bounds
@@ -126,6 +138,8 @@ def _problems(plan: SuitePlan, cases: Sequence[PlannedCase], rules: SuiteRules) 
             yield text
         if isinstance(gate, SliceGate) and gate.min is not None and _largest_slice(gate, cases) < gate.min_n:
             yield f"no slice by {gate.by} has {gate.min_n} cases, so none is decided: lower min_n, or add cases"
+        if (text := _unattainable_safety(gate, plan, cases, rules)) is not None:
+            yield text
         if isinstance(gate, NoRegressionGate) and gate.fail_on == "not_proven" and gate.margin is not None:
             z2 = upper_z(gate.alpha) ** 2  # Tango's lower bound without changed cases is -z² / (n + z²)
             enough = math.floor(z2 * (1 - gate.margin) / gate.margin) + 1
@@ -135,6 +149,21 @@ def _problems(plan: SuitePlan, cases: Sequence[PlannedCase], rules: SuiteRules) 
                     f'no-regression with fail_on = "not_proven" and margin = {gate.margin:g} cannot pass with '
                     f"{count(units, word)}, even if none changes: use at least {enough:,}, or a larger margin"
                 )
+
+
+def _unattainable_safety(gate: Gate, plan: SuitePlan, cases: Sequence[PlannedCase], rules: SuiteRules) -> str | None:
+    """Return the reason why a gate on gaps, variants or violations cannot pass, if any; None for other gates."""
+    if isinstance(gate, ViolationRateGate):
+        # without a violation, clusters cannot tell how alike their cases are, so each counts once
+        return unattainable_rate("violation-rate", gate.max, *_units(cases))
+    if isinstance(gate, InvarianceGate):
+        drawn = [case.variant_of for case in cases if plan.drawn_from is not None and case.variant_of is not None]
+        known = {case.golden_id for case in plan.cases}.union(drawn)  # a sample may lack the case of a variant
+        return unattainable_flips(gate, cases, known)
+    if has_gap_tests(gate):
+        trials = plan.trials if rules.aggregate == "mean" else 1
+        return unattainable_gap(gate, cases, trials, judged=bool(rules.deciding_judges))
+    return None
 
 
 def _unattainable_accuracy(gate: MetricGate, cases: int) -> str | None:
@@ -149,17 +178,17 @@ def _needs_spread(gate: Gate) -> bool:
     """Return whether a gate uses a bound or a test, which a single observation does not have."""
     if isinstance(gate, MetricGate):
         return gate.bound == "ci" or gate.max_drop is not None
-    return isinstance(gate, NoRegressionGate) or (
+    return isinstance(gate, NoRegressionGate | ViolationRateGate | InvarianceGate) or (
         isinstance(gate, PassRateGate | MeanScoreGate) and gate.bound == "ci"
     )
 
 
 def _warnings(plan: SuitePlan, cases: Sequence[PlannedCase], rules: SuiteRules) -> Iterator[str]:
-    sliced = any(isinstance(gate, SliceGate) and gate.min is None for gate in rules.effective_gates)
+    sliced = any(map(has_part_tests, rules.effective_gates))
     for gate in rules.effective_gates:
         if isinstance(gate, NoRegressionGate) and gate.scorer is None:
             yield from _power_warnings(plan, cases, rules, gate.alpha / 2 if sliced else gate.alpha)
-        if isinstance(gate, SliceGate) and gate.min is None:
+        if isinstance(gate, SliceGate) and gate.compares_baseline:
             yield from _small_slices(gate, cases)
 
 

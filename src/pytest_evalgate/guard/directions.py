@@ -17,6 +17,7 @@ from pytest_evalgate.config import (
     HookTarget,
     HttpRequest,
     HttpTarget,
+    InvarianceGate,
     Judge,
     MeanScoreGate,
     MetricGate,
@@ -24,6 +25,7 @@ from pytest_evalgate.config import (
     ModelTarget,
     MustPassGate,
     NoRegressionGate,
+    ParityGate,
     PassRateGate,
     Price,
     PythonTarget,
@@ -37,6 +39,7 @@ from pytest_evalgate.config import (
     Suite,
     Table,
     Tier,
+    ViolationRateGate,
 )
 from pytest_evalgate.records.verdicts import Effect, GateChange
 from pytest_evalgate.text import jsonl
@@ -130,14 +133,24 @@ DIRECTIONS: Final[Mapping[type[Table], Mapping[str, Direction]]] = {
         "strip_reasoning": changed,
         "allow_empty": ranked(True, False),  # noqa: FBT003 - the two values of the key
         "baseline": changed,
+        "run_labels": changed,
         "mode": ranked("advisory", "blocking"),
     },
     PassRateGate: {"min": higher, "bound": ranked("point", "ci")},
     NoRegressionGate: _NO_REGRESSION,
-    SliceGate: {"min": higher, "min_n": lower, "bound": ranked("point", "ci"), "alpha": higher},
+    SliceGate: {
+        "min": higher,
+        "max_gap": lower,
+        "min_n": lower,
+        "bound": ranked("point", "ci"),
+        "alpha": higher,
+    },
     MeanScoreGate: {"min": higher, "bound": ranked("point", "ci")},
     MustPassGate: {"tags": _tags},
     BudgetGate: {"max_cost_usd": lower, "p95_latency_s": lower},
+    ParityGate: {"max_gap": lower, "min_n": lower, "label": changed, "positive": changed, "alpha": changed},
+    InvarianceGate: {"max_flip": lower},
+    ViolationRateGate: {"max": lower},
     MetricGate: {
         "min": higher,
         "max": lower,
@@ -214,6 +227,9 @@ NOT_COMPARED: Final[Mapping[type[Table], Mapping[str, str]]] = {
     MeanScoreGate: {"kind": _IDENTITY, "scorer": _IDENTITY},
     MustPassGate: {"kind": _IDENTITY},
     BudgetGate: {"kind": _IDENTITY},
+    ParityGate: {"kind": _IDENTITY, "by": _IDENTITY, "of": _IDENTITY},
+    InvarianceGate: {"kind": _IDENTITY},
+    ViolationRateGate: {"kind": _IDENTITY},
     MetricGate: dict.fromkeys(("kind", "name", "of", "metric"), _IDENTITY),
     ClassificationMetric: _NAMED,
     RegressionMetric: _NAMED,
@@ -243,6 +259,8 @@ def direction_of(now: Table, key: str) -> Direction:
     """Return the direction of a key of ``now``; the direction of ``alpha`` depends on the gate's policy."""
     if isinstance(now, NoRegressionGate) and key == "alpha":
         return _alpha(now)
+    if isinstance(now, SliceGate) and now.max_gap is not None and key == "alpha":
+        return changed  # a higher one proves gaps more easily, and rules them out more easily
     return DIRECTIONS[type(now)].get(key, changed)
 
 

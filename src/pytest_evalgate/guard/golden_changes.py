@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any, Final
 
-from pytest_evalgate.config import MustPassGate, SliceGate
+from pytest_evalgate.config import InvarianceGate, MustPassGate, ParityGate, SliceGate
 from pytest_evalgate.guard.directions import NOTHING, format_value
 from pytest_evalgate.records.cases import Case
 from pytest_evalgate.records.verdicts import GateChange
@@ -128,13 +128,17 @@ class _GateFields:
     def _values(self, case: Case) -> Mapping[str, Any]:
         gates = self.suite.gates or ()
         tags = {tag for gate in gates if isinstance(gate, MustPassGate) for tag in gate.tags}
-        sliced = dict.fromkeys(gate.by for gate in gates if isinstance(gate, SliceGate))
+        sliced = dict.fromkeys(gate.by for gate in gates if isinstance(gate, SliceGate | ParityGate))
+        sliced |= dict.fromkeys(
+            gate.label for gate in gates if isinstance(gate, ParityGate) and gate.label is not None
+        )
         cluster = self.suite.cluster
         specs = list(_tables([*self.suite.scorers, *case.asserts]))
         kinds = {spec.get("kind", spec.get("type")) for spec in specs}
         is_read = any("python" in spec for spec in specs) or not kinds.isdisjoint(_METADATA_RULES)
         validates_calls = any(spec.get("schema") is True for spec in specs)
-        compares = not kinds.isdisjoint({"same-as", "not-same-as"})
+        has_variants = any(isinstance(gate, InvarianceGate) for gate in gates)
+        compares = has_variants or not kinds.isdisjoint({"same-as", "not-same-as"})
         return {
             "must-pass tags": sorted(tags & set(case.tags)),
             "slices": [f"{by}={value}" for by in sliced for value in sorted(set(self.read(case, by)))],

@@ -19,6 +19,7 @@ from pytest_evalgate.config import (
     RecordedTarget,
     SliceGate,
     for_tier,
+    has_part_tests,
     known_tiers,
     needs_baseline,
     place_of,
@@ -231,8 +232,8 @@ def _tests(settings: Settings) -> Counter[tuple[str, tuple[object, ...]]]:
 
 
 def _shares_alpha(gate: Gate) -> bool:
-    if isinstance(gate, SliceGate):
-        return gate.min is None
+    if has_part_tests(gate):
+        return True
     if isinstance(gate, MetricGate):
         return gate.max_drop is not None
     return isinstance(gate, NoRegressionGate) and gate.fail_on != "not_proven"
@@ -245,8 +246,8 @@ def gates_of(suite: Suite) -> tuple[Gate, ...]:
 
 def gate_key(gate: Gate) -> tuple[object, ...]:
     """Return the key by which a gate is matched with its counterpart of the other branch."""
-    by_rate = isinstance(gate, SliceGate) and gate.min is not None
-    return (*(getattr(gate, key, None) for key in _MATCHED_BY), by_rate)
+    modes = (gate.min is None, gate.max_gap is None) if isinstance(gate, SliceGate) else ()
+    return (*(getattr(gate, key, None) for key in _MATCHED_BY), *modes)
 
 
 def gate_changes(where: str, before: Suite, now: Suite) -> Iterator[GateChange]:

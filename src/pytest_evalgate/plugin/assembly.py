@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from pytest_evalgate.records.results import PlannedCase, SuitePlan
     from pytest_evalgate.runs.plan import BranchChanges
     from pytest_evalgate.scorers.readings import MetricReader
+    from pytest_evalgate.scorers.scorer import WeightedScorer
 
 
 @dataclass(frozen=True)
@@ -198,9 +199,9 @@ class Assembly:
         outputs = SuiteOutputs(cases)
         place, tools = f"suites.{name}.scorers", getattr(suite.target, "tools", ())
         context = replace(self.context, place=place, originals=outputs, tools=tools)
-        if malformed := [*golden.check_unique(sets), *scorers.check_asserts(cases, context=context)]:
-            raise GoldenSetError(malformed)
         built = scorers.build_all(suite.scorers, context=context)
+        if malformed := [*golden.check_unique(sets), *scorers.check_asserts(cases, built, context=context)]:
+            raise GoldenSetError(malformed)
         grading = _grading(built, suite)
         case_grading = _case_gradings(cases, built, suite, context)
         target = None if in_code else self._target(name, suite, cases)
@@ -220,6 +221,8 @@ class Assembly:
         found = fit.scorer_problems(name, suite, cases, scorers_of)
         if problems := [*found, *fit.name_problems(name, suite, cases, names)]:
             raise SettingsError("\n".join(problems))
+        if not in_code and (unasked := fit.note_problems(name, self.settings.suites, cases, scorers_of)):
+            raise GoldenSetError(unasked)
         check_fit(name, cases, lambda case: (*scorers_of(case), *grading.readers), target)
         graders = [scorer for grading in case_grading.values() for scorer in grading.scorers]
         whole = make_plan(
@@ -350,14 +353,14 @@ def _grading(graders: tuple[Scorer, ...], suite: Suite, threshold: float | None 
 
 
 def _case_gradings(
-    cases: Sequence[Case], built: tuple[Scorer, ...], suite: Suite, context: scorers.Context
+    cases: Sequence[Case], built: tuple[WeightedScorer, ...], suite: Suite, context: scorers.Context
 ) -> dict[str, Grading]:
-    """Return the grading of each case with scorers or a threshold of its own, or that not all scorers grade."""
-    taken = [scorer.name for scorer in built]
-    found: dict[str, Grading] = {}
-    for case in cases:
-        applied = tuple(scorer for scorer in built if applies_to(scorer, case))
-        if case.asserts or case.threshold is not None or len(applied) < len(built):
-            own = scorers.case_scorers(case, context=context, taken=taken)
-            found[case.id] = _grading((*applied, *own), suite, case.threshold)
-    return found
+    """Return the grading of each case with scorers, notes or a threshold of its own, or that not all scorers grade."""
+    return {
+        case.id: _grading(scorers.scorers_of(case, built, context=context), suite, case.threshold)
+        for case in cases
+        if case.asserts
+        or len(case.notes) > 1
+        or case.threshold is not None
+        or not all(applies_to(scorer, case) for scorer in built)
+    }

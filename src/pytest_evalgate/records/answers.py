@@ -46,5 +46,5 @@ def _parsed(trial: Trial, judges: Collection[str]) -> Hashable:
     """Return what the scorers read of an output: a rule's reason names it, such as the number that it found."""
     if not trial.scores:
         return trial.value, _raw(trial)
-    read = ((score.name, score.value, "" if score.name in judges else score.reason) for score in trial.scores)
+    read = ((score.name, score.value, "" if any(map(score.is_of, judges)) else score.reason) for score in trial.scores)
     return (trial.value, *read)

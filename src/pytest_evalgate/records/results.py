@@ -60,7 +60,8 @@ class Score:
     ``passed`` is None if ``value`` is: unknown is neither a pass nor a miss. A score that does not ``count``, such as
     that of a judge without calibration, is reported only. ``calls`` are the calls of the scorer; the trial keeps them.
     ``may_change``: a value that is None for a transient reason, such as a judge's call that timed out. ``spans`` are
-    what a rule found in the graded text, such as personal data.
+    what a rule found in the graded text, such as personal data. ``rationale`` is a judge's own reason, in a sentence;
+    it decides nothing.
     """
 
     name: str
@@ -72,6 +73,22 @@ class Score:
     calls: tuple[CallRecord, ...] = field(default=(), compare=False)
     may_change: bool = field(default=False, compare=False)
     spans: tuple[DetectedSpan, ...] = ()
+    rationale: str = ""
+
+    @property
+    def why(self) -> str:
+        """The reason, and a judge's rationale after it."""
+        return " - ".join(filter(None, (self.reason, self.rationale)))
+
+    def is_of(self, judge: str) -> bool:
+        """Return whether this is a score of the judge whose scores are called ``judge``: its own, or one of a note."""
+        return self.name == judge or self.name.startswith(f"{judge}{NOTE}")
+
+
+NOTE: Final = ":"
+
+
+"""Separator of the name of a judge's score and the name of one of several notes in a row: ``faq:2``."""
 
 
 Graded = tuple[float | None, str]
@@ -130,7 +147,7 @@ class PlannedCase:
     ``fingerprint`` covers the content of the case and the scorers of its suite: cases that differ in it are not
     paired. ``slices`` contains (by, value) pairs. ``cluster`` is the value that dependent cases have in common.
     ``side`` is "head" or "base" if the branch added, removed or edited the case. The form at the base still runs, with
-    an id that ends in ``@base``.
+    an id that ends in ``@base``. ``variant_of`` is the id of the case that this one is a variant of.
     """
 
     id: str
@@ -141,6 +158,7 @@ class PlannedCase:
     skip: str | None = None
     cluster: str | None = None
     side: Side = "both"
+    variant_of: str | None = None
 
     @property
     def golden_id(self) -> str:

@@ -269,10 +269,11 @@ class SliceResult:
 class GateResult:
     """The result of one gate: ``value``, or ``bound`` if it uses one, compared with ``required``.
 
-    ``of`` distinguishes gates of one kind: the slices of a slice gate, the tags of a must-pass gate, the scorer of a
-    gate on scores. ``delta`` is the change that it decides on (of the cases, of the scores, of the worst slice), ``p``
-    its adjusted p, None if a bound decides. A gate that could not have failed for a drop of its margin (10 points
-    without one) is blind below ``blind_below``; about ``cases_to_see`` cases detect such a drop with a power of 80 %.
+    ``of`` distinguishes gates of one kind: the slices of a slice or parity gate, the tags of a must-pass gate, the
+    scorer of a gate on scores. ``delta`` is the change that it decides on (of the cases, of the scores, of the worst
+    slice), ``p`` its adjusted p, None if a bound decides. A gate that could not have failed for a drop of its margin
+    (10 points without one) is blind below ``blind_below``; about ``cases_to_see`` cases detect such a drop with a
+    power of 80 %.
     """
 
     kind: GateKind

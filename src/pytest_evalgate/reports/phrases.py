@@ -86,6 +86,8 @@ def gate_name(gate: GateResult) -> str:
     """Return the name of a gate: ``CI >= 85%``, ``must-pass billing``; it may contain text of the configuration."""
     if gate.kind == "pass-rate" and gate.required is not None:
         return f"{'CI' if gate.bound is not None else 'rate'} >= {100 * gate.required:g}%"
+    if gate.kind == "violation-rate" and gate.required is not None:
+        return f"violations <= {100 * gate.required:g}%"
     return f"{gate.kind} {gate.of}" if gate.of else gate.kind
 
 
@@ -225,14 +227,18 @@ def completed_part(verdict: SuiteVerdict) -> str:
 
 
 def slice_gates(pieces: Sequence[SliceResult], gates: Iterable[GateResult], tested: str) -> str:
-    """Return how slices of one key are gated: ``tested`` for a test of their change, and the rate that is required."""
-    mine = (gate.required for gate in gates if gate.kind == "slice" and gate.of == pieces[0].by)
-    required = max((rate for rate in mine if rate is not None), default=None)
-    is_tested = any(piece.gated for piece in pieces)
-    if required is None:
-        return tested if is_tested else "not gated, p not adjusted"
-    rate = f"rate >= {percent(required)} gated"
-    return f"{tested}; {rate}" if is_tested else f"{rate}, p not adjusted"
+    """Return how slices of one key are gated: ``tested`` for a test of their change, and what is required of them.
+
+    That is their rate, or their gap below the cases outside of them.
+    """
+    limits = [(gate.of, gate.required) for gate in gates if gate.kind == "slice" and gate.required is not None]
+    rates = [limit for of, limit in limits if of == pieces[0].by]
+    gaps = [limit for of, limit in limits if of == f"{pieces[0].by} gap"]
+    required = [f"rate >= {percent(max(rates))} gated"] if rates else []
+    required += [f"gap <= {_size(min(gaps))} gated"] if gaps else []
+    if any(piece.gated for piece in pieces):
+        return "; ".join([tested, *required])
+    return f"{'; '.join(required) or 'not gated'}, p not adjusted"
 
 
 def slice_change(piece: SliceResult) -> tuple[str, str, str]:
@@ -345,8 +351,7 @@ def _severity(suite: SuiteVerdict, gate: GateResult) -> float:
     if gate.kind == "budget" or gate.required is None:
         return 0.0
     reached = gate.value if gate.bound is None or gate.result == "fail" else gate.bound
-    short = 0.0 if reached is None else gate.required - reached
-    return abs(short) if gate.kind == "metric" else short  # an error exceeds its limit
+    return 0.0 if reached is None else abs(gate.required - reached)  # `required` is a minimum or a maximum
 
 
 def _all_passed(verdict: Verdict) -> str:

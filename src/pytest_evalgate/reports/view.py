@@ -12,6 +12,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final, Literal
 from urllib.parse import quote
 
+from pytest_evalgate.text.pictures import without_image_data
 from pytest_evalgate.text.wording import LEFT_OUT
 
 if TYPE_CHECKING:
@@ -293,7 +294,8 @@ class TextPolicy:
         return f"{reason} ({raised.place})" if reason and raised is not None and raised.place else reason
 
     def plain(self, text: str) -> str:
-        """Return a text, truncated or left out as configured."""
+        """Return a text, truncated or left out as configured, without the data of images."""
+        text = without_image_data(text)
         if self.content == "full" and len(text) <= LONGEST:  # nearly every text of a run
             return text
         if self.content == "none":

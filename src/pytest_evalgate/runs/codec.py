@@ -65,6 +65,7 @@ class ScoreRow(_Row):
     value: Share | None
     passed: bool | None
     reason: str = ""
+    rationale: str = ""
     weight: Amount | None = None
     counts: bool = True
     spans: list[SpanRow] = Field(default_factory=list)
@@ -122,6 +123,7 @@ class CaseRow(_Row):
     skip: str | None = None
     cluster: str | None = None
     side: Side = "both"
+    variant_of: str | None = None
     reason: str = ""
     question: QuestionRow | None = None
     trials: list[TrialRow] = Field(default_factory=list)
@@ -191,6 +193,7 @@ def encode_case(case: PlannedCase) -> dict[str, Json]:
             skip=case.skip,
             cluster=case.cluster,
             side=None if case.side == "both" else case.side,
+            variant_of=case.variant_of,
         ),
     }
 
@@ -206,6 +209,7 @@ def decode_case(value: Mapping[str, Json]) -> PlannedCase:
         skip=value.get("skip"),
         cluster=value.get("cluster"),
         side=value.get("side", "both"),
+        variant_of=value.get("variant_of"),
     )
 
 
@@ -334,13 +338,19 @@ def _decode_call(value: Mapping[str, Json]) -> CallRecord:
 def _encode_score(score: Score) -> dict[str, Json]:
     named = {"name": score.name, "value": score.value, "passed": score.passed}
     spans = [{"kind": one.kind, "start": one.start, "end": one.end} for one in score.spans]
-    counts = None if score.counts else False
-    return {**named, **_present(reason=score.reason, weight=score.weight, counts=counts, spans=spans)}
+    own = _present(
+        reason=score.reason,
+        rationale=score.rationale,
+        weight=score.weight,
+        counts=None if score.counts else False,
+        spans=spans,
+    )
+    return {**named, **own}
 
 
 def _decode_score(value: Mapping[str, Json], *, texts: bool) -> Score:
     name = sys.intern(value["name"])  # every case has the same few scorers
-    reason = value.get("reason", "") if texts else ""
+    reason, rationale = (value.get(key, "") if texts else "" for key in ("reason", "rationale"))
     spans = tuple(DetectedSpan(sys.intern(one["kind"]), one["start"], one["end"]) for one in value.get("spans", ()))
     return Score(
         name,
@@ -350,6 +360,7 @@ def _decode_score(value: Mapping[str, Json], *, texts: bool) -> Score:
         value.get("weight"),
         value.get("counts", True),
         spans=spans,
+        rationale=rationale,
     )
 
 

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 from pytest_evalgate import callables
 from pytest_evalgate.errors import CallableError, GoldenSetError, LineProblem, SettingsError
+from pytest_evalgate.records.results import NOTE
+from pytest_evalgate.scorers.notes import NOTE_KIND, ask_for_notes, name_problem, note_judges, note_scorer
 from pytest_evalgate.scorers.registry import (
     BUILDERS,
     MEASURES,
@@ -21,7 +23,7 @@ from pytest_evalgate.scorers.registry import (
     read_options,
     read_params,
 )
-from pytest_evalgate.scorers.scorer import BuiltScorer
+from pytest_evalgate.scorers.scorer import BuiltScorer, applies_to
 from pytest_evalgate.text.wording import did_you_mean
 from pytest_evalgate.usercode import UserCode
 
@@ -32,7 +34,7 @@ if TYPE_CHECKING:
     from pytest_evalgate.protocols import Rule
     from pytest_evalgate.records.cases import Case, Json
     from pytest_evalgate.records.results import Output
-    from pytest_evalgate.scorers.scorer import WeightedScorer
+    from pytest_evalgate.scorers.scorer import NoteJudge, WeightedScorer
     from pytest_evalgate.scorers.sources import ModelSource, Originals
 
     JudgeFactory = Callable[[str, ScorerOptions], WeightedScorer]
@@ -48,7 +50,8 @@ class Context:
     ``rules`` are by name, ``roots`` are the folders of the user's own code, ``place`` is the name of the specification
     in messages, ``judge`` builds the scorer of a configured judge, and ``code`` runs the user's functions. ``tools``
     are those of the suite's target: the default of a rule that needs tools. ``models`` are those that scorers may ask,
-    ``originals`` the other cases of the suite.
+    ``originals`` the other cases of the suite. ``judges`` are those of the suite that can be asked for the notes in
+    the asserts of a case.
     """
 
     rules: Mapping[str, Rule] = field(default_factory=lambda: RULES)
@@ -59,6 +62,7 @@ class Context:
     models: ModelSource | None = None
     originals: Originals | None = None
     tools: Sequence[Json] = ()
+    judges: tuple[NoteJudge, ...] = ()
 
 
 def build(spec: str | Mapping[str, Any], *, context: Context) -> WeightedScorer:
@@ -83,9 +87,14 @@ def build_all(specs: Iterable[str | Mapping[str, Any]], *, context: Context) -> 
     Raises:
         SettingsError: As for `build`; the message names the context's place and the index.
     """
-    return _uniquely_named(
+    built = _uniquely_named(
         build(spec, context=replace(context, place=f"{context.place}[{index}]")) for index, spec in enumerate(specs)
     )
+    judges = note_judges(built)
+    for index, scorer in enumerate(built):
+        if (problem := name_problem(scorer, judges)) is not None:
+            raise SettingsError(f"{context.place}[{index}]: {problem}")
+    return built
 
 
 def build_members(specs: Iterable[str | Mapping[str, Any]], *, context: Context) -> tuple[WeightedScorer, ...]:
@@ -219,17 +228,52 @@ def case_scorers(case: Case, *, context: Context, taken: Iterable[str] = ()) -> 
     return _uniquely_named((one for one in built if not isinstance(one, LineProblem)), taken)
 
 
-def check_asserts(cases: Iterable[Case], *, context: Context) -> list[LineProblem]:
-    """Return the problems in the asserts of ``cases``, each with its line and its place, such as ``asserts[0]``."""
+def scorers_of(case: Case, suite: Sequence[WeightedScorer], *, context: Context) -> tuple[WeightedScorer, ...]:
+    """Return the scorers of a case: those of its suite that grade it, and its asserts.
+
+    A judge is asked once for each of several notes on a case, and its scores are called ``faq:1`` and ``faq:2``. Each
+    of these questions contains the rubric, so it is not asked without a note as well.
+
+    Raises:
+        GoldenSetError: An assert cannot be used. `check_asserts` finds these before the run.
+    """
+    suite = tuple(scorer for scorer in suite if applies_to(scorer, case))
+    judges = note_judges(suite)
+    if not judges and not case.asserts:
+        return suite
+    numbered = [f"{judge.name}{NOTE}{number}" for judge in judges for number in range(1, len(case.notes) + 1)]
+    taken = [*(scorer.name for scorer in suite), *numbered]
+    own = case_scorers(case, context=replace(context, judges=judges), taken=taken)
+    asked = {judge.name for judge in judges for scorer in own if scorer.name.startswith(f"{judge.name}{NOTE}")}
+    return (*ask_for_notes(case, suite, judges, asked), *own)
+
+
+def check_asserts(
+    cases: Iterable[Case], suite: Iterable[WeightedScorer] = (), *, context: Context
+) -> list[LineProblem]:
+    """Return the problems in the asserts of ``cases``, each with its line and its place, such as ``asserts[0]``.
+
+    ``suite`` are the scorers of the suite, whose judges are asked for notes.
+    """
+    context = replace(context, judges=note_judges(suite))
     return [one for case in cases for one in _built(case, context) if isinstance(one, LineProblem)]
 
 
 def _built(case: Case, context: Context) -> Iterator[WeightedScorer | LineProblem]:
     for index, entry in enumerate(case.asserts):
         try:
-            yield _build(_spec(entry), context)
+            spec = _spec(entry)
+            yield note_scorer(spec, context.judges) if spec.get("kind") == NOTE_KIND else _plain(spec, context)
         except SpecError as error:
             yield LineProblem(case.place.file, case.place.line, f"asserts[{index}]", str(error))
+
+
+def _plain(spec: Mapping[str, Any], context: Context) -> WeightedScorer:
+    """Return the scorer of an assert that asks no judge."""
+    scorer = _build(spec, context)
+    if (problem := name_problem(scorer, context.judges)) is not None:
+        raise SpecError(problem)
+    return scorer
 
 
 def _spec(entry: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -239,7 +283,7 @@ def _spec(entry: Mapping[str, Any]) -> Mapping[str, Any]:
         raise SpecError("a golden set cannot run code: move it to the scorers of the suite, as { python = ... }")
     if isinstance(entry.get("schema"), str):
         raise SpecError("a golden set cannot name a schema file: write the schema itself, or move it to the suite")
-    if "judge" in entry:
+    if "judge" in entry and kind != NOTE_KIND:
         raise SpecError("a golden set cannot ask a model: move it to the scorers of the suite")
     if "type" not in entry:
         return entry

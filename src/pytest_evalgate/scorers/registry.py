@@ -14,7 +14,7 @@ from collections import ChainMap
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from types import SimpleNamespace
-from typing import TYPE_CHECKING, Annotated, Any, Concatenate, Final, get_type_hints
+from typing import TYPE_CHECKING, Annotated, Any, Concatenate, Final, TypeVar, get_type_hints
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model
 
@@ -201,6 +201,8 @@ class ScorerOptions(BaseModel):
     field: Annotated[str, Field(pattern=r"^[^.\s]+(\.[^.\s]+)*$", max_length=200)] | None = None
 
 
+_Options = TypeVar("_Options", bound=ScorerOptions)
+
 RESERVED: Final = frozenset({"kind", "python", *ScorerOptions.model_fields})
 """Names that no parameter of a rule may have."""
 
@@ -220,9 +222,7 @@ def read_params(
     return options, {name: getattr(options, name) for name in parameters(rule)}
 
 
-def read_options(
-    model: type[ScorerOptions], spec: Mapping[str, Any], kind: str, root: Path | None = None
-) -> ScorerOptions:
+def read_options(model: type[_Options], spec: Mapping[str, Any], kind: str, root: Path | None = None) -> _Options:
     """Validate ``spec`` as ``model``; raise SpecError as `read_params` does."""
     try:
         return model.model_validate(dict(spec), context={"root": root})

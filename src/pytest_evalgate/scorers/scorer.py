@@ -129,6 +129,17 @@ class WeightedScorer(Scorer, Protocol):
         """Weight in the weighted mean of a case; None if it has none."""
 
 
+class NoteJudge(WeightedScorer, Protocol):
+    """A judge that can be asked for each note on a case."""
+
+    @property
+    def grades_notes(self) -> bool:
+        """Whether it can: a judge that computes a share has its own question."""
+
+    def for_note(self, note: str, name: str) -> WeightedScorer:
+        """Return the scorer for one note; its scores are called ``name``."""
+
+
 @dataclass(frozen=True, slots=True)
 class BuiltScorer:
     """A scorer that calls ``function(case, output)``, plain or async, and turns the returned value into a score.

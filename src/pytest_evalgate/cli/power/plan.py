@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Literal, get_args
 
 from pytest_evalgate import golden
-from pytest_evalgate.config import NoRegressionGate, PassRateGate, SliceGate
+from pytest_evalgate.config import NoRegressionGate, PassRateGate, has_part_tests
 from pytest_evalgate.errors import RunFileError, SettingsError
 from pytest_evalgate.gates.pairing import pair
 from pytest_evalgate.gates.power import DEFAULT_DISCORDANCE
@@ -266,7 +266,7 @@ class SuiteEvidence:
     @property
     def alpha(self) -> float | None:
         """Level of the test for a drop of the suite: half of the gate's if the slices are tested, too."""
-        sliced = any(isinstance(gate, SliceGate) and gate.min is None for gate in self.gates)
+        sliced = any(map(has_part_tests, self.gates))
         return next((test.alpha / 2 if sliced else test.alpha for test in self._tests), None)
 
     @property

@@ -59,7 +59,7 @@ PROMPTFOO: Final = (
         "json-valid, json-schema",
         "Duplicate keys and numbers that overflow are refused. With a schema: draft 7, and a code fence is accepted.",
     ),
-    Equivalent("contains-json", "contains-json", "With a schema: draft 7."),
+    Equivalent("contains-json", "contains-json", "JSON, not YAML; lists count as well. With a schema: draft 7."),
     Equivalent("is-sql", "sql-valid", "Parsed by sqlglot, MySQL by default; a code fence is accepted. No allowlists."),
     Equivalent("contains-sql", note="has no rule: ask for the SQL alone, and use is-sql (sql-valid)"),
     Equivalent("is-xml", "xml-valid", "Entities are refused; a code fence is accepted."),
