@@ -369,3 +369,12 @@ def test_the_report_says_what_it_does_not_look_for(project: Project, monkeypatch
     report = lint_files([Path("a.jsonl")])
     assert [*report.lines()][-2:] == ["not checked: national telephone numbers", "0 errors, 0 warnings, 0 notes"]
     assert report.as_json()["not_checked"] == ["national telephone numbers"]
+
+
+def test_a_variant_of_no_case_is_an_error(project: Project) -> None:
+    rows = [{"id": name, "input": f"Question {name}?", "expected": name} for name in "ab"]
+    project.write("g.jsonl", rows[0], {**rows[1], "metadata": {"variant_of": "c"}})
+    project.write("evalgate.toml", 'suites.s = { golden = "g.jsonl", scorers = ["same-as", "exact"] }')
+    _, lines = project.lint()
+    [found] = [line for line in lines if "unfit" in line]
+    assert found.startswith('g.jsonl:2: unfit: same-as: metadata.variant_of = "c": the suite has no such case')

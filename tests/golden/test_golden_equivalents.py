@@ -10,6 +10,7 @@ import pytest
 
 from pytest_evalgate.golden import read_file
 from pytest_evalgate.golden.dialects.equivalents import PROMPTFOO, PYDANTIC_EVALS, TOOLS
+from pytest_evalgate.judges.rubric import builtin_rubrics
 from pytest_evalgate.scorers.registry import known_kinds
 
 if TYPE_CHECKING:
@@ -194,14 +195,26 @@ def test_every_row_has_an_equivalent_or_a_way_forward(tool: str) -> None:
     assert all(one.ours or one.note for one in rows)
 
 
-def test_every_equivalent_is_a_scorer_that_there_is() -> None:
-    known = {*known_kinds(), "rubric"}
-    for tool, rows in TOOLS.items():
-        for one in rows:
-            for part in re.split(r"[,;]", one.ours):
-                name = re.sub(r" (with|of|for|and) .*|^set of |^and |^the |^or ", "", part.strip())
-                is_other = name.startswith(("judge", "criteria", "several", "invariance")) or name in _RUBRICS
-                assert is_other or name in known, (tool, one.theirs, name)
+def _named(ours: str) -> tuple[list[str], list[str]]:
+    """Return the scorers and the ready rubrics that a text such as "judge: claims; steps with must" names."""
+    scorers: list[str] = []
+    rubrics: list[str] = []
+    for group in ours.split("; "):
+        if group.startswith("judge: "):
+            rubrics += group.removeprefix("judge: ").split(", ")
+        elif not group.startswith("several "):
+            parts = [
+                part for part in group.removeprefix("set of ").split(", ") if not part.startswith(("or ", "and "))
+            ]
+            scorers += [part.partition(" ")[0] for part in parts if not part.startswith(("or ", "and "))]
+    return scorers, rubrics
 
 
-_RUBRICS = {"answer-relevance"}
+@pytest.mark.parametrize("tool", TOOLS)
+def test_every_equivalent_is_a_scorer_or_a_rubric_that_there_is(tool: str) -> None:
+    for one in TOOLS[tool]:
+        if one.ours:
+            scorers, rubrics = _named(one.ours)
+            assert scorers or rubrics
+            assert set(scorers) <= {*known_kinds(), "rubric"}, one.theirs
+            assert set(rubrics) <= set(builtin_rubrics()), one.theirs

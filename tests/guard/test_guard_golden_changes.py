@@ -247,3 +247,13 @@ def test_the_tools_of_a_case_count_if_a_scorer_validates_calls() -> None:
     asserts = ({"kind": "tool-calls", "schema": True},)
     [change] = _compare([replace(case, asserts=asserts)], [replace(now, asserts=asserts)]).changes
     assert change.what == "tools changed"
+
+
+@pytest.mark.parametrize("scorer", ["same-as", {"kind": "not-same-as"}])
+def test_another_original_is_listed_if_a_scorer_compares_with_it(scorer: Any) -> None:
+    suite = Suite.model_validate({"golden": "g.jsonl", "scorers": [scorer]})
+    case = _case("variant", metadata={"variant_of": "easy"})
+    now = replace(case, metadata={"variant_of": "hard"})
+    [change] = _compare([case], [now], suite).changes
+    assert (change.what, change.before, change.now) == ("variant_of changed", "easy", "hard")
+    assert _compare([case], [now], Suite.model_validate({"golden": "g.jsonl", "scorers": ["exact"]})).changes == ()

@@ -34,7 +34,7 @@ from pytest_evalgate.plugin.assembly import Assembly
 from pytest_evalgate.plugin.decider import SessionDecider
 from pytest_evalgate.plugin.requested import Options, read_options
 from pytest_evalgate.runs.state import state_of
-from pytest_evalgate.scorers.sources import ModelSource
+from pytest_evalgate.scorers.suite_sources import ModelSource
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping

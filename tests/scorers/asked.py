@@ -11,7 +11,7 @@ from pytest_evalgate.records.calls import Call, Reply
 from pytest_evalgate.records.cases import Case, Place
 from pytest_evalgate.records.results import Output, Score
 from pytest_evalgate.scorers import Context, build
-from pytest_evalgate.scorers.sources import ModelSource
+from pytest_evalgate.scorers.suite_sources import ModelSource
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -10,7 +10,7 @@ import pytest
 from tests.scorers.asked import ScriptedClient, context_of
 
 from pytest_evalgate.engine import Grading, grade_output
-from pytest_evalgate.engine.variants import SuiteOutputs
+from pytest_evalgate.engine.suite_outputs import SuiteOutputs
 from pytest_evalgate.errors import ScorerError, SettingsError
 from pytest_evalgate.records.calls import CallFailed, CallRecord
 from pytest_evalgate.records.cases import Case, Place

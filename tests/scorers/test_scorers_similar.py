@@ -20,7 +20,7 @@ from pytest_evalgate.records.calls import CallFailed, CallRecord, Reply, RunStop
 from pytest_evalgate.records.cases import Case
 from pytest_evalgate.records.results import Output
 from pytest_evalgate.scorers import build, local_embeddings
-from pytest_evalgate.scorers.similar import cosine
+from pytest_evalgate.scorers.cosines import cosine
 
 SPEC = {"kind": "similar", "threshold": 0.8}
 NUMBERS = st.floats(-1e6, 1e6).filter(lambda number: abs(number) > 1e-6)

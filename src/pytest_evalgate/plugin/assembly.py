@@ -10,7 +10,7 @@ from pytest_evalgate import callables, config, golden, scorers, targets
 from pytest_evalgate.app import fit
 from pytest_evalgate.app.project import resolve_path
 from pytest_evalgate.engine import Grading
-from pytest_evalgate.engine.variants import SuiteOutputs
+from pytest_evalgate.engine.suite_outputs import SuiteOutputs
 from pytest_evalgate.errors import GoldenSetError, SettingsError
 from pytest_evalgate.golden.sampling import sample_plan
 from pytest_evalgate.records.cases import GoldenSet

@@ -18,7 +18,7 @@ from pytest_evalgate.plugin.marked import GOLDEN_TEST, may_begin
 from pytest_evalgate.protocols import CallingTarget
 from pytest_evalgate.runs import journal
 from pytest_evalgate.runs.state import storage_message
-from pytest_evalgate.scorers.sources import VARIANT_OF
+from pytest_evalgate.scorers.suite_sources import VARIANT_OF
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence

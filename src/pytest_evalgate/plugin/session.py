@@ -54,7 +54,7 @@ from pytest_evalgate.plugin.together import ConcurrentBodies
 from pytest_evalgate.plugin.verdict import VerdictHooks
 from pytest_evalgate.runs.state import STATE_VARIABLE, state_of, storage_message
 from pytest_evalgate.scorers import Context, registry
-from pytest_evalgate.scorers.sources import ModelSource
+from pytest_evalgate.scorers.suite_sources import ModelSource
 from pytest_evalgate.text.exceptions import describe_error
 from pytest_evalgate.text.redaction import mask_keys
 

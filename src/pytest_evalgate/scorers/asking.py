@@ -22,10 +22,10 @@ if TYPE_CHECKING:
     from pytest_evalgate.records.cases import Case, Json
     from pytest_evalgate.records.results import Graded
     from pytest_evalgate.scorers.registry import ScorerOptions
-    from pytest_evalgate.scorers.sources import AskedModel
+    from pytest_evalgate.scorers.suite_sources import AskedModel
 
 
-class Question(Protocol):
+class TextQuestion(Protocol):
     """The texts that a scorer asks about, and the grade for the replies."""
 
     @property
@@ -59,7 +59,7 @@ class AskingScorer:
 
     name: str
     kind: str
-    question: Question
+    question: TextQuestion
     asked: AskedModel
     threshold: float
     weight: float | None = None

@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from pytest_evalgate.records.cases import Case, Json
     from pytest_evalgate.records.results import Output
     from pytest_evalgate.scorers.scorer import NoteJudge, WeightedScorer
-    from pytest_evalgate.scorers.sources import ModelSource, Originals
+    from pytest_evalgate.scorers.suite_sources import ModelSource, Originals
 
     JudgeFactory = Callable[[str, ScorerOptions], WeightedScorer]
 

@@ -11,8 +11,8 @@ import importlib
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+from pytest_evalgate.scorers.cosines import Similarity
 from pytest_evalgate.scorers.registry import SpecError
-from pytest_evalgate.scorers.similar import Similarity
 
 if TYPE_CHECKING:
     from pytest_evalgate.records.cases import Case

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from pytest_evalgate.records.cases import Case, Json
     from pytest_evalgate.records.results import Graded, Output
-    from pytest_evalgate.scorers.sources import Sources
+    from pytest_evalgate.scorers.suite_sources import Sources
 
 Categories = Annotated[list[Annotated[str, Field(min_length=1)]], Field(min_length=1)]
 

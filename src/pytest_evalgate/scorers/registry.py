@@ -145,7 +145,7 @@ BUILDERS: Final[Mapping[str, str]] = {
     "similar": "similar",
     "moderation": "moderation",
     "same-as": "same_as",
-    "set": "together",
+    "set": "scorer_set",
 }
 """Built-in scorers that need more than the case and the output, and the modules whose ``build`` makes them."""
 

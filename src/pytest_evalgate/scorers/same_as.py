@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any, ClassVar, Final, Literal
 from pytest_evalgate.errors import ScorerError
 from pytest_evalgate.records.results import Output, Score, Trial
 from pytest_evalgate.scorers.asking import AskingScorer, named
+from pytest_evalgate.scorers.cosines import Similarity
 from pytest_evalgate.scorers.part import NoPartError, part_of, reads_trajectory
 from pytest_evalgate.scorers.registry import ScorerOptions, SpecError, read_options
-from pytest_evalgate.scorers.similar import Similarity
-from pytest_evalgate.scorers.sources import VARIANT_OF
+from pytest_evalgate.scorers.suite_sources import VARIANT_OF
 from pytest_evalgate.scorers.text import one_of, text_of
 from pytest_evalgate.text.jsonl import quote_text
 from pytest_evalgate.text.wording import did_you_mean
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from pytest_evalgate.records.calls import Call, CallRecord
     from pytest_evalgate.records.cases import Case, Json
     from pytest_evalgate.records.results import Graded
-    from pytest_evalgate.scorers.sources import Originals, Sources
+    from pytest_evalgate.scorers.suite_sources import Originals, Sources
 
 By = Literal["equal", "similar", "passes"]
 

@@ -192,3 +192,14 @@ def test_one_session_runs_all_suites_with_the_verdicts_of_promptfoo(
 
 def _settings(found: Imported) -> config.Settings:
     return config.Settings.model_validate(tomllib.loads(dict(found.files)["evalgate.toml"]))
+
+
+def test_models_that_rules_ask_are_tables_of_their_own() -> None:
+    models = _settings(imported(SETUPS / "model-graded")).models
+    asked = {
+        name: (model.model, model.api, model.api_key_env) for name, model in models.items() if model.api != "chat"
+    }
+    assert asked == {
+        "embeddings": ("text-embedding-3-small", "embeddings", "OPENAI_API_KEY"),
+        "moderations": ("omni-moderation-latest", "moderations", "OPENAI_API_KEY"),
+    }

@@ -22,7 +22,7 @@ from pytest_evalgate.importing.promptfoo.nunjucks import NunjucksError, render
 from pytest_evalgate.importing.promptfoo.source import CODE, FILE, ConfigSource, place_of, plain
 from pytest_evalgate.importing.yaml_document import PlacedDict, PlacedList
 from pytest_evalgate.scorers import Context, build
-from pytest_evalgate.scorers.sources import ModelSource
+from pytest_evalgate.scorers.suite_sources import ModelSource
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -81,7 +81,7 @@ class RowMaker:
             row["expected"] = grading.expected
         row["asserts"] = [_tidy(spec) for spec in grading.specs] or [dict(_ANSWERED)]
         if grading.notes:
-            row["rubric"] = "\n".join(grading.notes)
+            row["rubric"] = grading.notes[0] if len(grading.notes) == 1 else grading.notes
         if grading.threshold is not None:
             row["threshold"] = grading.threshold
         if case.output is not None:

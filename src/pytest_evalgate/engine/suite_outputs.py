@@ -14,7 +14,7 @@ from pytest_evalgate.engine.trial import answer_of, describe_incomplete, grade_o
 from pytest_evalgate.errors import ScorerError
 from pytest_evalgate.records.results import Output, Trial
 from pytest_evalgate.scorers.scorer import compares_originals
-from pytest_evalgate.scorers.sources import VARIANT_OF
+from pytest_evalgate.scorers.suite_sources import VARIANT_OF
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
