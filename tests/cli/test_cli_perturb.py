@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from pytest_evalgate import golden
-from pytest_evalgate.golden.variants import KINDS
+from pytest_evalgate.golden.case_variants import KINDS
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pytest_evalgate.golden.perturbations import PERTURBATIONS, Dice, Question, protected
+from pytest_evalgate.golden.perturbations import PERTURBATIONS, Dice, PerturbableText, protected
 
 _TEXT = (
     "what is the delivery time for order A-1042 of customer jdoe_7, and when does the refund policy of Berlin Store "
@@ -19,7 +19,7 @@ _FIXED = ("A-1042", "jdoe_7", "Berlin Store", "https://shop.example/faq?x=1", "`
 
 
 def _made(kind: str, text: str, seed: int = 0, kept: tuple[str, ...] = ()) -> str | None:
-    return PERTURBATIONS[kind](Question(text, kept), Dice(f"{seed}\0{kind}\0c1"))
+    return PERTURBATIONS[kind](PerturbableText(text, kept), Dice(f"{seed}\0{kind}\0c1"))
 
 
 @pytest.mark.parametrize("kind", PERTURBATIONS)
@@ -96,7 +96,9 @@ def test_a_typo_keeps_the_letters_and_makes_no_known_word() -> None:
         assert "compliant" not in made
         assert "united" not in made
         assert [sorted(word) for word in made.split()] == [sorted(word) for word in text.split()]
-    only = Question("discreet", vocabulary=frozenset({"disrceet", "dsicreet", "dicsreet", "discerteet", "discere"}))
+    only = PerturbableText(
+        "discreet", vocabulary=frozenset({"disrceet", "dsicreet", "dicsreet", "discerteet", "discere"})
+    )
     made = PERTURBATIONS["typo"](only, Dice("0"))
     assert made not in only.vocabulary
 

@@ -18,15 +18,15 @@ from pytest_evalgate.cli.options import add_seed
 from pytest_evalgate.cli.printing import print_result, wrapped
 from pytest_evalgate.cli.verb import Verb
 from pytest_evalgate.errors import GoldenSetError, SettingsError
+from pytest_evalgate.golden.case_variants import KINDS, SEPARATOR, with_variants
 from pytest_evalgate.golden.edit import row_of
-from pytest_evalgate.golden.variants import KINDS, SEPARATOR, with_variants
 from pytest_evalgate.text import files
 from pytest_evalgate.text.wording import count, did_you_mean
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from pytest_evalgate.golden.variants import VariantSet
+    from pytest_evalgate.golden.case_variants import VariantSet
     from pytest_evalgate.records.cases import Case, Json
 
 _SUFFIX: Final = "-variants"

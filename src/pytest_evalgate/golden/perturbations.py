@@ -68,7 +68,7 @@ class Dice:
 
 
 @dataclass(frozen=True, slots=True)
-class Question:
+class PerturbableText:
     """The text of a question, the exact texts that must stay in it, and words that a typo may not produce."""
 
     text: str
@@ -97,7 +97,7 @@ class Question:
         )
 
 
-Perturbation = Callable[[Question, Dice], str | None]
+Perturbation = Callable[[PerturbableText, Dice], str | None]
 
 
 def protected(text: str, kept: Iterable[str] = ()) -> Iterator[tuple[int, int]]:
@@ -130,7 +130,7 @@ _REAL_WORDS: Final = frozenset(_WORDS_BY_SWAP.split())
 """English words that a swap of two inner letters makes of another word."""
 
 
-def typo(question: Question, dice: Dice) -> str | None:
+def typo(question: PerturbableText, dice: Dice) -> str | None:
     """Swap two neighbouring inner letters of one free word in eight, of at least five letters.
 
     Never into another word: neither one of the golden set nor one of a list of English pairs such as trial and trail.
@@ -155,7 +155,7 @@ def _swaps(word: str, vocabulary: frozenset[str]) -> Iterator[str]:
             yield swapped
 
 
-def upper_case(question: Question, _dice: Dice) -> str | None:
+def upper_case(question: PerturbableText, _dice: Dice) -> str | None:
     """Write the free words in capitals. Words that have a capital letter already stay."""
     words = [word for word in question.free_words() if word[0].upper().lower() == word[0]]
     text = _replaced(question.text, {word.span(): word[0].upper() for word in words})
@@ -165,7 +165,7 @@ def upper_case(question: Question, _dice: Dice) -> str | None:
 _ONE_SPACE_IN: Final = 4
 
 
-def white_space(question: Question, dice: Dice) -> str | None:
+def white_space(question: PerturbableText, dice: Dice) -> str | None:
     """Double one in four single spaces between free words, and add spaces at both ends. Lines and indents stay."""
     pairs = pairwise(question.free_words())
     gaps = [word.end() for word, after in pairs if question.text[word.end() : after.start()] == " "]
@@ -178,7 +178,7 @@ def white_space(question: Question, dice: Dice) -> str | None:
 _END: Final = re.compile(r"(?<=[^\W_])([.?!])\s*\Z")
 
 
-def punctuation(question: Question, dice: Dice) -> str | None:
+def punctuation(question: PerturbableText, dice: Dice) -> str | None:
     """Remove or repeat the mark at the very end. Marks inside stay, since a comma can carry meaning."""
     found = _END.search(question.text)
     if found is None or any(start <= found.start() < end for start, end in question.spans):
@@ -202,7 +202,7 @@ _LOOK_ALIKES: Final = {
 _ONE_WORD_IN: Final = 4
 
 
-def homoglyph(question: Question, dice: Dice) -> str | None:
+def homoglyph(question: PerturbableText, dice: Dice) -> str | None:
     """Replace one letter of one free word in four by a Cyrillic letter that looks the same."""
     words = [word for word in question.free_words() if word[0].isascii() and set(word[0]) & set(_LOOK_ALIKES)]
     if not words:
@@ -227,7 +227,7 @@ _ASIDES: Final = (
 """English sentences without a number, a name, a question, a request or an opinion."""
 
 
-def distractor(question: Question, dice: Dice) -> str | None:
+def distractor(question: PerturbableText, dice: Dice) -> str | None:
     """Add a sentence before the question that has nothing to do with it: no number, name, request or opinion."""
     return f"{_ASIDES[dice.below(len(_ASIDES), 'aside')]}\n\n{question.text}" if question.text.strip() else None
 
@@ -240,4 +240,4 @@ PERTURBATIONS: Final[Mapping[str, Perturbation]] = {
     "homoglyph": homoglyph,
     "distractor": distractor,
 }
-"""Perturbations of a text by kind. ``order`` changes passages, see `golden.variants`."""
+"""Perturbations of a text by kind. ``order`` changes passages, see `golden.case_variants`."""

@@ -67,8 +67,6 @@ def note_scorer(spec: Mapping[str, Any], judges: Sequence[NoteJudge]) -> Weighte
     """
     given = {name: value for name, value in spec.items() if name != "kind"}
     options = read_options(_NoteOptions, given, NOTE_KIND)
-    if options.field is not None:
-        raise SpecError(f'{NOTE_KIND}: a judge grades the whole output: remove "field", or name the part in the note')
     names = [judge.name for judge in judges]
     if not names:
         raise SpecError(f'{NOTE_KIND}: no judge of the suite can be asked: add {{ judge = "NAME" }} to its scorers')
@@ -78,6 +76,6 @@ def note_scorer(spec: Mapping[str, Any], judges: Sequence[NoteJudge]) -> Weighte
         raise SpecError(f'{NOTE_KIND}: the suite has the judges {", ".join(names)}: choose one with "judge"')
     judge = judges[names.index(options.judge or names[0])]
     scorer = judge.for_note(options.value, f"{judge.name}{NOTE}{options.name or NOTE_KIND}")
-    own = {"threshold": options.threshold, "weight": options.weight}
+    own = {"threshold": options.threshold, "weight": options.weight, "field": options.field}
     chosen = {name: value for name, value in own.items() if value is not None}
     return replace(scorer, **chosen) if chosen else scorer  # type: ignore[type-var]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from pytest_evalgate.golden.variants import KINDS, variant_of_kind, with_variants
+from pytest_evalgate.golden.case_variants import KINDS, variant_of_kind, with_variants
 from pytest_evalgate.records.cases import Case
 
 _CASE = Case("faq-1", input="when does the delivery arrive at the door?", expected="tomorrow", tags=("lang:en",))

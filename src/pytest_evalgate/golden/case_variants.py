@@ -12,7 +12,7 @@ from collections import Counter
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
 
-from pytest_evalgate.golden.perturbations import PERTURBATIONS, Dice, Question
+from pytest_evalgate.golden.perturbations import PERTURBATIONS, Dice, PerturbableText
 from pytest_evalgate.records.cases import Case
 from pytest_evalgate.text import jsonl
 
@@ -103,7 +103,7 @@ def _perturbed(case: Case, kind: str, dice: Dice, vocabulary: frozenset[str]) ->
 
 def _new_text(text: str, case: Case, kind: str, dice: Dice, vocabulary: frozenset[str]) -> str | None:
     kept = tuple(dict.fromkeys(_strings([case.expected, *case.expected_any, *case.asserts])))
-    made = PERTURBATIONS[kind](Question(text, kept, vocabulary), dice)
+    made = PERTURBATIONS[kind](PerturbableText(text, kept, vocabulary), dice)
     return made if made != text else None
 
 
