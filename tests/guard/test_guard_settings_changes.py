@@ -533,6 +533,7 @@ def _scorer_changes(before: _Specs, now: _Specs) -> list[tuple[str, str, str]]:
 
 
 _PYTHON = {"python": "app.judge:polite"}
+_WARN = {"severity": "warn"}
 
 
 @pytest.mark.parametrize(
@@ -553,6 +554,11 @@ _PYTHON = {"python": "app.judge:polite"}
         ),
         (["exact", _PYTHON], ["exact", {**_PYTHON, "weight": 2}], [("scorer changed", "polite", "weaker")]),
         ([{**_PYTHON, "weight": 2}], [{**_PYTHON, "weight": 2}, "exact"], [("scorer added", "exact", "weaker")]),
+        (["exact", _PYTHON], ["exact", {**_PYTHON, **_WARN}], [("scorer changed", "polite", "weaker")]),
+        (["exact", {**_PYTHON, **_WARN}], ["exact", _PYTHON], [("scorer changed", "polite", "stricter")]),
+        ([{**_PYTHON, **_WARN}], [{**_PYTHON, **_WARN, "threshold": 0.1}], [("scorer changed", "polite", "neutral")]),
+        (["exact"], ["exact", {**_PYTHON, **_WARN}], [("scorer added", "polite", "neutral")]),
+        (["exact", {**_PYTHON, **_WARN}], ["exact"], [("scorer removed", "polite", "neutral")]),
         (
             [{"kind": "exact", "name": "a"}],
             ["exact"],

@@ -45,12 +45,14 @@ _cases = st.builds(
     fingerprint=_texts,
     cluster=st.none() | _texts.filter(bool),
     side=st.sampled_from(get_args(Side)),
+    weight=st.just(1.0) | st.floats(0.001, 1000),
+    trials=st.none() | st.integers(1, 1000),
     variant_of=st.none() | _texts.filter(bool),
 )
 
 
 @given(_cases)
-def test_clusters_and_sides_survive(case: PlannedCase) -> None:
+def test_clusters_sides_weights_and_trials_survive(case: PlannedCase) -> None:
     sent = record_file.dumps(codec.encode_case(case))
     assert codec.decode_case(jsonl.loads(sent)) == case
 

@@ -84,7 +84,7 @@ def why_still_missed(suite: Suite | None, root: Path, case: Case, output: Output
     context = Context(roots=(root,), tools=getattr(suite.target, "tools", ()))
     try:
         built = build_all(specs, context=context)
-        built = scorers_of(case, built, context=context)
+        built = scorers_of(case, built, context=context, by_default=suite.has_default_scorers)
     except UserError:  # a rule of a plugin
         return None
     rules = [rule for rule in built if not getattr(rule, "waits", True)]

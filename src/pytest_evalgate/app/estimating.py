@@ -69,7 +69,7 @@ def count_own_calls(selected: Selected, wiring: Wiring) -> int:
         for suite, cases in selected
         if _is_own(suite.target)
         for case in cases
-        for trial in range(suite.plan.trials if case.skip is None else 0)
+        for trial in range(suite.plan.trials_of(case) if case.skip is None else 0)
     )
     return sum(wiring.memory.lookup(call) is None for call in calls)
 
@@ -118,7 +118,7 @@ def _calls(suite: EstimatedSuite, cases: Sequence[Case], wiring: Wiring) -> Iter
     for case in cases:
         grading = suite.grading_of(case)
         asking = [scorer for scorer in grading.scorers if asks_model(scorer)]
-        for trial in range(suite.plan.trials if case.skip is None else 0):
+        for trial in range(suite.plan.trials_of(case) if case.skip is None else 0):
             output: Output | None = None
             if calling is not None:
                 call = calling.call_of(case, trial)

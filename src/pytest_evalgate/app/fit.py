@@ -25,6 +25,7 @@ from pytest_evalgate.protocols import CallingTarget
 from pytest_evalgate.records.cases import Case
 from pytest_evalgate.records.results import Output
 from pytest_evalgate.runs.plan import slice_values
+from pytest_evalgate.scorers.scorer import is_judge
 from pytest_evalgate.text import jsonl
 from pytest_evalgate.text.wording import count, did_you_mean
 
@@ -40,9 +41,8 @@ if TYPE_CHECKING:
 
 _GRADED: Final = ("expected", "expected_any", "rubric", "reference_context", "expected_tools", "trajectory")
 _WITHOUT_EFFECT: Final = {
-    "weight": "cases have no weight in this version",
-    "trials": "set trials of the suite",
-    "split": "use a tag, or one file for each split",
+    "split": 'every split runs: name one, split = "NAME" in the suite',
+    "human_label": "it labels a recorded output, and the row has none: add output, or move it into metadata",
 }
 _WISHES: Final = frozenset(
     [
@@ -122,6 +122,8 @@ def case_problems(
         problems += check_reach(target, graded, place)
     if isinstance(target, targets.RecordedTargetRunner) and graded:
         problems += _unmatched(target, graded, place)
+    if isinstance(target, targets.RecordedTargetRunner | targets.RowTargetRunner):
+        problems += _unrecorded(graded, target.trials)
     return sorted(problems, key=lambda problem: (problem.file, problem.line))
 
 
@@ -162,6 +164,14 @@ def _unmatched(target: targets.RecordedTargetRunner, cases: Sequence[Case], plac
             yield LineProblem(recording.name, 0, place, message)
 
 
+def _unrecorded(cases: Sequence[Case], recorded: int) -> Iterator[LineProblem]:
+    """Yield a problem for each case that wants more trials than are recorded."""
+    for case in cases:
+        if case.trials is not None and case.trials > recorded:
+            message = f"{case.trials} wanted, but {count(recorded, 'output')} recorded: add files to recorded = [...]"
+            yield LineProblem(case.place.file, case.place.line, "trials", message)
+
+
 def stray_placeholders(target: Target | None, cases: Sequence[Case]) -> Iterator[str]:
     """Yield a warning for each placeholder in another syntax, such as ``{context}``, which is sent unchanged."""
     if isinstance(target, CallingTarget):
@@ -195,15 +205,31 @@ def scorer_problems(name: str, suite: Suite, cases: Iterable[Case], scorers_of: 
             yield f"{place}.threshold: missing; its scorers have weights, so it needs one"
         elif weighted:
             yield f"{_first_of(weighted)}: its asserts have weights: add a threshold to the case, or to {place}"
+    yield from _gates_on_warnings(place, suite, graded, scorers_of)
     undecided = [case for case in graded if not any(getattr(one, "counts", True) for one in scorers_of(case))]
     if undecided and len(undecided) < len(graded):
         yield f"{_first_of(undecided)}: nothing decides it: add asserts to the case, or a rule to {place}.scorers"
-    elif undecided and any(getattr(one, "is_judge", False) for one in scorers_of(undecided[0])):
+    elif undecided and any(map(is_judge, scorers_of(undecided[0]))):
         return  # the run is unscored: its outputs are labelled to calibrate the judge
     elif undecided and scorers_of(undecided[0]):
-        yield f"{place}.scorers: none of them decides what passes: add one that does"
+        yield f'{place}.scorers: all scorers have severity = "warn", so none decides what passes: add one without it'
     elif undecided:
         yield f'{place}.scorers: empty, and no case has asserts: add a scorer, such as scorers = ["exact"]'
+
+
+def _gates_on_warnings(place: str, suite: Suite, cases: Sequence[Case], scorers_of: ScorersOf) -> Iterator[str]:
+    """Yield a problem for each gate on the scores of a rule that only warns."""
+    warning = {
+        one.name
+        for case in cases
+        for one in scorers_of(case)
+        if not getattr(one, "counts", True) and not is_judge(one)
+    }
+    for gate in suite.gates or ():
+        if isinstance(gate, MeanScoreGate | NoRegressionGate) and gate.scorer in warning:
+            where = f"{place}.{place_of(suite, 'gates')}: {gate.kind}"
+            why = f'scorer "{gate.scorer}" has severity = "warn" and decides nothing'
+            yield f"{where}: {why}: remove severity or the gate"
 
 
 def _first_of(cases: Sequence[Case]) -> str:
@@ -289,15 +315,18 @@ class UnreadField:
 def unread_fields(cases: Iterable[Case], scorers_of: GradersOf) -> Iterator[UnreadField]:
     """Yield the fields that describe how to grade a case, and that no scorer of the suite reads.
 
-    A function of the user may read any field. Beside such a scorer, only fields that the run ignores are reported.
+    A function of the user may read any field. Beside such a scorer, only fields that the run ignores are reported:
+    ``split`` if cases of several splits run, and ``human_label`` in rows without an output, which are no labels.
     """
     with_field: dict[tuple[str, str, bool], list[Case]] = defaultdict(list)
-    for case in cases:
-        if case.skip is None and case.side != "base":
-            for name in _given(case):
+    run = [case for case in cases if case.skip is None and case.side != "base"]
+    one_split = len({case.split for case in run}) <= 1
+    for case in run:
+        for name in _given(case):
+            if not (name == "split" and one_split) and not (name == "human_label" and case.output is not None):
                 with_field[case.place.file, name, False].append(case)
-            for name in filter(_is_wish, case.metadata):
-                with_field[case.place.file, name, True].append(case)
+        for name in filter(_is_wish, case.metadata):
+            with_field[case.place.file, name, True].append(case)
     for (file, name, in_metadata), found in with_field.items():
         ignored = name in _WITHOUT_EFFECT and not in_metadata
         if ignored or not any(

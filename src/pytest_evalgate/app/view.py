@@ -316,7 +316,26 @@ def _suite_view(
         scores_before=context.scores_before.get(name, _NOTHING),
         missed_cases=missed_rows(suite, pairing, verdict, texts),
         sentences=gate_sentences(verdict),
+        warned=_warned(suite.results, frozenset(judge.name for judge in verdict.judges), texts),
     )
+
+
+def _warned(results: Iterable[CaseResult], judges: frozenset[str], texts: TextPolicy) -> tuple[Reason, ...]:
+    """Count the cases that each scorer with ``severity = "warn"`` misses; judges have a section of their own."""
+    first: dict[str, Reason] = {}
+    counts: Counter[str] = Counter()
+    for result in results:
+        missed = {
+            score.name: score.reason
+            for trial in result.trials
+            for score in trial.scores
+            if not score.counts and score.passed is False and score.name not in judges
+        }
+        counts.update(missed.keys())
+        for name, reason in missed.items():
+            why = texts.reason(reason)
+            first.setdefault(name, Reason(0, f"{name}: {why}" if why else name, str(result.case.place)))
+    return tuple(replace(first[name], count=number) for name, number in counts.most_common())
 
 
 def _is_kept(context: ReportContext, name: str) -> bool:

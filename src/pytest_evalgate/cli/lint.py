@@ -25,6 +25,7 @@ from pytest_evalgate.engine.suite_outputs import SuiteOutputs
 from pytest_evalgate.errors import GoldenSetError, SettingsError, UserError
 from pytest_evalgate.golden import lint
 from pytest_evalgate.golden.lint import LintFinding, PromptText, Severity, strings
+from pytest_evalgate.golden.sampling import select_split
 from pytest_evalgate.records.cases import Place
 from pytest_evalgate.runs.plan import make_plan
 from pytest_evalgate.scorers.registry import ScorerOptions, known_kinds
@@ -154,7 +155,7 @@ def _in_suite(project: Project, name: str, read: Sequence[ReadFile], place: Plac
     try:
         plan = make_plan(
             name,
-            [one.golden for one in read],
+            select_split([one.golden for one in read], suite.split, place=f"suites.{name}.split"),
             scorers=list(suite.scorers),
             trials=suite.trials or (len(suite.target.recorded) if isinstance(suite.target, RecordedTarget) else 1),
             slices=suite.slices,
@@ -164,12 +165,23 @@ def _in_suite(project: Project, name: str, read: Sequence[ReadFile], place: Plac
     except GoldenSetError as error:
         yield from map(_malformed, error.problems)
         return
+    except SettingsError as error:
+        yield LintFinding(place, "unusable", "error", str(error))
+        return
     yield from lint.small_slices(name, suite, plan.cases, place)
     yield from _gate_findings(project, suite, plan, place)
 
 
 def _cases(read: Sequence[ReadFile]) -> list[Case]:
     return [case for one in read for case in one.golden]
+
+
+def _run_cases(project: Project, name: str, read: Sequence[ReadFile]) -> list[Case]:
+    """Return the cases of the split that a suite runs; raise SettingsError if there are none."""
+    sets = select_split(
+        [one.golden for one in read], project.settings.suites[name].split, place=f"suites.{name}.split"
+    )
+    return [case for golden_set in sets for case in golden_set]
 
 
 def _malformed(problem: LineProblem) -> LintFinding:
@@ -234,7 +246,7 @@ def _fit_findings(project: Project, read_of: Mapping[str, Sequence[ReadFile]], p
         if any(one.problems for one in read):
             continue
         try:
-            suite = _OfflineSuite.of(project, name, _cases(read))
+            suite = _OfflineSuite.of(project, name, _run_cases(project, name, read))
         except UserError as error:
             yield from (LintFinding(place, "unusable", "error", line) for line in str(error).splitlines())
             continue
@@ -283,7 +295,8 @@ class _OfflineSuite:
     def scorers_of(self, case: Case) -> Sequence[WeightedScorer]:
         """Return the scorers of the suite and those of the case's asserts, if these can be used."""
         try:
-            return scorers.scorers_of(case, self.built, context=self.context)
+            by_default = self.suite.has_default_scorers
+            return scorers.scorers_of(case, self.built, context=self.context, by_default=by_default)
         except GoldenSetError:  # reported as malformed
             return tuple(scorer for scorer in self.built if applies_to(scorer, case))
 
@@ -346,7 +359,7 @@ def _offline_judge(project: Project, name: str, options: ScorerOptions) -> Judge
         project.settings.models[judge.model],
         client=_Offline(),
         root=project.root,
-        counts=not judge.report_only,
+        counts=options.counts and not judge.report_only,
         score_name=options.name,
     )
 

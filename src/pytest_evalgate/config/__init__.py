@@ -47,8 +47,10 @@ from pytest_evalgate.config.suites import (
     chosen_tier,
     for_tier,
     known_tiers,
+    owner_of,
     place_of,
     sample_of,
+    suite_named,
 )
 from pytest_evalgate.config.tables import Judge, Model, Price, Report, ReportFormat, Table
 from pytest_evalgate.config.targets import (
@@ -59,6 +61,7 @@ from pytest_evalgate.config.targets import (
     ModelTarget,
     PythonTarget,
     RecordedTarget,
+    RunTarget,
     Target,
 )
 
@@ -94,6 +97,7 @@ __all__ = [
     "RegressionMetric",
     "Report",
     "ReportFormat",
+    "RunTarget",
     "Settings",
     "SliceGate",
     "SpansMetric",
@@ -114,9 +118,11 @@ __all__ = [
     "known_tiers",
     "load",
     "needs_baseline",
+    "owner_of",
     "parse_target",
     "place_of",
     "read_file",
     "sample_of",
+    "suite_named",
     "with_places",
 ]

@@ -86,6 +86,7 @@ _TABLES: Final[dict[tuple[str, ...], type[Table]]] = {
     ("suites", _ANY): Suite,
     ("suites", _ANY, "tiers", _ANY): Tier,
     ("suites", _ANY, "target", "http"): HttpRequest,
+    ("suites", _ANY, "targets", _ANY, "http"): HttpRequest,
 }
 """The tables by their place."""
 
@@ -97,7 +98,7 @@ def _table_around(place: Place, settings: dict[str, Any]) -> type[Table] | None:
         if len(pattern) == len(around) and all(map(_matches, pattern, around)):
             return table
     value = _value(around, settings)
-    if around[-1] == "target":
+    if around[-1] == "target" or around[-2:-1] == ("targets",):
         return next((TARGETS[key] for key in value if key in TARGETS), None)
     kinds: dict[str, type[Table]] = {**GATES, **METRICS}
     return kinds.get(value.get("kind", "")) if isinstance(value, dict) else None

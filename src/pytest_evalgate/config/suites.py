@@ -10,7 +10,7 @@ from pytest_evalgate.config.gates import Gate, MustPassGate, SliceGate, gate_lis
 from pytest_evalgate.config.metrics import Metric, MetricGate, metric_list, unique_titles
 from pytest_evalgate.config.safety import ParityGate
 from pytest_evalgate.config.tables import Amount, FileNames, Judge, Model, Report, Seconds, Share, Table, TextForm
-from pytest_evalgate.config.targets import ModelTarget, TargetTable
+from pytest_evalgate.config.targets import ModelTarget, SomeTarget, TargetTable
 from pytest_evalgate.errors import SettingsError
 from pytest_evalgate.records.calls import LIST_KINDS
 from pytest_evalgate.text.problems import InvalidKey
@@ -78,6 +78,39 @@ class Tier(Table):
         return {key: value for key, value in values.items() if value is not None}
 
 
+def owner_of(name: str) -> str:
+    """Return the suite of a candidate: ``support`` for ``support[mini]``; any other name is its own."""
+    return name.partition("[")[0] if name.endswith("]") else name
+
+
+def suite_named(settings: Settings, name: str) -> Suite | None:
+    """Return a suite, or for a candidate that is not configured its suite; None if there is none.
+
+    The candidates of a suite differ in their targets, and the gates do not depend on these.
+    """
+    owner = owner_of(name)
+    same = (suite for other, suite in settings.suites.items() if owner_of(other) == owner)
+    return settings.suites.get(name) or settings.suites.get(owner) or next(same, None)
+
+
+def with_candidates(settings: Settings) -> Settings:
+    """Return the settings with a suite for each of the ``targets`` of a suite, such as ``support[mini]``.
+
+    The candidates of a suite that has a ``target`` as well are advisory: they are compared with it, and it gates.
+    """
+    if not any(suite.targets for suite in settings.suites.values()):
+        return settings
+    suites: dict[str, Suite] = {}
+    for name, suite in settings.suites.items():
+        alone = suite.model_copy(update={"targets": {}})
+        if suite.target is not None or not suite.targets:
+            suites[name] = alone
+        mode = suite.mode if suite.target is None else "advisory"
+        for label, target in suite.targets.items():
+            suites[f"{name}[{label}]"] = alone.model_copy(update={"target": target, "mode": mode})
+    return settings.model_copy(update={"suites": suites})
+
+
 def chosen_tier(settings: Settings, requested_tier: str | None) -> str:
     """Return the tier to run: the requested one, else the default.
 
@@ -139,9 +172,11 @@ def place_of(suite: Suite, key: str) -> str:
 class Suite(Table):
     """A golden set with its target, scorers and gates.
 
-    ``golden`` is a file or a list of files. A suite without a ``target`` belongs to tests marked ``golden_set``, or
-    its golden set contains recorded outputs. With ``scorers = []``, each case is graded by its asserts alone. A case
-    passes if its scores reach ``threshold``; ``aggregate`` combines its ``trials``.
+    ``golden`` is a file or a list of files; with ``split``, only rows of that split run. A suite without a ``target``
+    belongs to tests marked ``golden_set``, or its golden set contains recorded outputs. ``targets`` are candidates to
+    compare: each runs as a suite of its own, and if there is a ``target``, they only report. With ``scorers = []``,
+    each case is graded by its asserts alone. A case passes if its scores reach ``threshold``; ``aggregate`` combines
+    its ``trials``.
     ``judge_always`` asks judges even if other scorers have already decided. ``strip_reasoning =
     false`` grades a model's reasoning, such as ``<think>`` blocks, as part of the output. ``allow_empty = true``
     grades empty outputs, which otherwise are misses unless the case expects an empty text.
@@ -154,7 +189,9 @@ class Suite(Table):
     """
 
     golden: FileNames
+    split: str | None = None
     target: TargetTable = None
+    targets: dict[TierName, SomeTarget] = Field(default_factory=dict)
     scorers: tuple[ScorerSpec, ...] = ("exact",)
     threshold: Share | None = None
     judge_always: bool = False
@@ -171,6 +208,11 @@ class Suite(Table):
     gates: Gates = None
     mode: Literal["blocking", "advisory"] = "blocking"
     tiers: dict[TierName, Tier] = Field(default_factory=dict)
+
+    @property
+    def has_default_scorers(self) -> bool:
+        """Whether the suite names no scorers."""
+        return "scorers" not in self.model_fields_set
 
     @property
     def judges(self) -> tuple[str, ...]:
@@ -279,5 +321,8 @@ class Settings(Table):
         for name, suite in self.suites.items():
             if isinstance(suite.target, ModelTarget):
                 yield "model", ("suites", name, "target", "model"), suite.target.model
+            for label, target in suite.targets.items():
+                if isinstance(target, ModelTarget):
+                    yield "model", ("suites", name, "targets", label, "model"), target.model
             yield from (("judge", ("suites", name, "scorers"), judge) for judge in suite.judges)
         yield from (("model", ("judges", name, "model"), judge.model) for name, judge in self.judges.items())

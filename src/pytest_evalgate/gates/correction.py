@@ -12,6 +12,7 @@ from pytest_evalgate.config import BudgetGate, MeanScoreGate, MetricGate, NoRegr
 from pytest_evalgate.gates.frame import first_output, frame_of
 from pytest_evalgate.stats.judged import judged_rate
 from pytest_evalgate.stats.numeric import ROUNDING
+from pytest_evalgate.stats.weights import relative_weights
 from pytest_evalgate.text.wording import count, percent
 
 if TYPE_CHECKING:
@@ -120,9 +121,12 @@ class JudgeFailures:
         """Return the failures of the cases at ``places``."""
         return JudgeFailures(self.shares[places], self.errors)
 
-    def correct(self, passed: float, n_eff: float) -> tuple[JudgedRate, CorrectionDetails]:
+    def correct(
+        self, passed: float, n_eff: float, weights: npt.NDArray[np.float64] | None = None
+    ) -> tuple[JudgedRate, CorrectionDetails]:
         """Correct the rate ``passed`` of these cases, whose effective number is ``n_eff``."""
-        refused = min(float(self.shares.mean()), 1 - passed)
+        shares = self.shares if weights is None else relative_weights(weights) * self.shares
+        refused = min(float(shares.mean()), 1 - passed)
         found = judged_rate(n=n_eff, passed=passed, refused=refused, errors=self.errors, own_labels=self.own_labels)
         limit = judged_rate(n=_LARGE_N, passed=passed, refused=refused, errors=self.errors).lower
         plausible = -ROUNDING <= found.unclipped <= found.max_rate + ROUNDING
@@ -162,10 +166,11 @@ class Correction:
     def labels_are_of(self, results: Sequence[CaseResult]) -> bool:
         """Return whether the labels were drawn from the outputs of ``results`` that the judge decides.
 
-        Never of several trials, as only the first one was labelled, or of clusters, whose number the design ignores.
+        Never of several trials, as only the first one was labelled, or of clusters and weights, which the design
+        ignores.
         """
         design = self.errors.design
-        if not self.frame or design is None:
+        if not self.frame or design is None or len({result.case.weight for result in results}) > 1:
             return False
         if any(len(result.trials) > 1 or result.case.cluster is not None for result in results):
             return False

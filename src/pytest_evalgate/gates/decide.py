@@ -30,6 +30,7 @@ from pytest_evalgate.config import (
     has_part_tests,
 )
 from pytest_evalgate.gates.budget import decide_budget
+from pytest_evalgate.gates.candidate_pairs import compare_candidates
 from pytest_evalgate.gates.correction import correction_notes, correction_of, gate_problem
 from pytest_evalgate.gates.evidence import COMPLETIONS, Evidence, Measure
 from pytest_evalgate.gates.family import GateTest, TestName, adjusted
@@ -47,6 +48,8 @@ from pytest_evalgate.gates.pairing import (
     repeats_of,
     score_summaries,
     total_calls,
+    weighting_notes,
+    weighting_of,
 )
 from pytest_evalgate.gates.pass_rate import decide_mean_score, decide_must_pass, decide_pass_rate
 from pytest_evalgate.gates.power import blindness_of
@@ -463,7 +466,7 @@ def _suite_problem(suite: SuiteRun, rules: SuiteRules) -> tuple[VerdictName, str
     if not not_skipped(here):
         reason = f"all {len(here):,} are skipped" if here else "all are removed"
         return "invalid", f"no case to decide: {reason}"
-    if (trials_problem := Measure(rules.aggregate).trials_problem(suite.plan.trials)) is not None:
+    if (trials_problem := Measure(rules.aggregate).trials_problem(suite.plan.fewest_trials)) is not None:
         return "invalid", trials_problem
     if accounting.errored / accounting.planned > rules.max_error_rate:  # a product would round past the limit
         have = "has" if accounting.errored == 1 else "have"
@@ -533,6 +536,7 @@ def _suite_verdict(
         notes=(*served_notes(others), *(() if complete is None else _notes(complete.inputs))),
         other_models=others,
         corrected=None if complete is None else _corrected(complete.inputs.head.corrected.rate),
+        weighting=None if complete is None else weighting_of(results, complete.inputs.compared.pairing),
         metrics=() if complete is None else (*complete.inputs.metrics.results, *complete.metrics),
     )
 
@@ -589,6 +593,7 @@ def _notes(inputs: GateInputs) -> Iterator[str]:
         pairs = compared.pairs
         if not pairs.single_trial and len(pairs) < _FEW_PAIRS:
             yield f"only {count(len(pairs), 'pair')} of means: below {_FEW_PAIRS} a margin may be met too easily"
+    yield from weighting_notes(weighting_of(inputs.head.results, compared.pairing))
     details = inputs.head.corrected.rate.judged
     compares = compared.pairing is not None and compared.labelled is None
     yield from correction_notes(inputs.suite, inputs.rules, inputs.correction, details, compares=compares)
@@ -631,6 +636,7 @@ def decide(
         changed_in_gate=tuple(changes),
         problems=run.problems,
         refused=run.refused,
+        side_by_side=compare_candidates(run.suites, rules, suites),
     )
 
 

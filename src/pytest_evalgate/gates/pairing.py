@@ -13,8 +13,11 @@ from pytest_evalgate.records.answers import agreement_of
 from pytest_evalgate.records.attempts import Repeats
 from pytest_evalgate.records.served import served_problem
 from pytest_evalgate.records.verdicts import Accounting, Calls, ScoreSummary
+from pytest_evalgate.records.weighting import Weighting
 from pytest_evalgate.stats.clusters import icc_anova, mean_se_df
 from pytest_evalgate.stats.stability import flip_rate
+from pytest_evalgate.stats.weights import kish_n
+from pytest_evalgate.text.wording import count
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
@@ -23,7 +26,7 @@ if TYPE_CHECKING:
     from pytest_evalgate.records.results import CaseResult, SuiteRun
     from pytest_evalgate.records.verdicts import Baseline, BaselineCase
 
-_DECIMALS = 6  # of a cost in US$
+_DECIMALS = 6  # of a cost in US$, and of the ratio of two weights
 
 
 def not_skipped(results: Iterable[CaseResult]) -> tuple[CaseResult, ...]:
@@ -126,10 +129,32 @@ def repeats_of(results: Iterable[CaseResult], n_eff: float, judges: Collection[s
     )
 
 
+def weighting_of(results: Sequence[CaseResult], pairing: Pairing | None) -> Weighting | None:
+    """Describe the weights of at least one case; None if all weigh alike.
+
+    Weights that differ from the baseline's by one factor are the same weights.
+    """
+    weights = [result.case.weight for result in results]
+    pairs = () if pairing is None else pairing.pairs
+    if len({*weights, *(one.now.case.weight for one in pairs), *(one.before.weight for one in pairs)}) <= 1:
+        return None
+    ratios = Counter(round(one.now.case.weight / one.before.weight, _DECIMALS) for one in pairs)
+    changed = ratios.total() - max(ratios.values(), default=0)
+    return Weighting(kish_n(weights), changed) if changed or len(set(weights)) > 1 else None
+
+
 def _share(agreeing: Sequence[bool | None]) -> float | None:
     """Return the share of cases that agree; None if the outputs of one are unknown."""
     known = [one for one in agreeing if one is not None]
     return sum(known) / len(known) if len(known) == len(agreeing) else None
+
+
+def weighting_notes(weighting: Weighting | None) -> Iterator[str]:
+    """Yield a note if cases weigh another amount than in the baseline."""
+    if weighting is not None and weighting.changed:
+        weigh = "weighs" if weighting.changed == 1 else "weigh"
+        changed = f"{count(weighting.changed, 'case')} {weigh} another amount than in the baseline"
+        yield f"{changed}: this run's weights are used for both"
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,6 +26,7 @@ from pytest_evalgate.stats.families import fewest_losses
 from pytest_evalgate.stats.numeric import ROUNDING, upper_z
 from pytest_evalgate.stats.paired import tango_bounds
 from pytest_evalgate.stats.planning import mcnemar_sample_size, mde_mean, mde_with_flips, not_proven_sample_size
+from pytest_evalgate.stats.weights import kish_n
 from pytest_evalgate.text.wording import count, first_few, points
 
 if TYPE_CHECKING:
@@ -105,7 +106,7 @@ def blindness_of(
         needed = mcnemar_sample_size(discordance / 2 + seen, discordance / 2, alpha, _POWER).n
     else:  # McNemar's normal approximation, times the cases in a unit
         needed = not_proven_sample_size(min(1.0, discordance + seen), seen, alpha, _POWER)
-        needed = math.ceil(needed * len(pairs) / pairs.units)
+        needed = math.ceil(needed * len(pairs) / pairs.units * len(pairs) / pairs.effective_n)
     return Blindness(below, drop, max(needed, fewest_losses(alpha), len(pairs) + 1))
 
 
@@ -126,11 +127,12 @@ def _smallest_failing_drop(pairs: Pairs, alpha: float, beyond: float | None) -> 
 
 
 def _problems(plan: SuitePlan, cases: Sequence[PlannedCase], rules: SuiteRules) -> Iterator[str]:
-    if (trials_problem := Measure(rules.aggregate).trials_problem(plan.trials)) is not None:
-        yield trials_problem
+    yield from _trials_problems(plan, cases, Measure(rules.aggregate))
     if _units(cases) == (1, "cluster") and len(cases) > 1 and any(map(_needs_spread, rules.effective_gates)):
         yield ONE_CLUSTER
-    largest_n = len(cases) * (plan.trials if rules.aggregate == "mean" else 1)  # the effective n is at most this
+    n_eff = kish_n([case.weight for case in cases])
+    mean_trials = sum(map(plan.trials_of, cases)) / len(cases)
+    largest_n = math.ceil(n_eff * (mean_trials if rules.aggregate == "mean" else 1))  # the effective n is at most this
     for gate in rules.effective_gates:
         if isinstance(gate, PassRateGate) and (text := unattainable(gate, largest_n)) is not None:
             yield text
@@ -149,6 +151,16 @@ def _problems(plan: SuitePlan, cases: Sequence[PlannedCase], rules: SuiteRules) 
                     f'no-regression with fail_on = "not_proven" and margin = {gate.margin:g} cannot pass with '
                     f"{count(units, word)}, even if none changes: use at least {enough:,}, or a larger margin"
                 )
+
+
+def _trials_problems(plan: SuitePlan, cases: Sequence[PlannedCase], measure: Measure) -> Iterator[str]:
+    """Yield the reasons why the suite, or a case by its own number, has fewer trials than the aggregate needs."""
+    if (trials_problem := measure.trials_problem(plan.trials)) is not None:
+        yield trials_problem
+    for case in cases:
+        if case.trials is not None and case.trials < measure.trials:
+            needed = f"{measure.aggregate} needs {measure.trials} trials of a case"
+            yield f"{case.place}: trials: {case.trials}, but {needed}"
 
 
 def _unattainable_safety(gate: Gate, plan: SuitePlan, cases: Sequence[PlannedCase], rules: SuiteRules) -> str | None:
@@ -232,6 +244,13 @@ def _largest_slice(gate: SliceGate, cases: Sequence[PlannedCase]) -> int:
 
 
 def _units(cases: Sequence[PlannedCase]) -> tuple[int, str]:
-    """Return the number of independent units, and their name: clusters if there are any, else cases."""
+    """Return the number of independent units, and their name: clusters if there are any, else cases.
+
+    Cases with different weights count as Kish's effective number.
+    """
     clusters = {case.cluster for case in cases}
-    return (len(cases), "case") if clusters == {None} else (len(clusters), "cluster")
+    if clusters != {None}:
+        return len(clusters), "cluster"
+    if len({case.weight for case in cases}) == 1:
+        return len(cases), "case"
+    return math.floor(kish_n([case.weight for case in cases])), "effective case"

@@ -48,7 +48,7 @@ def stoppable_suites(suites: Sequence[SuiteRun], rules: Mapping[str, SuiteRules]
 
 
 def supports_stopping(plan: SuitePlan, rules: SuiteRules) -> bool:
-    """Return whether the gates of a suite are monotone: one trial a case, passed or failed, in both runs.
+    """Return whether the gates of a suite are monotone: one trial a case, of weight 1, passed or failed, in both runs.
 
     Costs and latencies only grow with the cases, a gap between groups grows with the passes of one of them, and a t
     test can become less significant by one more drop that is an outlier.
@@ -58,6 +58,7 @@ def supports_stopping(plan: SuitePlan, rules: SuiteRules) -> bool:
         and rules.baseline is not None
         and all(case.values in {(0.0,), (1.0,)} for case in rules.baseline.cases.values())
         and plan.trials == Measure(rules.aggregate).trials == 1
+        and plan.is_uniform
         and all(case.cluster is None for case in plan.cases)
         and not any(_is_not_monotone(gate, rules) for gate in rules.effective_gates)
     )

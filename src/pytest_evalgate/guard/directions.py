@@ -33,6 +33,7 @@ from pytest_evalgate.config import (
     RecordedTarget,
     RegressionMetric,
     Report,
+    RunTarget,
     Settings,
     SliceGate,
     SpansMetric,
@@ -126,6 +127,7 @@ DIRECTIONS: Final[Mapping[type[Table], Mapping[str, Direction]]] = {
     },
     Suite: {
         "golden": _files,
+        "split": changed,
         "threshold": higher,
         "aggregate": changed,
         "cluster": changed,
@@ -186,6 +188,7 @@ DIRECTIONS: Final[Mapping[type[Table], Mapping[str, Direction]]] = {
     },
     CommandTarget: {"command": changed},
     HookTarget: {"kind": changed},
+    RunTarget: {},
 }
 """Direction of each key that can change a verdict."""
 
@@ -208,6 +211,7 @@ NOT_COMPARED: Final[Mapping[type[Table], Mapping[str, str]]] = {
     },
     Suite: {
         "target": "compared key by key: see target_changes",
+        "targets": "each candidate is compared as a suite: see config.suites.with_candidates",
         "scorers": "compared scorer by scorer",
         "trials": "compared with its effective value: see suite_changes",
         "judge_always": "judges asked after a rule has failed do not change the verdict",
@@ -251,6 +255,7 @@ NOT_COMPARED: Final[Mapping[type[Table], Mapping[str, str]]] = {
     HttpRequest: dict.fromkeys(("max_concurrency", "requests_per_minute", "timeout_s"), _PACE),
     CommandTarget: {**dict.fromkeys(("timeout_s", "max_concurrency"), _PACE), "version": _CACHE, "env": _CACHE},
     HookTarget: {},
+    RunTarget: {"run": "only the command line has it"},
 }
 """Keys that are not compared directly, with the reason."""
 

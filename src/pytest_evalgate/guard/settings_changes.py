@@ -22,6 +22,7 @@ from pytest_evalgate.config import (
     has_part_tests,
     known_tiers,
     needs_baseline,
+    owner_of,
     place_of,
     sample_of,
 )
@@ -286,19 +287,21 @@ def scorer_changes(where: str, before: Suite, now: Suite) -> Iterator[GateChange
     """Yield the changes of a suite's scorers; ``where`` is the key of the suite.
 
     All scorers have to pass, so an added one is stricter. In a weighted mean any change may raise the mean: weaker.
+    A scorer that only warns is neutral.
     """
     old, new = _named(before), _named(now)
     weighted = any("weight" in spec for spec in (*old.values(), *new.values()))
     for name, spec in old.items():
         place = f"{where}.scorers.{name}"
         if name not in new:
-            yield GateChange("scorer removed", place, format_value(spec), NOTHING, "weaker")
+            removed: Effect = "neutral" if _warns(spec) else "weaker"
+            yield GateChange("scorer removed", place, format_value(spec), NOTHING, removed)
         elif new[name] != spec:
             effect = "weaker" if weighted else _effect(spec, new[name])
             yield GateChange("scorer changed", place, format_value(spec), format_value(new[name]), effect)
     for name, spec in new.items():
         if name not in old:
-            effect = "weaker" if weighted else "stricter"
+            effect = "neutral" if _warns(spec) else "weaker" if weighted else "stricter"
             yield GateChange("scorer added", f"{where}.scorers.{name}", NOTHING, format_value(spec), effect)
 
 
@@ -323,7 +326,14 @@ def _label(spec: Mapping[str, Any]) -> str:
     return str(spec.get("name") or spec.get("judge") or spec.get("kind") or jsonl.canonical(spec))
 
 
+def _warns(spec: Mapping[str, Any]) -> bool:
+    """Return whether a scorer decides nothing."""
+    return spec.get("severity") == "warn"
+
+
 def _effect(before: Mapping[str, Any], now: Mapping[str, Any]) -> Effect:
+    if _warns(before):  # it decided nothing
+        return "neutral" if _warns(now) else "stricter"
     others = [{key: value for key, value in spec.items() if key != "threshold"} for spec in (before, now)]
     old, new = _threshold(before), _threshold(now)
     if others[0] != others[1] or old is None or new is None:
@@ -358,7 +368,7 @@ def baseline_changes(base: Baseline | None, head: Baseline | None) -> Iterator[G
 
 
 def _where(baseline: Baseline) -> str:
-    return f"suites.{baseline.suite}.baseline"
+    return f"suites.{owner_of(baseline.suite)}.baseline"
 
 
 def _summary(baseline: Baseline) -> str:

@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING
 from pytest_evalgate import callables, config, golden, scorers, targets
 from pytest_evalgate.app import fit
 from pytest_evalgate.app.project import resolve_path
+from pytest_evalgate.config.candidates import candidates_of
 from pytest_evalgate.engine import Grading
 from pytest_evalgate.engine.suite_outputs import SuiteOutputs
 from pytest_evalgate.errors import GoldenSetError, SettingsError
-from pytest_evalgate.golden.sampling import sample_plan
+from pytest_evalgate.golden.sampling import sample_plan, select_split
 from pytest_evalgate.records.cases import GoldenSet
 from pytest_evalgate.runs.plan import NO_CHANGES, make_plan
 from pytest_evalgate.scorers.scorer import applies_to, asks_model, compares_originals, is_judge
@@ -110,7 +111,7 @@ class Assembly:
     """Builder of suites, each built once, on first use. ``settings`` are those of the tier that runs.
 
     ``in_code`` has the places of the marked tests that run configured suites, by suite. Such a test is the target of
-    its suite, in place of the configured one.
+    its suite, in place of the configured one. ``configured`` are the settings without candidates of the command line.
     """
 
     root: Path
@@ -120,13 +121,14 @@ class Assembly:
     wiring: Wiring
     base: BaseBranch | None = None
     base_problem: str | None = None
+    configured: Settings | None = None
     in_code: dict[str, str] = field(default_factory=dict)
     _ready: dict[str, ReadySuite] = field(default_factory=dict)
     _ad_hoc: dict[str, Suite] = field(default_factory=dict)
 
     def suite_settings(self, name: str) -> Suite | None:
         """Return the settings of a configured suite, or of a golden set of the command line."""
-        suite = self.settings.suites.get(name) or self._ad_hoc.get(name)
+        suite = self.settings.suites.get(name) or self._ad_hoc.get(name) or config.suite_named(self.settings, name)
         if suite is None or name not in self.in_code:
             return suite
         return suite.model_copy(update={"target": None})
@@ -150,14 +152,21 @@ class Assembly:
         """
         return tuple(resolve_path(self.root, path, f"suites.{name}.golden") for path in suite.golden)
 
-    def add_ad_hoc(self, path: Path) -> str:
-        """Make a suite of a golden set of the command line that no suite contains, and return its name."""
+    def replaces(self, name: str) -> bool:
+        """Return whether the command line names the target of a configured suite, or its candidates."""
+        return bool(self.options.targets) and config.suite_named(self.settings, name) is not None
+
+    def add_ad_hoc(self, path: Path) -> tuple[str, ...]:
+        """Make a suite of a golden set of the command line that no suite contains; return it, or its candidates."""
         name = path.stem if path.stem not in self.settings.suites else files.relative_name(path, self.root)
         name = name.replace("/", ".")
         if name in self._ad_hoc and resolve_path(self.root, self._ad_hoc[name].golden[0], name) != path:
             raise SettingsError(f"{path}: a second golden set named {path.stem}: configure a suite for each")
-        self._ad_hoc[name] = config.Suite(golden=(str(path),))
-        return name
+        suite = config.Suite(golden=(str(path),))
+        several = self.options.targets if len(self.options.targets) > 1 else ()
+        made = dict(candidates_of(name, suite, several)) or {name: suite}
+        self._ad_hoc |= made
+        return tuple(made)
 
     def ready(self, name: str) -> ReadySuite:
         """Return a suite by its name.
@@ -194,6 +203,8 @@ class Assembly:
             files.existing_path(self.root, path, f"suites.{name}.golden")
         here = golden.load(self.golden_paths(name, suite), root=self.root)
         sides = NO_CHANGES if self.base is None else self.base.sides(name, here)
+        if suite.split is not None:
+            here, sides = select_split(here, suite.split, place=f"suites.{name}.split"), sides.of_split(suite.split)
         sets = (*here, *_sets_of(sides, here))
         cases = [case for golden_set in sets for case in golden_set]
         outputs = SuiteOutputs(cases)
@@ -249,10 +260,15 @@ class Assembly:
         )
 
     def _identity(self, suite: Suite, gradings: Iterable[Grading]) -> Json:
-        """Return scorers with parameters and code, judges and threshold, which are equal in compared runs."""
-        named = [spec["python"] for spec in suite.scorers if isinstance(spec, dict) and "python" in spec]
+        """Return scorers with parameters and code, judges and threshold, which are equal in compared runs.
+
+        Scorers that only warn may differ.
+        """
+        deciding = [one for one in suite.scorers if not (isinstance(one, dict) and one.get("severity") == "warn")]
+        named = [spec["python"] for spec in deciding if isinstance(spec, dict) and "python" in spec]
+        judges = [str(spec["judge"]) for spec in deciding if isinstance(spec, dict) and "judge" in spec]
         identity: dict[str, Json] = {
-            "scorers": list(suite.scorers),
+            "scorers": deciding,
             "threshold": suite.threshold,
             "code": {spec: callables.code_sha256(spec) for spec in named},
         }
@@ -264,10 +280,10 @@ class Assembly:
             identity["allow_empty"] = True
         if asked := dict(_asked(gradings)):
             identity["models"] = asked
-        if suite.judges:
+        if judges:
             from pytest_evalgate.judges.build import parts_of_judge  # noqa: PLC0415 - only if a suite has a judge
 
-            identity["judges"] = {name: parts_of_judge(name, self.settings, root=self.root) for name in suite.judges}
+            identity["judges"] = {name: parts_of_judge(name, self.settings, root=self.root) for name in judges}
         return identity
 
     def _target(self, name: str, suite: Suite, cases: Sequence[Case]) -> Target | None:
@@ -280,9 +296,9 @@ class Assembly:
 
     def target_settings(self, suite: Suite) -> TargetSettings | None:
         """Return the settings of a suite's target; the command line takes precedence over its own."""
-        if self.options.target:
-            return config.parse_target(self.options.target, instead_of=suite.target)
-        return suite.target
+        if len(self.options.targets) == 1:
+            return config.parse_target(self.options.targets[0], instead_of=suite.target)
+        return suite.target  # one of several targets of the command line is that of a candidate
 
     def _trials(self, name: str, suite: Suite, target: Target | None) -> int:
         wanted = self.options.trials or suite.trials
@@ -356,8 +372,11 @@ def _case_gradings(
     cases: Sequence[Case], built: tuple[WeightedScorer, ...], suite: Suite, context: scorers.Context
 ) -> dict[str, Grading]:
     """Return the grading of each case with scorers, notes or a threshold of its own, or that not all scorers grade."""
+    by_default = suite.has_default_scorers
     return {
-        case.id: _grading(scorers.scorers_of(case, built, context=context), suite, case.threshold)
+        case.id: _grading(
+            scorers.scorers_of(case, built, context=context, by_default=by_default), suite, case.threshold
+        )
         for case in cases
         if case.asserts
         or len(case.notes) > 1

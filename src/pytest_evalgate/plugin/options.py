@@ -21,7 +21,10 @@ FLAGS = {
 VALUES = {
     "--eval-target": (
         "SPEC",
-        "run this target instead of each suite's own: recorded:FILE[,FILE], python:pkg.mod:name, model:NAME, http:URL",
+        (
+            "run this target instead of each suite's own: recorded:FILE[,FILE], python:pkg.mod:name, model:NAME, "
+            "http:URL, run:ID for the outputs of a stored run; give it several times to compare candidates"
+        ),
     ),
     "--eval-baseline": ("SPEC", "compare with this baseline instead of each suite's own: a file, or git:REF"),
     "--eval-base-ref": (
@@ -45,13 +48,19 @@ VALUES = {
 }
 
 
+REPEATED = frozenset({"--eval-target"})
+"""Options that may be given several times; in the environment, one value a line."""
+
+
 def add_options(parser: pytest.Parser) -> None:
     """Add every option to ``parser``."""
     group = parser.getgroup("evalgate", "gates on model quality")
     for name, text in FLAGS.items():
         group.addoption(name, action="store_true", default=False, help=text)
     for name, (metavar, text) in VALUES.items():
-        group.addoption(name, metavar=metavar, default=None, help=f"{text} (${environment_variable(name)})")
+        action = "append" if name in REPEATED else "store"
+        described = f"{text} (${environment_variable(name)})"
+        group.addoption(name, action=action, metavar=metavar, default=None, help=described)
 
 
 def misspelt_option(arguments: Iterable[str]) -> str | None:

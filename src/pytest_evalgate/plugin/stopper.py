@@ -68,7 +68,7 @@ class Stopper:
         """Return the baseline of a suite that may stop, else None. Its gates are checked later."""
         name, options = suite.plan.name, self._context.options
         settings = self._decider.suite_of(name)
-        if settings is None or settings.stop == "never" or suite.plan.trials > 1:
+        if settings is None or settings.stop == "never" or suite.plan.trials > 1 or not suite.plan.is_uniform:
             return None
         if options.offline or options.shard is not None or not isinstance(suite.target, _CallingTarget):
             return None

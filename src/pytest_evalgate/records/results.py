@@ -13,6 +13,7 @@ from pytest_evalgate.text.detectors import DetectedSpan  # noqa: TC001 - as abov
 
 if TYPE_CHECKING:
     from pytest_evalgate.records.calls import CallRecord, Finish
+    from pytest_evalgate.records.cases import Case
 
 Outcome = Literal["passed", "missed", "errored", "skipped", "not_run", "unscored"]
 
@@ -147,7 +148,8 @@ class PlannedCase:
     ``fingerprint`` covers the content of the case and the scorers of its suite: cases that differ in it are not
     paired. ``slices`` contains (by, value) pairs. ``cluster`` is the value that dependent cases have in common.
     ``side`` is "head" or "base" if the branch added, removed or edited the case. The form at the base still runs, with
-    an id that ends in ``@base``. ``variant_of`` is the id of the case that this one is a variant of.
+    an id that ends in ``@base``. ``weight`` is its importance in rates and changes. ``trials`` is its own number of
+    trials, None for that of its suite. ``variant_of`` is the id of the case that this one is a variant of.
     """
 
     id: str
@@ -159,6 +161,8 @@ class PlannedCase:
     cluster: str | None = None
     side: Side = "both"
     variant_of: str | None = None
+    weight: float = 1.0
+    trials: int | None = None
 
     @property
     def golden_id(self) -> str:
@@ -170,7 +174,8 @@ class PlannedCase:
 class SuitePlan:
     """The cases of a suite that a run must account for, in the order of the golden sets.
 
-    If the tier runs a sample, ``drawn_from`` is the number of cases from which it was drawn.
+    ``trials`` is the number of trials of each case without its own. If the tier runs a sample, ``drawn_from`` is the
+    number of cases from which it was drawn.
     """
 
     name: str
@@ -180,6 +185,25 @@ class SuitePlan:
     trials: int
     cases: tuple[PlannedCase, ...]
     drawn_from: int | None = None
+
+    def trials_of(self, case: Case | PlannedCase) -> int:
+        """Return the number of trials of a case: its own, else that of the suite."""
+        return case.trials or self.trials
+
+    @property
+    def fewest_trials(self) -> int:
+        """The smallest number of trials of a case."""
+        return min(map(self.trials_of, self.cases), default=self.trials)
+
+    @property
+    def most_trials(self) -> int:
+        """The largest number of trials of a case."""
+        return max(map(self.trials_of, self.cases), default=self.trials)
+
+    @property
+    def is_uniform(self) -> bool:
+        """Whether all cases have the weight 1 and the trials of the suite."""
+        return all(case.weight == 1 and case.trials is None for case in self.cases)
 
 
 @dataclass(frozen=True, slots=True)

@@ -32,6 +32,7 @@ from pytest_evalgate.reports.markdown_cases import (
     worst_of_run,
 )
 from pytest_evalgate.reports.markdown_gates import (
+    candidate_blocks,
     chance_sentence,
     gate_changes,
     gate_messages,
@@ -148,9 +149,11 @@ def _is_clean(view: ReportView) -> bool:
         (verdict.verdict, verdict.exit_code) == ("pass", 0)
         and verdict.base_problem is None
         and not view.notes
+        and not verdict.side_by_side
         and all(change.what in UNDER_TEST for change in verdict.changed_in_gate or ())
         and all(
-            suite.verdict.verdict == "pass" and not (_has_dropped(suite.verdict.delta) or suite.verdict.notes)
+            suite.verdict.verdict == "pass"
+            and not (_has_dropped(suite.verdict.delta) or suite.verdict.notes or suite.warned)
             for suite in view.suites
         )
     )
@@ -246,6 +249,8 @@ def _header(view: ReportView, limits: _PageLimits) -> Iterator[str]:
         yield from gate_changes(changes, limits.listed)
     if suites:
         yield gate_table(suites, limits.gates)
+    for found in verdict.side_by_side:
+        yield from candidate_blocks(found)
     yield from _lines_block([*_chance(suites)], limits.worst or 1)
     yield from _lines_block([line for suite in suites for line in gate_messages(suite)], limits.gates)
     if changes and limits.brief and all(change.effect != "weaker" for change in changes):
@@ -363,7 +368,7 @@ def _details(suite: SuiteView, limits: _PageLimits) -> Iterator[str]:
 
 def _notes(suite: SuiteView) -> Iterator[str]:
     trend = phrases.trend_warning(suite.verdict)
-    for note in (*suite.verdict.notes, *([] if trend is None else [trend])):
+    for note in (*phrases.scorer_warnings(suite), *suite.verdict.notes, *([] if trend is None else [trend])):
         yield f"{name(suite.name)}: {prose(note)}"
 
 

@@ -92,7 +92,10 @@ def gate_name(gate: GateResult) -> str:
 
 
 def rate(verdict: SuiteVerdict) -> str:
-    """Return ``221/240  92.1% (88.0-94.9)``, or the number of cases that ran if the pass rate is not known yet."""
+    """Return ``221/240  92.1% (88.0-94.9)``, or the number of cases that ran if the pass rate is not known yet.
+
+    A weighted rate is not that of the counts before it, and ends in ``weighted, n_eff 143``.
+    """
     ended = verdict.accounting
     if verdict.stopped is not None:
         return f"{completed_part(verdict)} run"
@@ -103,7 +106,15 @@ def rate(verdict: SuiteVerdict) -> str:
     if verdict.pass_rate is None or verdict.interval is None:
         return "-"
     counted = f"{verdict.cases:,} x{verdict.trials}" if verdict.trials > 1 else f"{verdict.passed:,}/{verdict.cases:,}"
-    return f"{counted}  {share(verdict.pass_rate, verdict.interval)}"
+    n_eff = None if verdict.weighting is None else verdict.weighting.n_eff
+    weighted = "" if n_eff is None else f" weighted, n_eff {n_eff:,.0f}"
+    return f"{counted}  {share(verdict.pass_rate, verdict.interval)}{weighted}"
+
+
+def slice_rate(piece: SliceResult) -> str:
+    """Return the counts and the rate of a slice: ``166/178  93.3% (88.6-96.1)``."""
+    weighted = "" if piece.n_eff is None else f" n_eff {piece.n_eff:,.0f}"
+    return f"{piece.passed:,}/{piece.n:,}  {share(piece.pass_rate, piece.interval)}{weighted}"
 
 
 def cost(calls: Calls) -> str:
@@ -271,6 +282,14 @@ def trend_warning(verdict: SuiteVerdict) -> str | None:
     """Return the message of the trend if it needs attention."""
     trend = verdict.trend
     return trend.message if trend is not None and (trend.alarm or "unusually" in trend.message) else None
+
+
+def scorer_warnings(suite: SuiteView) -> Iterator[str]:
+    """Yield a warning for each scorer that only warns: ``length missed 12 cases, first golden/faq.jsonl:3: ...``."""
+    for one in suite.warned:
+        scorer, _, why = one.text.partition(": ")
+        text = f'{scorer} (severity = "warn") missed {count(one.count, "case")}, first {one.example}'
+        yield f"{text}: {why}" if why else text
 
 
 def weakest_first(changes: Sequence[GateChange]) -> list[GateChange]:

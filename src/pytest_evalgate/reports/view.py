@@ -94,6 +94,7 @@ class SuiteView:
         worst: The three worst cases of a suite with a failed gate, with their texts.
         sentences: Plain-language reading of each gate that compares with the baseline.
         errors: Reasons of cases without an output, most frequent first.
+        warned: For each scorer that only warns: the number of cases that it misses, with the reason of the first.
         uncached: Number of cases of which a call has no cached reply, so that a re-run repeats it.
         flaky: Cases that passed in some trials only.
         details: At most 200 cases in full, by id.
@@ -115,6 +116,7 @@ class SuiteView:
     missed_cases: tuple[ChangedCaseRow, ...] = ()
     worst: tuple[WorstCase, ...] = ()
     sentences: tuple[GateSentence, ...] = ()
+    warned: tuple[Reason, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ validates one. Rows that this process wrote are not validated: for 100,000 cases
 from __future__ import annotations
 
 import sys
-from typing import TYPE_CHECKING, Annotated, Any, get_args
+from typing import TYPE_CHECKING, Annotated, Any, Final, get_args
 
 from pydantic import ConfigDict, Field, ValidationError
 
@@ -29,6 +29,7 @@ Count = Annotated[int, Field(ge=0)]
 Amount = Annotated[float, Field(ge=0)]
 Share = Annotated[float, Field(ge=0, le=1)]
 _BinaryValue = Annotated[float, Field(ge=0, le=1, multiple_of=1)]
+_REASON: Final = 200
 _Pair = Annotated[list[str], Field(min_length=2, max_length=2)]
 
 
@@ -123,6 +124,8 @@ class CaseRow(_Row):
     skip: str | None = None
     cluster: str | None = None
     side: Side = "both"
+    weight: Annotated[float, Field(gt=0)] = 1.0
+    planned_trials: Annotated[int, Field(ge=1)] | None = None
     variant_of: str | None = None
     reason: str = ""
     question: QuestionRow | None = None
@@ -193,6 +196,8 @@ def encode_case(case: PlannedCase) -> dict[str, Json]:
             skip=case.skip,
             cluster=case.cluster,
             side=None if case.side == "both" else case.side,
+            weight=None if case.weight == 1 else case.weight,
+            planned_trials=case.trials,  # "trials" are those of the result
             variant_of=case.variant_of,
         ),
     }
@@ -209,6 +214,8 @@ def decode_case(value: Mapping[str, Json]) -> PlannedCase:
         skip=value.get("skip"),
         cluster=value.get("cluster"),
         side=value.get("side", "both"),
+        weight=value.get("weight", 1.0),
+        trials=value.get("planned_trials"),
         variant_of=value.get("variant_of"),
     )
 
@@ -232,7 +239,7 @@ def decode_result(
     """Decode the result of ``case``.
 
     ``texts=False`` leaves out the texts, which take most of the memory and which gates do not need: the question, the
-    values and metadata of outputs, the reasons of single scores, and tracebacks.
+    values and metadata of outputs, tracebacks, and the reasons of single scores, except the beginnings of warnings.
     ``digests`` keeps those of the values.
 
     Raises:
@@ -350,7 +357,10 @@ def _encode_score(score: Score) -> dict[str, Json]:
 
 def _decode_score(value: Mapping[str, Json], *, texts: bool) -> Score:
     name = sys.intern(value["name"])  # every case has the same few scorers
+    counts = value.get("counts", True)
     reason, rationale = (value.get(key, "") if texts else "" for key in ("reason", "rationale"))
+    if not (texts or counts) and value["passed"] is False:  # reports show why a scorer warns, for its first miss
+        reason = value.get("reason", "")[:_REASON]
     spans = tuple(DetectedSpan(sys.intern(one["kind"]), one["start"], one["end"]) for one in value.get("spans", ()))
     return Score(
         name,
@@ -358,7 +368,7 @@ def _decode_score(value: Mapping[str, Json], *, texts: bool) -> Score:
         value["passed"],
         reason,
         value.get("weight"),
-        value.get("counts", True),
+        counts,
         spans=spans,
         rationale=rationale,
     )

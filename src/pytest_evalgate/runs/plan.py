@@ -28,6 +28,10 @@ class BranchChanges:
     changed: frozenset[str] = frozenset()
     base_cases: tuple[Case, ...] = ()
 
+    def of_split(self, split: str) -> BranchChanges:
+        """Return the changes without the base's cases of other splits."""
+        return BranchChanges(self.changed, tuple(case for case in self.base_cases if case.split == split))
+
 
 NO_CHANGES: Final = BranchChanges()
 """For a golden set that is unchanged, or whose base is unknown."""
@@ -60,7 +64,7 @@ def make_plan(  # noqa: PLR0913 - the settings of a suite, by name
         name: The suite.
         sets: Its golden sets; ids are unique over all of them.
         scorers: The scorers as JSON, a part of each case's fingerprint.
-        trials: Trials of each case.
+        trials: Trials of each case that has no number of its own.
         slices: Names of slices, see `slice_values`.
         aggregate: The rule that combines the trials of a case. Runs with different rules are not compared.
         sides: The changes of this branch.
@@ -85,6 +89,8 @@ def make_plan(  # noqa: PLR0913 - the settings of a suite, by name
             skip=case.skip,
             cluster=clusters.get(case.id),
             side="head" if case.id in sides.changed else case.side,
+            weight=case.weight,
+            trials=case.trials,
             variant_of=variant_of(case),
         )
 

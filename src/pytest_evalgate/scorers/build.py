@@ -69,8 +69,8 @@ def build(spec: str | Mapping[str, Any], *, context: Context) -> WeightedScorer:
     """Build one scorer.
 
     ``spec`` is the name of a rule, ``{kind = "...", ...}`` with the rule's parameters, ``{python = "pkg.mod:name"}``,
-    or ``{judge = "NAME"}``. Tables also accept ``threshold`` (default 1.0; 0.5 for python and `MEASURES`), ``weight``
-    and ``name``.
+    or ``{judge = "NAME"}``. Tables also accept ``threshold`` (default 1.0; 0.5 for python and `MEASURES`), ``weight``,
+    ``name`` and ``severity``.
 
     Raises:
         SettingsError: The specification cannot be used.
@@ -189,7 +189,7 @@ def _scorer(
     code: UserCode | None,
 ) -> BuiltScorer:
     chosen = threshold if options.threshold is None else options.threshold
-    return BuiltScorer(options.name or name, function, chosen, options.weight, code, options.field)
+    return BuiltScorer(options.name or name, function, chosen, options.weight, code, options.field, options.counts)
 
 
 def _uniquely_named(scorers: Iterable[WeightedScorer], taken: Iterable[str] = ()) -> tuple[WeightedScorer, ...]:
@@ -228,15 +228,20 @@ def case_scorers(case: Case, *, context: Context, taken: Iterable[str] = ()) -> 
     return _uniquely_named((one for one in built if not isinstance(one, LineProblem)), taken)
 
 
-def scorers_of(case: Case, suite: Sequence[WeightedScorer], *, context: Context) -> tuple[WeightedScorer, ...]:
+def scorers_of(
+    case: Case, suite: Sequence[WeightedScorer], *, context: Context, by_default: bool = False
+) -> tuple[WeightedScorer, ...]:
     """Return the scorers of a case: those of its suite that grade it, and its asserts.
 
-    A judge is asked once for each of several notes on a case, and its scores are called ``faq:1`` and ``faq:2``. Each
-    of these questions contains the rubric, so it is not asked without a note as well.
+    If the suite has its scorers ``by_default``, because it names none, a case without an expected value is graded by
+    its asserts alone. A judge is asked once for each of several notes on a case, and its scores are called ``faq:1``
+    and ``faq:2``. Each of these questions contains the rubric, so it is not asked without a note as well.
 
     Raises:
         GoldenSetError: An assert cannot be used. `check_asserts` finds these before the run.
     """
+    if by_default and case.asserts and case.expected is None and not case.expected_any:
+        suite = ()
     suite = tuple(scorer for scorer in suite if applies_to(scorer, case))
     judges = note_judges(suite)
     if not judges and not case.asserts:

@@ -14,7 +14,7 @@ from collections import ChainMap
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from types import SimpleNamespace
-from typing import TYPE_CHECKING, Annotated, Any, Concatenate, Final, TypeVar, get_type_hints
+from typing import TYPE_CHECKING, Annotated, Any, Concatenate, Final, Literal, TypeVar, get_type_hints
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model
 
@@ -191,6 +191,7 @@ class ScorerOptions(BaseModel):
 
     ``threshold`` is the smallest value that passes, ``weight`` the weight in the weighted mean of a case, ``name`` the
     name in reports. ``field`` is the path of the part of the output to grade, such as ``answer.text`` (see `part`).
+    With ``severity = "warn"`` a miss is reported and decides nothing.
     """
 
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
@@ -199,6 +200,12 @@ class ScorerOptions(BaseModel):
     weight: Annotated[float, Field(gt=0, allow_inf_nan=False)] | None = None
     name: Annotated[str, Field(min_length=1, max_length=100)] | None = None
     field: Annotated[str, Field(pattern=r"^[^.\s]+(\.[^.\s]+)*$", max_length=200)] | None = None
+    severity: Literal["fail", "warn"] = "fail"
+
+    @property
+    def counts(self) -> bool:
+        """Whether the scores decide cases."""
+        return self.severity == "fail"
 
 
 _Options = TypeVar("_Options", bound=ScorerOptions)
@@ -225,7 +232,7 @@ def read_params(
 def read_options(model: type[_Options], spec: Mapping[str, Any], kind: str, root: Path | None = None) -> _Options:
     """Validate ``spec`` as ``model``; raise SpecError as `read_params` does."""
     try:
-        return model.model_validate(dict(spec), context={"root": root})
+        options = model.model_validate(dict(spec), context={"root": root})
     except ValidationError as error:
         known = [name for name in model.model_fields if name != "kind"]
 
@@ -238,6 +245,9 @@ def read_options(model: type[_Options], spec: Mapping[str, Any], kind: str, root
 
         problems = explain(error, spec, unknown=suggest, missing=example)
         raise SpecError(f"{kind}: {'; '.join(map(str, problems))}") from None
+    if not options.counts and options.weight is not None:
+        raise SpecError(f'{kind}: weight: with severity = "warn" it decides nothing: remove one of the two')
+    return options
 
 
 @functools.lru_cache(maxsize=256)  # a model takes half a millisecond, and every row of a golden set may have asserts

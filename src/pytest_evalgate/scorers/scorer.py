@@ -145,7 +145,8 @@ class BuiltScorer:
     """A scorer that calls ``function(case, output)``, plain or async, and turns the returned value into a score.
 
     ``code`` runs the functions of users. None for a rule of this package, which returns at once. ``field`` is the path
-    of the part of the output that is graded; an output without it scores 0.
+    of the part of the output that is graded; an output without it scores 0. Scores that do not ``count`` are reported
+    only.
     """
 
     name: str
@@ -154,6 +155,7 @@ class BuiltScorer:
     weight: float | None = None
     code: UserCode | None = None
     field: str | None = None
+    counts: bool = True
 
     @property
     def waits(self) -> bool:
@@ -203,7 +205,7 @@ class BuiltScorer:
             cause = truncate(str(error)) if type(error) is ScorerError else describe_error(error)
             raise ScorerError(f'{case.place}: case "{case.id}": scorer "{self.name}": {cause}') from error
         passed = None if value is None else value >= self.threshold - _ROUNDING
-        return Score(self.name, value, passed, reason, self.weight, spans=spans)
+        return Score(self.name, value, passed, reason, self.weight, self.counts, spans=spans)
 
     async def _grade(self, case: Case, output: Output) -> _Read:
         if self.field is not None:

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import dataclasses
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from pytest_evalgate.app.decide import RunDecider
 from pytest_evalgate.cli.compare.sides import UNANSWERED, check_gateable, lacks_clusters, match
-from pytest_evalgate.config import NoRegressionGate
+from pytest_evalgate.config import NoRegressionGate, suite_named
 from pytest_evalgate.errors import SettingsError
 from pytest_evalgate.gates.decide import GateInputs
 from pytest_evalgate.gates.pairing import count_outcomes, pair
@@ -174,7 +175,8 @@ def compare(project: Project, older: Side, newer: Side, options: CompareOptions)
     matches = match(older, newer, options.suite)
     if options.gate:
         check_gateable(matches, older.run, project.settings)
-    decider = RunDecider(project.root, project.settings, project.state.path, project.settings.suites.get)
+    suite_of = partial(suite_named, project.settings)
+    decider = RunDecider(project.root, project.settings, project.state.path, suite_of)
     rules = _rules(decider, matches, options)
     part = replace(newer.run, suites=tuple(found.part for found in matches.both))
     verdicts = decider.decide(part, rules).suites

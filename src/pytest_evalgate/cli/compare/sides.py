@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from pytest_evalgate.app.decide import RunDecider
-from pytest_evalgate.config import CONFIG_FILE
+from pytest_evalgate.config import CONFIG_FILE, suite_named
 from pytest_evalgate.engine import combine_trials
 from pytest_evalgate.errors import BaselineError, RunFileError, SettingsError, UserError
 from pytest_evalgate.records.cases import Place
@@ -235,7 +235,7 @@ def check_gateable(matches: SuitePairs, older: Run, settings: Settings) -> None:
 
 def lacks_clusters(found: SuitePair, settings: Settings) -> bool:
     """Return whether the suite has clusters that the newer side does not contain. Baselines never contain them."""
-    suite = settings.suites.get(found.name)
+    suite = suite_named(settings, found.name)
     configured = suite is not None and suite.cluster is not None
     return configured and all(case.cluster is None for case in found.whole.plan.cases)
 
