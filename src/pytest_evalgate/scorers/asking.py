@@ -51,8 +51,8 @@ class AskingScorer:
     """Scorer that asks a model. A text without a reply makes the score unknown (None).
 
     ``kind`` is its name in the purpose of its calls. If ``negated``, it passes if the value misses the threshold.
-    ``field`` is the path of the part of the output that is graded; an output without it scores 0. Unless it ``counts``,
-    its scores decide nothing.
+    ``field`` is the path of the part of the output that is graded; an output without it scores 0. If it does not
+    ``count``, its scores decide nothing.
     """
 
     asks_model: ClassVar[bool] = True
