@@ -127,6 +127,8 @@ def json_schema() -> dict[str, Any]:
 def key_variables(settings: Settings) -> Iterator[str]:
     """Yield the names of the environment variables that contain secrets."""
     yield _CACHE_KEY_VARIABLE
+    if settings.store_env is not None:
+        yield settings.store_env
     for model in settings.models.values():
         if model.api_key_env:
             yield model.api_key_env

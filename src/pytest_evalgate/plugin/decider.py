@@ -276,6 +276,8 @@ class SessionDecider:
             {name: self.redactor.redact(text) for name, text in facts.items()},
             settings.default_tier,
             tuple(map(self.redactor.redact, notes)),
+            options.labels,
+            git.branch(self.assembly.root, os.environ),
         )
 
     def is_complete(self, verdict: Verdict) -> bool:
@@ -301,6 +303,14 @@ class SessionDecider:
         """Write the reports, and yield problems of writing them. A shard has no report: shards are merged first."""
         if self.shard is None and self.run is not None:
             yield from report_writer.report(verdict, self.decider, (self.run, self.origin), self.redactor, self.view)
+
+    def store(self, verdict: Verdict) -> str | None:
+        """Store the run for later questions; return the line about a failure. Shards are stored when merged."""
+        if self.shard is not None or self.run is None or self.assembly.settings.store == "off":
+            return None
+        from pytest_evalgate.app.storing import store_decided  # noqa: PLC0415 - sqlite3, at the end of a session
+
+        return store_decided(self.decider, self.run, self.origin, verdict, file=self.file, redactor=self.redactor)
 
     def _suite_settings(self, name: str) -> Suite | None:
         """Return the settings of a suite, with the stop rule of the command line."""

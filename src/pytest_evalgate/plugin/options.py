@@ -45,6 +45,9 @@ VALUES = {
 }
 
 
+LABEL = "--eval-label"
+
+
 def add_options(parser: pytest.Parser) -> None:
     """Add every option to ``parser``."""
     group = parser.getgroup("evalgate", "gates on model quality")
@@ -52,13 +55,15 @@ def add_options(parser: pytest.Parser) -> None:
         group.addoption(name, action="store_true", default=False, help=text)
     for name, (metavar, text) in VALUES.items():
         group.addoption(name, metavar=metavar, default=None, help=f"{text} (${environment_variable(name)})")
+    labels = "label the run in the store, such as team=search; can be repeated ($EVALGATE_LABELS, comma-separated)"
+    group.addoption(LABEL, metavar="KEY=VALUE", action="append", default=[], help=labels)
 
 
 def misspelt_option(arguments: Iterable[str]) -> str | None:
     """Return the message about an argument that resembles one of the options; None if there is none."""
     import difflib  # noqa: PLC0415 - only for an option that does not exist
 
-    known = [*FLAGS, *VALUES]
+    known = [*FLAGS, *VALUES, LABEL]
     for argument in arguments:
         name = argument.partition("=")[0]
         if name.startswith("--eval-") and name not in known:

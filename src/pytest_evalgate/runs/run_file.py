@@ -39,7 +39,8 @@ _AGAIN: Final = "run again with: pytest --eval-gate"
 _NOT_STOPPED: Final[Mapping[str, StopRule]] = MappingProxyType({})
 _NO_REDACTION: Final = Redactor()
 _LIMITS: Final = jsonl.JsonLimits(line_bytes=64 << 20, depth=80, problems=20)  # fits the largest escaped output
-_NOT_DIGESTED: Final = {"xdist", "history", "cache_auth", "budget_usd", "max_duration_s", "report"}
+_STORE: Final = ("store", "store_env", "store_texts")
+_NOT_DIGESTED: Final = {"xdist", "history", "cache_auth", "budget_usd", "max_duration_s", "report", *_STORE}
 """Keys that affect neither the results of a run nor its verdict."""
 
 
@@ -54,6 +55,8 @@ class RunInfo:
         facts: Facts for reports, by name: targets, models, versions.
         tier: The tier that ran.
         notes: Messages of the session about the cache, withheld keys and an early stop.
+        labels: Labels of the run, from ``--eval-label``, for the store.
+        branch: The branch that ran; None if it is unknown.
     """
 
     config_sha256: str | None = None
@@ -62,6 +65,8 @@ class RunInfo:
     facts: Mapping[str, str] = field(default_factory=dict, compare=False)
     tier: str = DEFAULT_TIER
     notes: tuple[str, ...] = field(default=(), compare=False)
+    labels: Mapping[str, str] = field(default_factory=dict, compare=False)
+    branch: str | None = field(default=None, compare=False)
 
 
 _UNKNOWN: Final = RunInfo()
@@ -177,7 +182,9 @@ def read_with_info(path: Path) -> tuple[Run, RunInfo]:
     if head.sha256 is not None and head.sha256 != _digest(path, head.sha256):
         raise RunFileError(f"{path}: the content does not match its digest: it was edited or cut; {_AGAIN}")
     run = Run(head.id, head.created, head.commit, suites, head.duration_s, head.problems, head.refused)
-    return run, RunInfo(head.config_sha256, head.target, head.shard, head.facts, head.tier, head.notes)
+    return run, RunInfo(
+        *(head.config_sha256, head.target, head.shard, head.facts, head.tier, head.notes, head.labels, head.branch)
+    )
 
 
 def rows(path: Path, numbers: Collection[int] | None = None) -> Iterator[dict[str, Json]]:
@@ -227,6 +234,8 @@ class _Head:
     facts: dict[str, str] = field(default_factory=dict)
     tier: str = DEFAULT_TIER
     notes: tuple[str, ...] = ()
+    labels: dict[str, str] = field(default_factory=dict)
+    branch: str | None = None
     sha256: str | None = None
 
 
@@ -277,7 +286,7 @@ def _check_head(head: _Head) -> None:
 
 def _encode_head(head: _Head) -> dict[str, Json]:
     value = dataclasses.asdict(head)
-    for name in ("config_sha256", "target", "shard", "facts", "notes", "sha256"):
+    for name in ("config_sha256", "target", "shard", "facts", "notes", "labels", "branch", "sha256"):
         if not value[name]:
             del value[name]
     if head.tier == DEFAULT_TIER:
@@ -311,6 +320,7 @@ def _head(run: Run, plans: Sequence[SuitePlan], stopped: Mapping[str, StopRule],
     return _Head(
         *(run.id, run.created, run.commit, run.duration_s, tuple(suites), run.problems, run.refused),
         *(info.config_sha256, info.target, info.shard, dict(info.facts), info.tier, info.notes),
+        *(dict(info.labels), info.branch),
         sha256=_ZEROS,
     )
 

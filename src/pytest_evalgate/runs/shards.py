@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import zip_longest
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -125,7 +125,7 @@ def merge(folder: ShardFolder, count: int) -> tuple[Run, RunInfo]:
         raise RunFileError("\n".join(problems))
     info = shards[0].info
     notes = tuple(dict.fromkeys(note for shard in shards for note in shard.info.notes))
-    merged = RunInfo(info.config_sha256, info.target, facts=info.facts, tier=info.tier, notes=notes)
+    merged = replace(info, shard=None, notes=notes)
     return _merged_run(shards, plans, results_by_case), merged
 
 
