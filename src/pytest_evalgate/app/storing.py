@@ -71,7 +71,7 @@ def text_rule(settings: Settings) -> TextRule:
     return TextRule(text)
 
 
-def store_decided(  # noqa: PLR0913 - a decided run and its file
+def store_decided(
     decider: RunDecider, run: Run, info: RunInfo, verdict: Verdict, *, file: Path, redactor: Redactor
 ) -> str | None:
     """Store a decided run; return the line about a failure, None if it is stored or the store is switched off."""
@@ -112,7 +112,9 @@ def import_history(database: Database, settings: Settings, project: str, *, root
     """Store the runs of the history file, if the store has no run of the project yet; return their number."""
     if database.query("project_known", project=project):
         return 0
-    return push_history(database, project, history.read(history.file_of(settings.history, root=root, state=state)).rows)
+    return push_history(
+        database, project, history.read(history.file_of(settings.history, root=root, state=state)).rows
+    )
 
 
 def _bounded(place: StorePlace, work: Callable[[], None]) -> None:

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Final
 from pytest_evalgate.errors import RunFileError
 from pytest_evalgate.records.results import CaseResult, Run, SuiteRun
 from pytest_evalgate.runs import run_file
-from pytest_evalgate.runs.run_file import RunInfo
 from pytest_evalgate.runs.shard import Shard
 from pytest_evalgate.text import files, jsonl
 from pytest_evalgate.text.wording import count as format_count
@@ -20,6 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
 
     from pytest_evalgate.records.results import SuitePlan
+    from pytest_evalgate.runs.run_file import RunInfo
 
     CaseKey = tuple[str, str]
     Plans = Mapping[str, SuitePlan]

@@ -53,7 +53,16 @@ def aggregate_rows(source: StoredSource, sums: Mapping[str, SuiteSums]) -> Itera
         metrics += [(run_id, name, *row) for row in _metric_rows(found, sums[name])]
         slices += [
             (
-                *(run_id, name, clean(each.by), clean(each.value), each.n, each.passed, each.pass_rate, *each.interval),
+                *(
+                    run_id,
+                    name,
+                    clean(each.by),
+                    clean(each.value),
+                    each.n,
+                    each.passed,
+                    each.pass_rate,
+                    *each.interval,
+                ),
                 *((None, None) if each.delta is None else (each.delta.delta, each.delta.p)),
             )
             for each in found.slices
@@ -136,5 +145,8 @@ def history_rows(rows: Sequence[HistoryRow]) -> Iterator[Table]:
         known.update(dict.fromkeys(("passed", "missed", "errored", "skipped", "not_run", "unscored"), 0))
         suites.append(tuple(known.values()))
     yield "suites", _SUITES, suites
-    yield "metrics", _METRICS, [(row.run_id, row.suite, "pass_rate", row.pass_rate, None, None, row.cases) for row in rows]
-
+    yield (
+        "metrics",
+        _METRICS,
+        [(row.run_id, row.suite, "pass_rate", row.pass_rate, None, None, row.cases) for row in rows],
+    )

@@ -48,7 +48,7 @@ class Database:
             StoreError: It cannot be used, or its schema is newer.
         """
         with cls._connected(place, read_only=False) as database:
-            database._migrate()
+            database.migrate()
             yield database
 
     @classmethod
@@ -61,9 +61,11 @@ class Database:
             version = database.version
             if not version:
                 raise StoreError(f"{place.name}: {_EMPTY}")
-            database._check(version)
+            database.check_version(version)
             if version < len(migrations()):
-                raise StoreError(f"{place.name}: schema {version} is old; migrate it with: pytest-evalgate store check")
+                raise StoreError(
+                    f"{place.name}: schema {version} is old; migrate it with: pytest-evalgate store check"
+                )
             yield database
 
     @classmethod
@@ -71,9 +73,7 @@ class Database:
     def _connected(cls, place: StorePlace, *, read_only: bool) -> Iterator[Self]:
         driver: SqliteDriver | PostgresDriver | None = None
         try:
-            driver = (
-                PostgresDriver(place.url) if place.file is None else SqliteDriver(place.file, read_only=read_only)
-            )
+            driver = PostgresDriver(place.url) if place.file is None else SqliteDriver(place.file, read_only=read_only)
             yield cls(place, driver)
         except StoreError:
             raise
@@ -123,19 +123,21 @@ class Database:
             raise
         self.driver.end(keep=True)
 
-    def _migrate(self) -> None:
+    def migrate(self) -> None:
+        """Bring the schema to this version; raises as `check_version`."""
         if self.version == len(migrations()):
             return
         with self.transaction(exclusive=True):
             version = self.version  # another process may have migrated it meanwhile
-            self._check(version)
+            self.check_version(version)
             if not version and not self.driver.has_table("schema_versions"):
                 self.driver.script(_VERSIONS)
             for number, name in enumerate(migrations()[version:], version + 1):
                 self.driver.script(resources.files(__package__).joinpath("schema", name).read_text("utf-8"))
                 self.insert("schema_versions", ("version", "file"), [(number, name)])
 
-    def _check(self, version: int) -> None:
+    def check_version(self, version: int) -> None:
+        """Raise StoreError if a schema is newer than this version knows."""
         known = len(migrations())
         if version > known:
             raise StoreError(
@@ -162,5 +164,7 @@ def _used(sql: str, parameters: Mapping[str, Any]) -> dict[str, Any]:
 
 def _message(place: StorePlace, error: BaseException) -> str:
     text = one_line(place.hide(str(error))).strip() or type(error).__name__
-    step = next((step for part, step in _NEXT_STEPS if part in text), "check the address, the server and its permissions")
+    step = next(
+        (step for part, step in _NEXT_STEPS if part in text), "check the address, the server and its permissions"
+    )
     return f"{place.name}: {text}: {step}"

@@ -46,11 +46,16 @@ class Driver(Protocol):
     def script(self, sql: str) -> None:
         """Run several statements in the transaction that is open."""
 
-    def insert(self, table: str, columns: Sequence[str], rows: Iterable[Sequence[Any]], *, new_only: bool = False) -> None:
+    def insert(
+        self, table: str, columns: Sequence[str], rows: Iterable[Sequence[Any]], *, new_only: bool = False
+    ) -> None:
         """Insert many rows; with ``new_only``, leave out those whose key is present."""
 
     def has_table(self, name: str) -> bool:
         """Return whether the table exists."""
+
+    def damage(self) -> list[str]:
+        """Return the problems that the database finds in its own file."""
 
     def begin(self, *, exclusive: bool = False) -> None:
         """Begin a transaction; with ``exclusive``, no other process writes meanwhile."""
@@ -90,7 +95,9 @@ class SqliteDriver:
         for statement in statements(sql):
             self._connection.execute(statement)
 
-    def insert(self, table: str, columns: Sequence[str], rows: Iterable[Sequence[Any]], *, new_only: bool = False) -> None:  # noqa: D102 - as `Driver`
+    def insert(  # noqa: D102 - as `Driver`
+        self, table: str, columns: Sequence[str], rows: Iterable[Sequence[Any]], *, new_only: bool = False
+    ) -> None:
         conflict = " ON CONFLICT DO NOTHING" if new_only else ""
         marks = ", ".join("?" * len(columns))
         sql = f"INSERT INTO {table} ({', '.join(columns)}) VALUES ({marks}){conflict}"  # noqa: S608 - our own names
@@ -98,6 +105,10 @@ class SqliteDriver:
 
     def has_table(self, name: str) -> bool:  # noqa: D102 - as `Driver`
         return bool(self.rows("SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = :name", {"name": name}))
+
+    def damage(self) -> list[str]:  # noqa: D102 - as `Driver`
+        found = [row["integrity_check"] for row in self.rows("PRAGMA integrity_check", {})]
+        return [] if found == ["ok"] else found
 
     def begin(self, *, exclusive: bool = False) -> None:  # noqa: ARG002, D102 - as `Driver`; SQLite has one writer
         self._connection.execute("BEGIN IMMEDIATE")
@@ -121,16 +132,15 @@ class PostgresDriver:
         """
         try:
             import psycopg  # noqa: PLC0415 - the extra postgres
-            from psycopg.conninfo import conninfo_to_dict  # noqa: PLC0415 - the same
+            from psycopg.conninfo import conninfo_to_dict, make_conninfo  # noqa: PLC0415 - the same
         except ImportError:
-            raise StoreError(
-                "a store on PostgreSQL needs psycopg: pip install 'pytest-evalgate[postgres]'"
-            ) from None
+            raise StoreError("a store on PostgreSQL needs psycopg: pip install 'pytest-evalgate[postgres]'") from None
         self.errors: tuple[type[BaseException], ...] = (psycopg.Error, OSError)
         given = conninfo_to_dict(url)
         waits = {"connect_timeout": CONNECT_WAIT_S, "tcp_user_timeout": STATEMENT_WAIT_MS}
         extra = {name: value for name, value in waits.items() if name not in given}
-        self._connection: psycopg.Connection[tuple[Any, ...]] = psycopg.connect(url, autocommit=True, **extra)
+        address = make_conninfo(url, **extra)
+        self._connection: psycopg.Connection[tuple[Any, ...]] = psycopg.connect(address, autocommit=True)
         self._connection.prepare_threshold = None  # each plan is made for its own values
         self._connection.execute(f"SET statement_timeout = {STATEMENT_WAIT_MS}")
 
@@ -146,7 +156,9 @@ class PostgresDriver:
         for statement in statements(sql):
             self._connection.execute(statement.encode())
 
-    def insert(self, table: str, columns: Sequence[str], rows: Iterable[Sequence[Any]], *, new_only: bool = False) -> None:  # noqa: D102 - as `Driver`
+    def insert(  # noqa: D102 - as `Driver`
+        self, table: str, columns: Sequence[str], rows: Iterable[Sequence[Any]], *, new_only: bool = False
+    ) -> None:
         names = ", ".join(columns)
         into = f"incoming_{table}" if new_only else table
         with closing(self._connection.cursor()) as cursor:
@@ -162,6 +174,9 @@ class PostgresDriver:
 
     def has_table(self, name: str) -> bool:  # noqa: D102 - as `Driver`
         return self.rows("SELECT to_regclass(:name) AS found", {"name": name})[0]["found"] is not None
+
+    def damage(self) -> list[str]:  # noqa: D102 - as `Driver`; a server checks its own files
+        return []
 
     def begin(self, *, exclusive: bool = False) -> None:  # noqa: D102 - as `Driver`
         self._connection.execute("BEGIN")

@@ -66,7 +66,10 @@ def _insert_run(database: Database, source: StoredSource) -> bool:
         *(run.id, source.project, run.created, run.duration_s, run.commit, source.info.branch, source.info.tier),
         *(verdict.verdict, verdict.exit_code, source.info.config_sha256, calls.cost_usd, calls.unknown_price),
         *(calls.tokens_in, calls.tokens_out, calls.sent, calls.cached, calls.retried),
-        *(*map(source.message, (jsonl.canonical(dict(source.info.facts)), jsonl.canonical(list(run.problems)))), "run"),
+        *(
+            *map(source.message, (jsonl.canonical(dict(source.info.facts)), jsonl.canonical(list(run.problems)))),
+            "run",
+        ),
     )
     values = dict(zip(RUN_COLUMNS, row, strict=True))
     if database.change("run_insert", **values):

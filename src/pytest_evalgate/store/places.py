@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import TYPE_CHECKING, Final, Self
 from urllib.parse import unquote, urlsplit
 
@@ -12,6 +11,7 @@ from pytest_evalgate.text.redaction import MASK, Redactor, encodings_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from pathlib import Path
 
 _SCHEMES: Final = ("postgresql://", "postgres://")
 

@@ -5,6 +5,7 @@ SELECT
 FROM results x
 JOIN runs r ON r.run_id = x.run_id
 JOIN cases c ON c.case_sha256 = x.case_sha256
+JOIN suites s ON s.run_id = x.run_id AND s.suite = x.suite
 WHERE x.suite = :suite
   AND x.case_id = :case_id
   AND r.project = :project
@@ -25,6 +26,7 @@ WHERE x.suite = :suite
     CAST(:label_3 AS TEXT) IS NULL
     OR EXISTS (SELECT 1 FROM labels l WHERE l.run_id = r.run_id AND l.label = :label_3)
   )
+  AND (CAST(:model AS TEXT) IS NULL OR s.model = :model)
   AND (
     CAST(:after AS TEXT) IS NULL
     OR r.created < (SELECT a.created FROM runs a WHERE a.run_id = :after)
