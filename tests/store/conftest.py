@@ -19,7 +19,7 @@ from pytest_evalgate.records.results import Score, Trial
 from pytest_evalgate.runs import run_file
 from pytest_evalgate.runs.run_file import RunInfo
 from pytest_evalgate.store import StorePlace
-from pytest_evalgate.store.source import StoredSource, TextRule
+from pytest_evalgate.store.stored_run import StoredSource, TextRule
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -13,7 +13,7 @@ from pytest_evalgate.store import Database, StoreError, StorePlace
 from pytest_evalgate.store.database import migrations
 from pytest_evalgate.store.ingest import push, push_history
 from pytest_evalgate.store.restored import RestoredRuns
-from pytest_evalgate.store.source import TextRule
+from pytest_evalgate.store.stored_run import TextRule
 from pytest_evalgate.text.redaction import Redactor
 
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from pytest_evalgate.records.cases import Json
-    from pytest_evalgate.store.source import StoredSource
+    from pytest_evalgate.store.stored_run import StoredSource
 
     Make = Callable[..., StoredSource]
 

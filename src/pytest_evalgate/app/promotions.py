@@ -12,7 +12,7 @@ from pytest_evalgate.app.storing import place_of, project_name
 from pytest_evalgate.errors import StorageError, UserError
 from pytest_evalgate.runs import git
 from pytest_evalgate.store import Database
-from pytest_evalgate.store.source import clean
+from pytest_evalgate.store.stored_run import clean
 from pytest_evalgate.text.exceptions import describe_error
 
 if TYPE_CHECKING:

@@ -12,7 +12,7 @@ from pytest_evalgate.runs import history, run_file
 from pytest_evalgate.runs.kept import RunFolder
 from pytest_evalgate.store import Database, StoreError, StorePlace
 from pytest_evalgate.store.ingest import push, push_history
-from pytest_evalgate.store.source import StoredSource, TextRule
+from pytest_evalgate.store.stored_run import StoredSource, TextRule
 from pytest_evalgate.text import files
 from pytest_evalgate.text.exceptions import describe_error
 from pytest_evalgate.waits import report_expired

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-from pytest_evalgate.store.source import clean
+from pytest_evalgate.store.stored_run import clean
 from pytest_evalgate.text import jsonl
 
 if TYPE_CHECKING:
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
     from pytest_evalgate.records.results import SuiteRun
     from pytest_evalgate.records.verdicts import HistoryRow, SuiteVerdict
-    from pytest_evalgate.store.source import StoredSource, SuiteSums
+    from pytest_evalgate.store.stored_run import StoredSource, SuiteSums
 
     Table = tuple[str, tuple[str, ...], list[tuple[Any, ...]]]
 

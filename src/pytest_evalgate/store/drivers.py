@@ -173,7 +173,9 @@ class PostgresDriver:
                 cursor.execute(f"DROP TABLE {into}".encode())
 
     def has_table(self, name: str) -> bool:  # noqa: D102 - as `Driver`
-        return self.rows("SELECT to_regclass(:name) AS found", {"name": name})[0]["found"] is not None
+        # to_regclass would answer from a cache that does not know what another session has just created
+        sql = "SELECT 1 AS found FROM pg_tables WHERE schemaname = current_schema() AND tablename = :name"
+        return bool(self.rows(sql, {"name": name}))
 
     def damage(self) -> list[str]:  # noqa: D102 - as `Driver`; a server checks its own files
         return []

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from pytest_evalgate.store.aggregates import aggregate_rows, history_rows
 from pytest_evalgate.store.drivers import StoreError
-from pytest_evalgate.store.source import SuiteSums, clean
+from pytest_evalgate.store.stored_run import SuiteSums, clean
 from pytest_evalgate.text import jsonl
 
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from pytest_evalgate.records.cases import Json
     from pytest_evalgate.records.verdicts import HistoryRow
     from pytest_evalgate.store.database import Database
-    from pytest_evalgate.store.source import StoredSource, TextRule
+    from pytest_evalgate.store.stored_run import StoredSource, TextRule
 
 _LONGEST_ERROR: Final = 500
 _BATCH: Final = 2_000

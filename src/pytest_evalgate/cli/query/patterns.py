@@ -98,6 +98,8 @@ def _cases(args: argparse.Namespace) -> int:
             found = answers.case_history(question.database, args.suite, args.case, chosen)
             return print_answer(args, found, columns, question.project)
         if args.flaky:
+            if args.after is not None:
+                raise SettingsError("--flaky has one page: raise --limit")
             found = answers.flaky(question.database, args.suite, chosen)
             return print_answer(args, found, ("case_id", "passes", "trials", "runs"), question.project)
         return _cases_of_run(args, question, chosen)
