@@ -98,7 +98,9 @@ def make_source(tmp_path: Path) -> Callable[..., StoredSource]:
 
 
 def source_of(run: Run, folder: Path, **fields: Any) -> StoredSource:
-    info = RunInfo(labels=fields.pop("labels", {}), branch=fields.pop("branch", None), tier=fields.pop("tier", "default"))
+    info = RunInfo(
+        labels=fields.pop("labels", {}), branch=fields.pop("branch", None), tier=fields.pop("tier", "default")
+    )
     file = folder / "run.jsonl"
     run_file.write(run, file, info)
     rules = {suite.plan.name: SuiteRules(record_without_baseline=True) for suite in run.suites}

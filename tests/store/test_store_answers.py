@@ -45,7 +45,11 @@ def database(place: StorePlace, make_source: Make) -> Iterator[Database]:
     runs = (
         ("r1", "PPPPPPPm", {"branch": "main", "labels": {"team": "search"}}),
         ("r2", "PPPPPPmm", {"branch": "feature", "tier": "nightly", "golden_sha256": "h" * 64}),
-        ("r3", "PPPPPmP?", {"branch": "main", "labels": {"team": "search", "region": "eu"}, "golden_sha256": "h" * 64}),
+        (
+            "r3",
+            "PPPPPmP?",
+            {"branch": "main", "labels": {"team": "search", "region": "eu"}, "golden_sha256": "h" * 64},
+        ),
     )
     with Database.open(place) as database:
         for number, (run_id, letters, fields) in enumerate(runs, 1):
@@ -165,7 +169,10 @@ def _questions(text: str) -> Iterator[tuple[str, Callable[[Database], Any]]]:
         chosen = replace(ALL, **{name: text})
         yield name, lambda database, chosen=chosen: answers.runs(database, chosen).rows  # type: ignore[misc]
         if name != "suite":
-            yield f"series {name}", lambda database, chosen=chosen: answers.series(database, "faq", "pass_rate", chosen)  # type: ignore[misc]
+            yield (
+                f"series {name}",
+                lambda database, chosen=chosen: answers.series(database, "faq", "pass_rate", chosen),
+            )  # type: ignore[misc]
             yield f"case {name}", lambda database, chosen=chosen: answers.case_history(database, "faq", "c1", chosen)  # type: ignore[misc]
         if name not in {"suite", "after"}:
             yield f"flaky {name}", lambda database, chosen=chosen: answers.flaky(database, "faq", chosen).rows  # type: ignore[misc]

@@ -156,7 +156,11 @@ def test_a_server_that_is_read_only(
     ],
 )
 def test_a_file_that_is_full_or_read_only(
-    session: Callable[..., list[str]], pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch, pragma: str, message: str
+    session: Callable[..., list[str]],
+    pytester: pytest.Pytester,
+    monkeypatch: pytest.MonkeyPatch,
+    pragma: str,
+    message: str,
 ) -> None:
     opened = drivers.SqliteDriver.__init__
 

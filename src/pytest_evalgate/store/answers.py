@@ -27,7 +27,7 @@ FLAKY_RUNS: Final = 30
 """Runs in which flaky cases are looked for."""
 
 _NO_RUN: Final = "no stored run matches: list the runs with: pytest-evalgate runs list"
-_SAME: Final = (
+COMPARED: Final = (
     ("golden_sha256", "golden set"),
     ("scorers_sha256", "scorers"),
     ("model", "model"),
@@ -115,12 +115,24 @@ def series(database: Database, suite: str, metric: str, chosen: RunFilter, *, by
     return Answer(tuple(points), _after(chosen, found))
 
 
+def points(database: Database, suite: str, metric: str, chosen: RunFilter) -> list[Row]:
+    """Return the newest values of a metric with all that is known about their runs, oldest first.
+
+    Raises:
+        StoreError: As `series`.
+    """
+    found = database.query("series", metric=metric, **replace(chosen, suite=suite).parameters())
+    if not found:
+        _check_names(database, suite, metric, chosen)
+    return found[::-1]
+
+
 def _points(found: Sequence[Row], promotions: Sequence[Row]) -> Iterator[Row]:
     promoted = defaultdict(list)
     for row in promotions:
         promoted[row["run_id"]].append(f"promoted by {row['author']}: {row['reason']}")
     for before, row in zip([*found[:1], *found], found, strict=False):
-        marks = [f"{name} changed" for key, name in _SAME if before[key] != row[key]]
+        marks = [f"{name} changed" for key, name in COMPARED if before[key] != row[key]]
         yield {
             **{name: row[name] for name in ("created", "run_id", "value", "lower_bound", "upper_bound", "n")},
             **{name: row[name] for name in ("verdict", "commit_id", "branch", "tier")},

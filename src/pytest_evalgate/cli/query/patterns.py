@@ -1,4 +1,4 @@
-"""Patterns of ``pytest-evalgate query``: point, series, slices, cases, compare."""
+"""Patterns of ``pytest-evalgate query``: point, series, slices, cases, trend, compare."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from pytest_evalgate.errors import SettingsError
 from pytest_evalgate.store import answers
 from pytest_evalgate.store.answers import CaseFilter
 from pytest_evalgate.store.restored import RestoredRuns
+from pytest_evalgate.text.escape import one_line
 
 if TYPE_CHECKING:
     import argparse
@@ -159,6 +160,28 @@ def _side(question: Asking, spec: str, args: argparse.Namespace) -> Side:
     return Side(spec, tuple(suites), suites.get, run)
 
 
+def _add_trend(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("suite", metavar="SUITE", help="name of the suite")
+    parser.add_argument("metric", metavar="METRIC", help="pass_rate, score.NAME, cost_usd, latency_p95_s, ...")
+    add_filters(parser, pages=False)
+    parser.add_argument(
+        "--limit", type=whole_number(_WORST * _WORST), default=_WORST, metavar="N", help="newest runs (100)"
+    )
+
+
+def _trend(args: argparse.Namespace) -> int:
+    from pytest_evalgate.store.movement import movement  # noqa: PLC0415 - scipy
+
+    with asking() as question:
+        found = movement(question.database, args.suite, args.metric, filter_of(args, question.name))
+    lines = [
+        f"{args.suite} {args.metric}: {found.sentence}",
+        *(f"  changed in that run: {one_line(c)}" for c in found.causes),
+    ]
+    print_result(args, found, lines)
+    return 0
+
+
 VERB: Final[Actions] = {
     "point": Verb(
         "Print the newest value of a metric, with its interval.",
@@ -183,6 +206,12 @@ VERB: Final[Actions] = {
         "pytest-evalgate query cases support --worst 10",
         _cases,
         _add_cases,
+    ),
+    "trend": Verb(
+        "Print whether a metric moved, since which run, and what changed in that run.",
+        "pytest-evalgate query trend support pass_rate",
+        _trend,
+        _add_trend,
     ),
     "compare": Verb(
         "Compare two stored runs by the test of the gates. Their run files may be gone.",

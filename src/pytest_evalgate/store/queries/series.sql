@@ -1,6 +1,6 @@
 -- The values of one metric of a suite over the runs that match the filters, the newest first.
 SELECT
-  r.run_id, r.created, r.commit_id, r.branch, r.tier, r.source,
+  r.run_id, r.created, r.commit_id, r.branch, r.tier, r.source, r.config_sha256,
   s.verdict, s.model, s.target, s.golden_sha256, s.scorers_sha256, s.baseline_run_id, s.discordance,
   s.cases, s.trials, s.stopped,
   m.value, m.lower_bound, m.upper_bound, m.n
