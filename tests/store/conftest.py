@@ -6,6 +6,7 @@ import itertools
 import os
 import shutil
 import subprocess
+import tempfile
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -38,12 +39,12 @@ def _as_postgres(command: list[str | Path]) -> None:
 
 
 @pytest.fixture(scope="session")
-def postgres_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def postgres_server() -> Iterator[str]:
     """Start a PostgreSQL server that listens on a socket in a folder; its address without a database."""
     pytest.importorskip("psycopg", reason="psycopg is not installed: pip install 'pytest-evalgate[postgres]'")
     if not _BINARIES:
         pytest.skip("PostgreSQL is not installed: apt-get install postgresql")
-    folder = Path(subprocess.check_output(["mktemp", "-d", "/tmp/evalgate-pg.XXXXXX"], text=True).strip())
+    folder = Path(tempfile.mkdtemp(prefix="evalgate-pg."))  # short: it contains a socket, and another user reads it
     if os.geteuid() == 0:
         shutil.chown(folder, "postgres")
     data = folder / "data"

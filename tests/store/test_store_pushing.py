@@ -136,7 +136,7 @@ def test_processes_push_at_once_into_a_new_store(place: StorePlace, make_source:
     assert _rows(place, "SELECT count(*) AS cases FROM cases") == [{"cases": 60}]
 
 
-def test_a_newer_schema_is_refused_by_name(place: StorePlace, make_source: Make) -> None:
+def test_a_newer_schema_is_refused_by_name(place: StorePlace) -> None:
     with Database.open(place) as database:
         database.insert("schema_versions", ("version", "file"), [(len(migrations()) + 1, "later.sql")])
     number = len(migrations())

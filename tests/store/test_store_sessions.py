@@ -21,7 +21,7 @@ from pytest_evalgate.cli import main
 from pytest_evalgate.store import drivers
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
 
     from pytest_evalgate.store import StorePlace
 
@@ -200,11 +200,11 @@ def test_a_run_that_was_not_stored_can_be_pushed_later(
 
 
 @pytest.fixture
-def examples(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+def examples(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.delenv("GITHUB_BASE_REF", raising=False)
     ignore = shutil.ignore_patterns(".evalgate", "__pycache__")
     shutil.copytree(_EXAMPLES, pytester.path, dirs_exist_ok=True, ignore=ignore)
-    yield pytester.path
+    return pytester.path
 
 
 def test_query_compare_is_the_test_of_the_gate(

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Final, Literal
 
 from pytest_evalgate.stats.trend import CHANGE_POINT_MIN_RUNS, change_point
 from pytest_evalgate.store import answers
-from pytest_evalgate.store.drivers import StoreError
 from pytest_evalgate.text.wording import count
 
 if TYPE_CHECKING:
@@ -23,20 +22,21 @@ ALPHA: Final = 0.01
 _UNDECIDED: Final = frozenset({"incomplete", "not_evaluated", "invalid"})
 _CAUSES: Final = (*answers.COMPARED, ("commit_id", "commit"), ("branch", "branch"), ("config_sha256", "configuration"))
 
-Direction = Literal["up", "down", "none"]
+Direction = Literal["up", "down", "none", "unknown"]
 
 
 @dataclass(frozen=True, slots=True)
 class Movement:
-    """The trend of ``runs`` runs. Without a change, ``since``, ``before`` and ``now`` are None and ``causes`` is empty.
+    """The trend of ``runs`` runs; the direction of fewer than 15 is unknown.
 
-    ``since`` is the first run after the change, ``previous`` the one before it. ``before`` and ``now`` are the means on
-    both sides, ``p`` the permutation p of the split, which allows for the search over all splits.
+    ``since`` is the first run after the change, ``previous`` the one before it, ``before`` and ``now`` are the means
+    on both sides: None without a change. ``p`` is the permutation p of the split, which allows for the search over
+    all splits.
     """
 
     direction: Direction
     runs: int
-    p: float
+    p: float | None
     since: str | None = None
     previous: str | None = None
     created: str | None = None
@@ -47,6 +47,8 @@ class Movement:
     @property
     def sentence(self) -> str:
         """The trend as a sentence."""
+        if self.p is None:
+            return f"{count(self.runs, 'complete run')} of the {CHANGE_POINT_MIN_RUNS} that a trend needs"
         if self.direction == "none":
             return f"no change in {count(self.runs, 'run')} (p={self.p:.2g})"
         return (
@@ -59,15 +61,12 @@ def movement(database: Database, suite: str, metric: str, chosen: RunFilter) -> 
     """Return the trend of a metric over the runs that match; runs without a complete verdict are left out.
 
     Raises:
-        StoreError: The metric is not stored, or there are fewer than 15 runs.
+        StoreError: The metric is not stored.
     """
     found = answers.points(database, suite, metric, chosen)
     rows = [row for row in found if row["verdict"] not in _UNDECIDED]
     if len(rows) < CHANGE_POINT_MIN_RUNS:
-        number = count(len(rows), "complete run")
-        raise StoreError(
-            f"{number} of suite {suite}: a trend needs {CHANGE_POINT_MIN_RUNS}; see: {_series(suite, metric)}"
-        )
+        return Movement("unknown", len(rows), None)
     split = change_point([row["value"] for row in rows])
     if split.p > ALPHA:
         return Movement("none", len(rows), split.p)
@@ -77,10 +76,6 @@ def movement(database: Database, suite: str, metric: str, chosen: RunFilter) -> 
         *(len(rows), split.p, first["run_id"], previous["run_id"], first["created"], split.before, split.after),
         causes=tuple(_causes(database, previous, first)),
     )
-
-
-def _series(suite: str, metric: str) -> str:
-    return f"pytest-evalgate query series {suite} {metric}"
 
 
 def _causes(database: Database, previous: Row, first: Row) -> Iterator[str]:
