@@ -4,15 +4,12 @@ from __future__ import annotations
 
 import itertools
 import os
-import shutil
-import subprocess
-import tempfile
 from dataclasses import replace
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from tests.builders import planned, run_of, suite_of
+from tests.support.postgres import BINARIES, postgres_running
 
 from pytest_evalgate.engine import combine_trials
 from pytest_evalgate.gates import SuiteRules, decide
@@ -24,40 +21,22 @@ from pytest_evalgate.store.stored_run import StoredSource, TextRule
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from pathlib import Path
 
     from pytest_evalgate.records.results import Run
 
 Source = "Callable[..., StoredSource]"
-_BINARIES = sorted(Path("/usr/lib/postgresql").glob("*/bin"), key=lambda path: float(path.parent.name))
 _NAMES = itertools.count()
-
-
-def _as_postgres(command: list[str | Path]) -> None:
-    """Run a program of PostgreSQL, which refuses to run as root."""
-    user = ["runuser", "-u", "postgres", "--"] if os.geteuid() == 0 else []
-    subprocess.run([*user, *map(str, command)], check=True, capture_output=True, cwd="/")
 
 
 @pytest.fixture(scope="session")
 def postgres_server() -> Iterator[str]:
     """Start a PostgreSQL server that listens on a socket in a folder; its address without a database."""
     pytest.importorskip("psycopg", reason="psycopg is not installed: pip install 'pytest-evalgate[postgres]'")
-    if not _BINARIES:
+    if not BINARIES:
         pytest.skip("PostgreSQL is not installed: apt-get install postgresql")
-    folder = Path(tempfile.mkdtemp(prefix="evalgate-pg."))  # short: it contains a socket, and another user reads it
-    if os.geteuid() == 0:
-        shutil.chown(folder, "postgres")
-    data = folder / "data"
-    settings = f"-k {folder} -c listen_addresses='' -c fsync=off -c full_page_writes=off"
-    try:
-        _as_postgres([_BINARIES[-1] / "initdb", "-D", data, "-A", "trust", "-U", "evalgate", "--no-sync"])
-        _as_postgres([_BINARIES[-1] / "pg_ctl", "-D", data, "-o", settings, "-l", folder / "log", "-w", "start"])
-        try:
-            yield f"postgresql://evalgate@/{{}}?host={folder}"
-        finally:
-            _as_postgres([_BINARIES[-1] / "pg_ctl", "-D", data, "-m", "immediate", "stop"])
-    finally:
-        shutil.rmtree(folder)
+    with postgres_running() as address:
+        yield address
 
 
 @pytest.fixture

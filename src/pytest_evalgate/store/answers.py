@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from pytest_evalgate.store.drivers import Row
     from pytest_evalgate.store.filters import RunFilter
 
-FLAKY_RUNS: Final = 30
+FLAKY_RUNS: Final = 20
 """Runs in which flaky cases are looked for."""
 
 _NO_RUN: Final = "no stored run matches: list the runs with: pytest-evalgate runs list"
@@ -266,7 +266,7 @@ def _case(found: Sequence[Row]) -> Row:
 
 
 def flaky(database: Database, suite: str, chosen: RunFilter) -> Answer:
-    """Return the cases that both passed and missed, unchanged, in the last 30 runs, the least certain first."""
+    """Return the cases that both passed and missed, unchanged, in the last 20 runs, the least certain first."""
     found = database.query("flaky_cases", **replace(chosen, suite=suite).parameters(), last_runs=FLAKY_RUNS)
     return Answer(tuple(found), None, (f"in the last {FLAKY_RUNS} runs",))
 

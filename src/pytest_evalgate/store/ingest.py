@@ -5,6 +5,7 @@ The cases are read from the run file one by one, so that a run of 100,000 cases 
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections import Counter, defaultdict
 from typing import TYPE_CHECKING, Any, Final
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
 _LONGEST_ERROR: Final = 500
 _BATCH: Final = 2_000
 _PLANNED: Final = ("tags", "slices", "skip", "cluster", "side")
+
+_encode: Final = json.JSONEncoder(separators=(",", ":")).encode  # json.dumps would make an encoder for each case
 
 RUN_COLUMNS: Final = (
     *("run_id", "project", "created", "duration_s", "commit_id", "branch", "tier", "verdict", "exit_code"),
@@ -117,9 +120,10 @@ def _batches(rows: Iterable[Mapping[str, Json]]) -> Iterator[list[Mapping[str, J
 
 def _case_row(row: Mapping[str, Json]) -> tuple[Any, ...]:
     planned = {name: row[name] for name in _PLANNED if name in row}
-    text = json.dumps(planned, separators=(",", ":"))
+    text = _encode(planned)
     key = (row["suite"], row["id"], row["file"], row["line"], row["fingerprint"], text)
-    return (jsonl.digest(key)[:32], *map(clean, key[:3]), row["line"], row["fingerprint"], text)
+    digest = hashlib.sha256(_encode(key).encode("ascii")).hexdigest()
+    return (digest[:32], *map(clean, key[:3]), row["line"], row["fingerprint"], text)
 
 
 def _result_rows(

@@ -85,7 +85,7 @@ def _add_cases(parser: argparse.ArgumentParser) -> None:
     which.add_argument("--worst", type=whole_number(_WORST * _WORST), metavar="N", help="the N worst cases of the run")
     which.add_argument("--failed", action="store_true", help="the cases of the run that missed")
     which.add_argument("--errored", action="store_true", help="the cases of the run without an output")
-    which.add_argument("--flaky", action="store_true", help="the cases that passed and missed in the last 30 runs")
+    which.add_argument("--flaky", action="store_true", help="the cases that passed and missed in the last 20 runs")
     which.add_argument("--case", metavar="ID", help="one case over the runs")
     add_filters(parser, pages=False)
     add_pages(parser, _WORST)
