@@ -8,6 +8,7 @@ from functools import cache
 from importlib import resources
 from typing import TYPE_CHECKING, Any, Final, Self
 
+from pytest_evalgate.errors import UserError
 from pytest_evalgate.store.drivers import PLACEHOLDER, PostgresDriver, SqliteDriver, StoreError, statements
 from pytest_evalgate.text.escape import one_line
 
@@ -71,20 +72,19 @@ class Database:
     @classmethod
     @contextlib.contextmanager
     def _connected(cls, place: StorePlace, *, read_only: bool) -> Iterator[Self]:
-        driver: SqliteDriver | PostgresDriver | None = None
         try:
             driver = PostgresDriver(place.url) if place.file is None else SqliteDriver(place.file, read_only=read_only)
-            yield cls(place, driver)
-        except StoreError:
+        except UserError:
             raise
-        except Exception as error:
-            if driver is not None and not isinstance(error, driver.errors):
-                raise
+        except Exception as error:  # psycopg may be missing, so that its exceptions have no name here
+            raise StoreError(_message(place, error)) from None
+        try:
+            yield cls(place, driver)
+        except driver.errors as error:
             raise StoreError(_message(place, error)) from None
         finally:
-            if driver is not None:
-                with contextlib.suppress(*driver.errors):
-                    driver.close()
+            with contextlib.suppress(*driver.errors):
+                driver.close()
 
     @property
     def version(self) -> int:

@@ -70,7 +70,7 @@ class Driver(Protocol):
 class SqliteDriver:
     """A SQLite file, by the standard library."""
 
-    errors: Final = (sqlite3.Error, OSError)
+    errors: Final = (sqlite3.Error,)
 
     def __init__(self, path: Path, *, read_only: bool = False) -> None:
         """Open the file; it is created unless ``read_only``."""
@@ -137,7 +137,7 @@ class PostgresDriver:
             from psycopg.conninfo import conninfo_to_dict, make_conninfo  # noqa: PLC0415 - the same
         except ImportError:
             raise StoreError("a store on PostgreSQL needs psycopg: pip install 'pytest-evalgate[postgres]'") from None
-        self.errors: tuple[type[BaseException], ...] = (psycopg.Error, OSError)
+        self.errors: tuple[type[Exception], ...] = (psycopg.Error,)
         given = conninfo_to_dict(url)
         waits = {"connect_timeout": CONNECT_WAIT_S, "tcp_user_timeout": STATEMENT_WAIT_MS}
         extra = {name: value for name, value in waits.items() if name not in given}

@@ -183,5 +183,5 @@ CREATE TABLE promotions (
   old_sha256 TEXT,
   new_sha256 TEXT NOT NULL,
   worse TEXT NOT NULL,       -- JSON: ids of the cases that got worse, at most 100
-  PRIMARY KEY (project, suite, promoted)
+  PRIMARY KEY (project, suite, promoted, run_id)
 );
