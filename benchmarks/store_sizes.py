@@ -130,9 +130,8 @@ def queries(place: StorePlace, source: StoredSource) -> None:
                 started = time.perf_counter()
                 ask()
                 times.append(1000 * (time.perf_counter() - started))
-            print(
-                f"    {name:18} p95 {sorted(times)[int(0.95 * REPEATS)]:6.1f} ms, median {statistics.median(times):.1f}"
-            )
+            p95, median = sorted(times)[int(0.95 * REPEATS)], statistics.median(times)
+            print(f"    {name:18} p95 {p95:6.1f} ms, median {median:.1f}")
         prefix = "EXPLAIN " if place.url else "EXPLAIN QUERY PLAN "
         parameters = replace(ALL, suite="faq").parameters() | {"metric": "pass_rate"}
         for row in database.driver.rows(prefix + query_text("series"), parameters):

@@ -76,7 +76,7 @@ class Database:
             driver = PostgresDriver(place.url) if place.file is None else SqliteDriver(place.file, read_only=read_only)
         except UserError:
             raise
-        except Exception as error:  # psycopg may be missing, so that its exceptions have no name here
+        except Exception as error:  # noqa: BLE001 - of either driver; psycopg is not imported for SQLite
             raise StoreError(_message(place, error)) from None
         try:
             yield cls(place, driver)
