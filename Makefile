@@ -70,7 +70,9 @@ bench: $(VENV)/.bench
 	$(BENCH) -m benchmarks.false_alarms --builds 200
 	$(BENCH) -m benchmarks.early_stopping --builds 100
 	$(BENCH) -m benchmarks.slice_gates --builds 200
+	$(BENCH) -m benchmarks.suite_metrics --builds 100
 	$(BENCH) -m benchmarks.corrected_rates --builds 500
+	$(BENCH) -m benchmarks.sampled_labels --builds 500
 	$(BENCH) -m benchmarks.detectors --clean 1000
 	-$(BENCH) -m benchmarks.html_report
 	$(BENCH) -m benchmarks.first_hour

@@ -92,9 +92,8 @@ def large(place: StorePlace, source: StoredSource) -> None:
     with Database.open(place) as database:
         push(database, renamed(source, 900_000))
     took, used = time.perf_counter() - started, cpu() - used
-    print(
-        f"  100,000 cases x 3 scores: {took:.1f} s ({used:.1f} s CPU of this process), +{peak_mb() - before:.0f} MB RSS"
-    )
+    more = peak_mb() - before
+    print(f"  100,000 cases x 3 scores: {took:.1f} s ({used:.1f} s CPU here), +{more:.0f} MB RSS")
 
 
 def questions(database: Database) -> dict[str, Callable[[], Any]]:
@@ -143,8 +142,8 @@ def main() -> None:
         place = (
             StorePlace(sys.argv[1], None, sys.argv[1]) if "://" in sys.argv[1] else StorePlace.at(Path(sys.argv[1]))
         )
-        with tempfile.TemporaryDirectory() as folder:
-            large(place, make_source(100_000, Path(folder)))
+        with tempfile.TemporaryDirectory() as work:
+            large(place, make_source(100_000, Path(work)))
         return
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))

@@ -18,18 +18,32 @@ from pytest_evalgate import config, hookspec
 from pytest_evalgate.cli.main import VERBS, build_parser
 from pytest_evalgate.gates.decide import EXIT_CODES, NO_CASE_RAN
 from pytest_evalgate.golden.dialects.columns import COLUMN_NAMES
+from pytest_evalgate.golden.dialects.equivalents import TOOLS
 from pytest_evalgate.golden.dialects.known import DIALECTS
 from pytest_evalgate.golden.lint import KINDS
 from pytest_evalgate.plugin import options
 from pytest_evalgate.records import verdicts
 from pytest_evalgate.scorers import RULES, compare, number_reader, part, trajectory
+from pytest_evalgate.scorers.moderation import ModerationOptions
+from pytest_evalgate.scorers.registry import ScorerOptions
+from pytest_evalgate.scorers.same_as import SameAsOptions
+from pytest_evalgate.scorers.scorer_set import SetOptions
+from pytest_evalgate.scorers.similar import SimilarOptions
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
+    from pydantic import BaseModel
+
 _FOLDER: Final = Path(__file__).parent / "reference"
 _MADE: Final = "Made from the code by `docs/make_reference.py`."
 _SETTINGS: Final = ("Settings", "Suite", "Model", "Judge", "Report", "Acknowledgement", "Price")
+_ASKING: Final[Mapping[str, type[BaseModel]]] = {
+    "similar": SimilarOptions,
+    "moderation": ModerationOptions,
+    "same-as": SameAsOptions,
+    "set": SetOptions,
+}
 _SUITE_CODES: Final[Mapping[str, str]] = {
     "pass": 'every gate passed; also `inconclusive` under `on_inconclusive = "warn"`',
     "fail": "a gate failed, the gate was weakened, or an ordinary test failed",
@@ -225,6 +239,21 @@ def _scorers() -> Iterator[str]:
     for name, rule in RULES.items():
         if not name.startswith("not-") and f"i{name}" != name:
             yield from _rule(name, rule)
+    for name in sorted(_ASKING):
+        yield from _asking(name, _ASKING[name])
+
+
+def _asking(name: str, given: type[BaseModel]) -> Iterator[str]:
+    """Describe a scorer that is more than a rule; its options have the description."""
+    also = "" if name == "set" else f"Also {_code(f'not-{name}')}."
+    own = {key: field for key, field in given.model_fields.items() if key not in ScorerOptions.model_fields}
+    keys = [
+        _code(key)
+        + (f" ({'needed' if field.is_required() else _code(_toml(field.default))})" * (field.default is not None))
+        for key, field in own.items()
+    ]
+    yield from ("", f"## {name}", "", *([also, ""] if also else []), _plain(inspect.getdoc(given)), "")
+    yield f"Keys: {', '.join(keys)}."
 
 
 def _rule(name: str, rule: Any) -> Iterator[str]:
@@ -262,6 +291,15 @@ def _dialects() -> Iterator[str]:
     yield "The first name that a table has is read. `name` and `description` are ids if every row has a different one."
     yield ""
     yield from _table(("field", "names"), ([_code(into), ", ".join(names)] for into, names in COLUMN_NAMES.items()))
+
+    yield from ("", "## Checks of other tools", "")
+    yield "A row with a type of promptfoo or an evaluator of pydantic-evals that has no equivalent is refused, with"
+    yield "its line and these words. The metrics of the other tools occur in code: write what is named here instead."
+    for tool, rows in TOOLS.items():
+        served = sum(bool(row.ours) for row in rows)
+        yield from ("", f"### {tool}", "", f"{served} of {len(rows)} have an equivalent.", "")
+        cells = ([_code(row.theirs), row.ours, row.note[:1].upper() + row.note[1:]] for row in rows)
+        yield from _table(("there", "here", "differences; or what to do"), cells)
 
 
 def _read_from(dialect: Any) -> Iterator[list[str]]:

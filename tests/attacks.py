@@ -361,7 +361,7 @@ def worst_of(text: str, place: Place) -> WorstCase:
 
 def case_of(text: str, place: Place) -> CaseView:
     """Return a missed case of which every text is ``text``."""
-    scores = (Score(text, 0.5, passed=False, reason=text),)
+    scores = (Score(text, 0.5, passed=False, reason=text, rationale=text),)
     raised = Raised(text, text)
     trials = (TrialView(0.0, text, text, scores, 0.25, 0.001, 12, raised=raised), TrialView(1.0, text))
     return CaseView(

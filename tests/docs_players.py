@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import re
+import zlib
 from importlib import resources
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from tests.docs_scenes import days
@@ -30,6 +32,14 @@ _CANARIES: Final = [
 ]
 _RIGHT: Final = {text for frame in (SUM, REFUND) for text in frame.good} | {
     row["output"] for row in _CANARIES if row["verdict"] == "good"
+}
+_CONTEXT: Final = re.compile(r"^CONTEXT, as a JSON list:\n(.*)$", re.MULTILINE)
+_EVERY: Final = 14
+_RAG: Final = Path(__file__).parents[1] / "examples" / "rag"
+_SUPPORTED: Final = {
+    row["output"]: row.get("label", row.get("metadata", {}).get("people")) == "Fully attributable"
+    for name in ("labels", "outputs.ctrl", "outputs.t5")
+    for row in map(json.loads, (_RAG / f"{name}.jsonl").read_text("utf-8").splitlines())
 }
 _A_TOKEN: Final = 4  # characters, about
 
@@ -99,10 +109,34 @@ def _errs(text: str) -> bool:
     return (days(int(item)) == int(period)) != (int(item) in _MISREAD)
 
 
+def _is_misread(text: str) -> bool:
+    return zlib.crc32(text.encode()) % _EVERY == 0
+
+
+def _read_passages(request: Request) -> Behaviour:
+    """Split an output into one statement, and find it supported if people did, but for one in fourteen."""
+    question = last_user_text(request)
+    nonce, block = _SHOWN.findall(question)[-1]
+    shown = json.loads(block)
+    if " TO SPLIT, as a JSON string:" in question:
+        return Behaviour.text(json.dumps({"nonce": nonce, "statements": [shown]}))
+    passages = _CONTEXT.search(question)
+    verdicts = []
+    for unit in shown:
+        source = unit["text"] if passages is None else json.loads(passages[1])[0]
+        yes = passages is None or unit["text"] in _RIGHT or _SUPPORTED.get(unit["text"], False)
+        yes = yes is not (unit["text"] in _SUPPORTED and _is_misread(unit["text"]))
+        rationale = "The passage says so." if yes else "The passage does not say so."
+        fields = {"number": unit["number"], "evidence": source[:30] if yes else "", "rationale": rationale}
+        verdicts.append({**fields, "verdict": "yes" if yes else "no"})
+    return Behaviour.text(json.dumps({"nonce": nonce, "verdicts": verdicts}))
+
+
 PLAYERS: Final[Mapping[str, Callable[[Request], Behaviour]]] = {
     "shop": _shop,
     "judge": _judging(_knows),
     "erring judge": _judging(_errs),
     "obedient judge": _judging(_obeys),
     "lenient judge": _judging(_is_lenient),
+    "passage judge": _read_passages,
 }

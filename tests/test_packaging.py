@@ -9,6 +9,7 @@ import pytest
 ROOT = Path(__file__).parents[1]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
 EXTRAS = {
+    "embed": ("wordllama",),
     "excel": ("python_calamine",),
     "phone": ("phonenumbers",),
     "metrics": ("sacrebleu", "rouge_score", "rapidfuzz"),

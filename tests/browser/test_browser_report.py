@@ -276,6 +276,20 @@ def test_the_traceback_of_the_application_is_shown_and_found(opened: Open, regre
     report.page.get_by_text("1 of 1 cases", exact=True).wait_for()
 
 
+def test_the_rationale_of_a_judge_is_shown_and_found(opened: Open, regressed: ReportView) -> None:
+    case = next(iter(regressed.cases))
+    trial = case.trials[0]
+    judged = replace(trial.scores[0], rationale="The <b>policy</b> says 14 days.")
+    cases = [replace(case, trials=(replace(trial, scores=(judged,)),))]
+    report = opened(replace(regressed, cases=cases), "#case=support-faq/refund-001")
+    shown = report.page.locator("dialog[open] td p.why")
+    shown.wait_for()
+    assert shown.inner_text() == judged.rationale
+    report.page.keyboard.press("Escape")
+    report.page.get_by_label("Search").fill("policy</b> says")
+    report.page.get_by_text("1 of 1 cases", exact=True).wait_for()
+
+
 def test_an_answerless_case_opens(opened: Open, regressed: ReportView) -> None:
     case = replace(next(iter(regressed.cases)), outcome="errored", trials=(), value=None, baseline_output=None)
     report = opened(replace(regressed, cases=[case]), "#case=support-faq/refund-001")

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import csv
 import json
+import re
 import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from tests.support.behaviours import Behaviour
 
 from pytest_evalgate.cli import main
 from pytest_evalgate.judges import calibration as calibrations
@@ -17,6 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from tests.cli.conftest import JudgeProject, Shown
+    from tests.support.replies import Request
 
 _XSTEST = Path(__file__).parents[2] / "examples" / "golden_sets" / "xstest"
 _GPT4 = (
@@ -119,6 +122,59 @@ def test_a_judge_grades_every_label_and_the_calibration_is_written(project: Judg
     assert set(record.parts) >= {"model", "rubric", "prompt"}
     assert [one["id"] for one in found["disagreements"]] == ["r40"]
     assert record.measures["verdicts_from"] == "asked"
+
+
+def test_a_disagreement_is_listed_with_the_rationale_of_the_judge(project: JudgeProject) -> None:
+    def character(shown: Shown) -> str:
+        good = shown.candidate.startswith("good") or shown.candidate == "bad 40"
+        reply = json.loads(shown.verdict(int(good), passed=good, evidence=shown.candidate))
+        return json.dumps({**reply, "rationale": "It is said to be good."})
+
+    project.label(_labels())
+    project.play(character)
+    _, printed, _ = project.call("faq", "--labels", "labels.jsonl", "-v")
+    assert "      why: It is said to be good." in printed.splitlines()
+    _, found = project.json("faq", "--labels", "labels.jsonl")
+    assert [one["rationale"] for one in found["disagreements"]] == ["It is said to be good."]
+
+
+def test_a_share_is_calibrated_by_its_threshold(project: JudgeProject) -> None:
+    """The judge supports a share of each output; people pass outputs of which at least a half is supported."""
+    shares = [number / 20 for number in range(21)] * 4
+    rows = [
+        {
+            "id": f"r{at}",
+            "input": "?",
+            "context": "all facts",
+            "output": f"share {share} of {at}",
+            "label": share >= 0.6,
+        }
+        for at, share in enumerate(shares)
+    ]
+
+    def reply(request: Request) -> Behaviour:
+        question = request.body["messages"][-1]["content"]
+        nonce, block = re.findall(r"\nBEGIN (\w{16})\n(.*)\n", question)[-1]
+        shown = json.loads(block)
+        if isinstance(shown, str):
+            share = float(shown.split()[1])
+            return _text({"nonce": nonce, "statements": [f"{number / 20 < share}" for number in range(20)]})
+        return _text({"nonce": nonce, "verdicts": [_unit(one["number"], yes=one["text"] == "True") for one in shown]})
+
+    def _unit(number: int, *, yes: bool) -> dict[str, Any]:
+        evidence, verdict = ("facts", "yes") if yes else ("", "no")
+        return {"number": number, "evidence": evidence, "rationale": "So it is.", "verdict": verdict}
+
+    def _text(found: Any) -> Behaviour:
+        return Behaviour.text(json.dumps(found))
+
+    project.configure('[judges.claims]\nmodel = "m"\nrubric = "claims"\n')
+    project.label(rows)
+    project.server.answer_with(reply)
+    code, found = project.json("claims", "--labels", "labels.jsonl")
+    assert (code, project.server.calls) == (0, 2 * len(rows))
+    assert 0.55 < found["record"]["threshold"] <= 0.6
+    assert found["disagreements"] == []
 
 
 def test_a_second_calibration_sends_nothing(project: JudgeProject) -> None:

@@ -143,7 +143,7 @@ class Workshop:
     def configure(self, base_url: str) -> None:
         """Write the configuration: every suite that an example names, the judge "faq", and the model "candidate"."""
         known = {"expected": "yes", "tags": ["lang:en"]}
-        rows = "".join(json.dumps({"id": name, "input": name, **known}) + "\n" for name in _CASES)
+        rows = "".join(json.dumps({"id": name, "input": f"Please check {name}", **known}) + "\n" for name in _CASES)
         tables = [
             f'[models.candidate]\nmodel = "m"\nbase_url = "{base_url}"\nclient = "http"\napi_key_env = ""\n',
             _JUDGE,
@@ -179,7 +179,7 @@ def workshop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Workshop]:
         made.git("add", "-A")
         made.git("commit", "-qm", "base")
         made.git("update-ref", "refs/remotes/origin/main", "main")
-        made.write("bot.py", _BOT.format(worse=tuple(f"case-{number}" for number in range(6))))
+        made.write("bot.py", _BOT.format(worse=tuple(f"Please check case-{number}" for number in range(6))))
         for number in range(1, _SHARDS + 1):
             made.must(f"pytest --eval-gate -q --eval-shard {number}/{_SHARDS}", 12)
         made.must("pytest --eval-gate -q --eval-trials 3")

@@ -362,3 +362,19 @@ def test_raters_that_do_not_agree_get_advice(project: LabelProject) -> None:
     printed = " ".join(project.capsys.readouterr().out.split())
     assert "alpha is below 0.667: discuss the outputs on which labels differ" in printed
     assert "ben labels the last half of the rows differently than the first" in printed
+
+
+def test_people_see_the_notes_on_a_case_and_the_judge_is_asked_for_them(project: LabelProject) -> None:
+    rows = [json.loads(line) for line in (project.root / "golden.jsonl").read_text("utf-8").splitlines()]
+    rows[0]["rubric"], rows[1]["rubric"] = ["is polite", "is brief"], "is polite"
+    (project.root / "golden.jsonl").write_text("".join(f"{json.dumps(row)}\n" for row in rows), "utf-8")
+    project.store(_in_control_level())
+    assert project.sample("--n", "200", "--out", "labels.csv")[0] == 0
+    with (project.root / "labels.csv").open(encoding="utf-8", newline="") as file:
+        sheet = {row["id"]: row["rubric"] for row in csv.DictReader(file)}
+    assert (sheet["c0"], sheet["c1"], sheet["c2"]) == ("is polite\nis brief", "is polite", "")
+    rows = project.rows("--n", "200")
+    labelled = "".join(f"{json.dumps({**row, 'label': 'pass'})}\n" for row in rows)
+    (project.root / "labels.jsonl").write_text(labelled, "utf-8")
+    found = {row.case.id: row.case for row in load(project.root / "labels.jsonl", Columns(), root=project.root).rows}
+    assert (found["c0"].notes, found["c2"].notes) == (("is polite\nis brief",), ())

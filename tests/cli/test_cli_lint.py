@@ -328,14 +328,14 @@ def test_what_a_run_refuses_is_an_error_of_the_suite(project: Project) -> None:
 
 
 def test_what_no_suite_grades_is_a_warning(project: Project) -> None:
-    project.write("a.jsonl", {"id": "a", "input": "x", "expected": "y", "must_not_contain": "z", "weight": 2})
+    project.write("a.jsonl", {"id": "a", "input": "x", "expected": "y", "must_not_contain": "z", "human_label": "p"})
     one = '[suites.one]\ngolden = "a.jsonl"\nscorers = ["json-valid"]'
     project.write("evalgate.toml", one)
     _, lines = project.lint()
     assert "a.jsonl: ungraded: expected, must_not_contain: nothing grades them (1 case): add a scorer or asserts" in (
         line.partition("; ")[0] for line in lines
     )
-    assert any("a.jsonl: ungraded: weight: it has no effect (1 case)" in line for line in lines)
+    assert any("a.jsonl: ungraded: human_label: it has no effect (1 case)" in line for line in lines)
     project.write("evalgate.toml", one, '[suites.two]\ngolden = "a.jsonl"')  # the other suite compares
     _, lines = project.lint()
     assert any("ungraded: must_not_contain: nothing grades it" in line for line in lines)
@@ -369,3 +369,32 @@ def test_the_report_says_what_it_does_not_look_for(project: Project, monkeypatch
     report = lint_files([Path("a.jsonl")])
     assert [*report.lines()][-2:] == ["not checked: national telephone numbers", "0 errors, 0 warnings, 0 notes"]
     assert report.as_json()["not_checked"] == ["national telephone numbers"]
+
+
+@pytest.mark.parametrize(
+    ("settings", "found"),
+    [
+        ('scorers = [{ kind = "exact", severity = "warn" }]', "so none decides what passes"),
+        ('split = "tests"', 'no row has the split "tests"; did you mean "test"?'),
+        ('split = "test"', ""),
+        ("", "split: it has no effect (2 cases)"),
+    ],
+)
+def test_what_a_run_refuses_or_warns_about_in_rows_is_found(project: Project, settings: str, found: str) -> None:
+    rows = [
+        {"id": "a", "input": "a?", "expected": "x", "split": "test"},
+        {"id": "b", "input": "b?", "expected": "x", "split": "train"},
+    ]
+    project.write("a.jsonl", *rows)
+    project.write("evalgate.toml", f'[suites.faq]\ngolden = "a.jsonl"\n{settings}')
+    _, lines = project.lint()
+    assert any(found in line for line in lines) if found else not any("split" in line for line in lines)
+
+
+def test_a_variant_of_no_case_is_an_error(project: Project) -> None:
+    rows = [{"id": name, "input": f"Question {name}?", "expected": name} for name in "ab"]
+    project.write("g.jsonl", rows[0], {**rows[1], "metadata": {"variant_of": "c"}})
+    project.write("evalgate.toml", 'suites.s = { golden = "g.jsonl", scorers = ["same-as", "exact"] }')
+    _, lines = project.lint()
+    [found] = [line for line in lines if "unfit" in line]
+    assert found.startswith('g.jsonl:2: unfit: same-as: metadata.variant_of = "c": the suite has no such case')

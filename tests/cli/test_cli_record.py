@@ -123,6 +123,20 @@ def test_each_trial_has_a_file_and_cached_replies_are_not_sent_again(
     assert [row["id"] for row in _rows(folder / "outputs/faq.2.jsonl")] == ["a", "b", "d"]
 
 
+def test_a_case_with_its_own_trials_and_rows_of_one_split(folder: Path, record: Command) -> None:
+    (folder / "evalgate.toml").write_text(f'{_PYTHON}split = "test"\n', "utf-8")
+    (folder / "bot.py").write_text("def answer(question):\n    return 'yes'\n", "utf-8")
+    rows = [
+        {"id": "a", "input": "1?", "split": "test", "trials": 2},
+        {"id": "b", "input": "2?", "split": "test"},
+        {"id": "c", "input": "3?", "split": "train"},
+    ]
+    (folder / "g.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows), "utf-8")
+    assert record("faq")[0] == 0
+    recorded = [[row["id"] for row in _rows(folder / f"outputs/faq.{number}.jsonl")] for number in (1, 2)]
+    assert recorded == [["a", "b"], ["a"]]
+
+
 def test_nothing_is_sent_beyond_the_budget_offline_or_for_an_estimate(
     folder: Path, server: ScriptedServer, record: Command
 ) -> None:

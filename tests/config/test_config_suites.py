@@ -247,3 +247,16 @@ def test_the_place_of_a_key_is_the_suite_or_its_tier() -> None:
     assert place_of(_faq("smoke"), "trials") == "tiers.smoke.trials"
     assert place_of(_faq("smoke"), "gates") == "gates"
     assert place_of(_faq("default"), "trials") == "trials"
+
+
+@pytest.mark.parametrize(
+    ("table", "place"),
+    [
+        ('suites.faq.target = { model = "emb" }', "suites.faq.target.model"),
+        ('judges.j = { model = "emb", criteria = "is polite", calibration = "c.json" }', "judges.j.model"),
+    ],
+)
+def test_a_model_that_writes_no_text_is_no_target_and_no_judge(tmp_path: Path, table: str, place: str) -> None:
+    text = f'{_SUITE}models.emb = {{ model = "e-1", api = "embeddings" }}\n{table}\n'
+    found = _refused(tmp_path, text)
+    assert found == f'{place}: models.emb.api is "embeddings", so it writes no text: name another model'

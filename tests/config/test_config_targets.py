@@ -65,7 +65,7 @@ def test_credentials_are_not_sent_to_another_host() -> None:
     [
         (
             "bot",
-            "write recorded:FILE, python:pkg.mod:name, model:NAME, http:URL or command:'PROGRAM ARGUMENTS'",
+            "write recorded:FILE, python:pkg.mod:name, model:NAME, http:URL, command:'PROGRAM ARGUMENTS' or run:ID",
         ),
         ("model:", "write recorded:FILE"),
         ("kind:mine", "write recorded:FILE"),

@@ -112,6 +112,17 @@ def test_the_error_of_a_scorer_is_raised() -> None:
         _run("yes", "broken")
 
 
+def test_the_reason_of_a_miss_has_the_rationale_of_a_judge() -> None:
+    @dataclass(frozen=True)
+    class Judge(_Exact):
+        async def score(self, case: Case, output: Output) -> Score:
+            del case, output
+            return Score(self.name, 0.0, passed=False, reason="fail", rationale="It is rude.")
+
+    result = _run("yes", grading=Grading((_Exact(), Judge("faq"))))
+    assert (result.outcome, result.reason) == ("missed", "faq: fail - It is rude.")
+
+
 def test_all_scorers_have_to_pass() -> None:
     @dataclass(frozen=True)
     class Never(_Exact):

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from tests.gates.conftest import decide_suite
 
-from pytest_evalgate.config import NoRegressionGate, Suite
+from pytest_evalgate.config import MetricGate, NoRegressionGate, Suite
 from pytest_evalgate.gates import SuiteRules
 from pytest_evalgate.gates.power import check_power, discordance_of
 from pytest_evalgate.stats.planning import mcnemar_power
@@ -176,3 +176,12 @@ def test_a_gate_that_failed_or_proves_is_not_blind(build: Build) -> None:
 def test_a_few_means_are_blind(build: Build) -> None:
     gate = _gate_of(build, "PPP PPP PPP", "PPP PPm PPP")
     assert (gate.result, gate.blind_below) == ("pass", 1.0)
+
+
+def test_an_accuracy_that_cannot_be_proven_is_a_problem(build: Build) -> None:
+    gate = MetricGate(kind="metric", name="accuracy", min=0.95)
+    suite = build.suite("P" * 20)
+    [problem] = check_power(suite.plan, SuiteRules((gate,))).problems
+    assert problem.startswith("accuracy >= 95.0% cannot pass with 20 cases, even if all are right: use at least")
+    assert check_power(build.suite("P" * 60).plan, SuiteRules((gate,))).problems == ()
+    assert check_power(suite.plan, SuiteRules((gate.model_copy(update={"bound": "point"}),))).problems == ()

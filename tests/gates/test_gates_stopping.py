@@ -11,7 +11,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.gates.conftest import decide_suite
 
-from pytest_evalgate.config import BudgetGate, MeanScoreGate, MustPassGate, NoRegressionGate, PassRateGate, SliceGate
+from pytest_evalgate.config import (
+    BudgetGate,
+    ClassificationMetric,
+    MeanScoreGate,
+    MetricGate,
+    MustPassGate,
+    NoRegressionGate,
+    PassRateGate,
+    SliceGate,
+)
 from pytest_evalgate.gates import SuiteRules, decide
 from pytest_evalgate.gates.stopping import stoppable_suites, supports_stopping
 from pytest_evalgate.records.results import CaseResult
@@ -211,3 +220,17 @@ def test_the_numbers_are_those_of_the_more_conservative_completion(build: Build)
     assert dropped.gates[0].message.startswith("30 cases that did not run counted as passed: 10 cases got worse")
     assert gained.gates[0].message.startswith("20 cases that did not run counted as missed: 20 cases got worse")
     assert (dropped.pass_rate, dropped.interval, dropped.slices) == (None, None, ())
+
+
+def test_the_test_of_a_metric_that_has_not_run_takes_its_share_of_alpha(build: Build) -> None:
+    """Four losses are proven at 0.05 alone, and not beside the test of another suite, whose p is unknown yet."""
+    metric = ClassificationMetric(kind="classification")
+    gate = MetricGate(kind="metric", name="macro-f1", max_drop=0.02)
+    broken, measured = build.suite("mmmm" + "-" * 36), build.suite("-" * 40, name="intents")
+    rules = {
+        "faq": SuiteRules(baseline=build.baseline("P" * 40)),
+        "intents": SuiteRules((gate,), build.baseline("P" * 40), metrics=(metric,)),
+    }
+    assert stoppable_suites([broken], rules) == {"faq"}
+    assert stoppable_suites([broken, measured], rules) == frozenset()
+    assert not supports_stopping(measured.plan, rules["intents"])

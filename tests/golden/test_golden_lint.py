@@ -88,6 +88,11 @@ def test_single_words_are_near_duplicates_only_if_they_are_equal() -> None:
     assert _duplicates(_case(1, "Bonn?"), _case(2, "bonn"), _case(3, "Berlin?")) == ["2 near-duplicate warning"]
 
 
+def test_a_variant_is_like_its_case_on_purpose() -> None:
+    assert _duplicates(_case(1, "Bonn?"), _case(2, "BONN", metadata={"variant_of": "c1"})) == []
+    assert _duplicates(_case(1, "Bonn?"), _case(2, "Bonn?", metadata={"variant_of": "c1"})) == ["2 duplicate warning"]
+
+
 def test_the_same_question_of_another_context_is_another_one() -> None:
     one, other = (
         _case(1, _PARCEL, context=("Parcels come by rail.",)),

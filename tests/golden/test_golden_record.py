@@ -142,7 +142,7 @@ def test_an_unknown_field_must_not_clash_with_metadata() -> None:
         ("messages", [{"role": "user"}, {}], "messages[1]", 'needs a "role" that is a string, such as "user"'),
         ("vars", ["a"], "vars", "must be an object, not a list"),
         ("expected_any", "a", "expected_any", 'must be a list, not "a": write ["a"]'),
-        ("rubric", 3, "rubric", "must be a string, not 3"),
+        ("rubric", 3, "rubric", "must be a string or a list, not 3"),
         ("context", 3, "context", "must be a list, not 3"),
         ("context", ["a", None], "context[1]", "must be a string, not null"),
         ("trajectory", {}, "trajectory", "must be a list, not an empty object"),

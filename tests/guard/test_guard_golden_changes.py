@@ -194,6 +194,23 @@ def test_a_copy_of_a_case_that_is_still_there_is_added_not_renamed() -> None:
     ]
 
 
+def test_what_a_case_is_a_variant_of_matters_if_a_gate_compares_variants() -> None:
+    original, variant = _case("a"), _case("a~typo", 2, metadata={"variant_of": "a"})
+    moved = replace(variant, metadata={"variant_of": "b"})
+    suite = Suite.model_validate({"golden": "g.jsonl", "gates": [{"kind": "invariance", "max_flip": 0.1}]})
+    [change] = _compare([original, variant], [original, moved], suite).changes
+    assert (change.what, change.before, change.now, change.effect) == ("variant_of changed", "a", "b", "neutral")
+    assert _compare([original, variant], [original, moved]).changes == ()
+
+
+def test_groups_and_classes_of_a_parity_gate_matter() -> None:
+    gate = {"kind": "parity", "by": "lang", "of": "tpr", "label": "class", "positive": "a", "max_gap": 0.1}
+    suite = Suite.model_validate({"golden": "g.jsonl", "slices": ["lang", "class"], "gates": [gate]})
+    before = _case("a", tags=("lang:de", "class:a"))
+    [change] = _compare([before], [replace(before, tags=("lang:de", "class:b"))], suite).changes
+    assert (change.what, change.effect) == ("slices changed", "neutral")
+
+
 def test_without_gates_tags_and_slices_do_not_matter() -> None:
     suite = Suite(golden=("g.jsonl",))
     assert _compare([_HARD], [_edited(tags=(), metadata={})], suite).changes == ()
@@ -211,6 +228,15 @@ def test_a_case_of_messages_is_shown_by_them() -> None:
     assert change.before == '[{"content":"Hi","role":"user"}]'
 
 
+def test_a_label_of_a_metric_outside_of_the_content_is_compared() -> None:
+    metrics = [{"kind": "classification", "label": "metadata.note"}, {"kind": "spans"}]
+    suite = Suite.model_validate({"golden": "g.jsonl", "metrics": metrics})
+    now = _edited(metadata={**_HARD.metadata, "note": "y"})
+    [change] = _compare([_HARD], [now], suite).changes
+    assert (change.what, change.before, change.now) == ("metric labels changed", '["x",null]', '["y",null]')
+    assert _compare([_HARD], [_edited(metadata={**_HARD.metadata, "other": "y"})], suite).changes == ()
+
+
 def test_the_tools_of_a_case_count_if_a_scorer_validates_calls() -> None:
     case = _case("a", metadata={"tools": [{"name": "book"}]})
     now = replace(case, metadata={"tools": [{"name": "book"}, {"name": "wait"}]})
@@ -221,3 +247,13 @@ def test_the_tools_of_a_case_count_if_a_scorer_validates_calls() -> None:
     asserts = ({"kind": "tool-calls", "schema": True},)
     [change] = _compare([replace(case, asserts=asserts)], [replace(now, asserts=asserts)]).changes
     assert change.what == "tools changed"
+
+
+@pytest.mark.parametrize("scorer", ["same-as", {"kind": "not-same-as"}])
+def test_another_original_is_listed_if_a_scorer_compares_with_it(scorer: Any) -> None:
+    suite = Suite.model_validate({"golden": "g.jsonl", "scorers": [scorer]})
+    case = _case("variant", metadata={"variant_of": "easy"})
+    now = replace(case, metadata={"variant_of": "hard"})
+    [change] = _compare([case], [now], suite).changes
+    assert (change.what, change.before, change.now) == ("variant_of changed", "easy", "hard")
+    assert _compare([case], [now], Suite.model_validate({"golden": "g.jsonl", "scorers": ["exact"]})).changes == ()

@@ -245,11 +245,16 @@ def test_every_key_has_a_direction_or_a_reason_to_be_left_out(table: type[Table]
             'suites.faq.slices = ["a"]\nsuites.faq.gates = [{ kind = "no-regression" }, { kind = "slice", by = "a" }]',
         ),
         (
+            "",
+            """suites.faq.slices = ["a"]
+            suites.faq.gates = [{ kind = "no-regression" }, { kind = "parity", by = "a", max_gap = 0.1 }]""",
+        ),
+        (
             'suites.b.golden = "b.jsonl"\nsuites.b.mode = "advisory"',
             'suites.b.golden = "b.jsonl"\nsuites.b.mode = "blocking"',
         ),
     ],
-    ids=["gate", "slice", "mode"],
+    ids=["gate", "slice", "parity", "mode"],
 )
 def test_a_further_test_takes_alpha_from_the_others(before: str, now: str) -> None:
     [(what, _, effect)] = [row for row in _small(before, now) if row[2] != "stricter"]
@@ -268,6 +273,8 @@ def test_a_suite_that_is_new_takes_no_alpha_from_the_others() -> None:
         '{ kind = "must-pass" }',
         '{ kind = "no-regression", margin = 0.1, fail_on = "not_proven", scorer = "exact" }',
         '{ kind = "slice", by = "a", min = 0.8 }',
+        '{ kind = "invariance", max_flip = 0.1 }',
+        '{ kind = "violation-rate", max = 0.1 }',
     ],
 )
 def test_a_gate_that_tests_by_no_alpha_takes_none(gate: str) -> None:
@@ -462,6 +469,49 @@ def test_a_slice_gate_on_rates_does_not_stand_in_for_one_on_changes() -> None:
     assert _gate_changes([rate], [change])[0] == ("gate removed", "gates[0]", "weaker")
 
 
+_PARITY = {"kind": "parity", "by": "lang", "max_gap": 0.1}
+
+
+@pytest.mark.parametrize(
+    ("before", "now", "found"),
+    [
+        (_PARITY, {**_PARITY, "max_gap": 0.2}, [("gate changed", "gates[0].max_gap", "weaker")]),
+        (_PARITY, {**_PARITY, "max_gap": 0.05}, [("gate changed", "gates[0].max_gap", "stricter")]),
+        (_PARITY, {**_PARITY, "min_n": 50}, [("gate changed", "gates[0].min_n", "weaker")]),
+        (_PARITY, {**_PARITY, "alpha": 0.1}, [("gate changed", "gates[0].alpha", "weaker")]),
+        (
+            {"kind": "slice", "by": "lang", "max_gap": 0.1},
+            {"kind": "slice", "by": "lang", "max_gap": 0.1, "alpha": 0.1},
+            [("gate changed", "gates[0].alpha", "weaker")],
+        ),
+        (
+            {"kind": "slice", "by": "lang", "max_gap": 0.1},
+            {"kind": "slice", "by": "lang", "min": 0.1},
+            [("gate removed", "gates[0]", "weaker"), ("gate added", "gates[0]", "stricter")],
+        ),
+        (
+            _PARITY,
+            {**_PARITY, "of": "tpr", "label": "lang", "positive": "de"},
+            [("gate removed", "gates[0]", "weaker"), ("gate added", "gates[0]", "stricter")],
+        ),
+        (
+            {"kind": "violation-rate", "max": 0.01},
+            {"kind": "violation-rate", "max": 0.02},
+            [("gate changed", "gates[0].max", "weaker")],
+        ),
+        (
+            {"kind": "invariance", "max_flip": 0.05},
+            {"kind": "invariance", "max_flip": 0.02},
+            [("gate changed", "gates[0].max_flip", "stricter")],
+        ),
+    ],
+)
+def test_limits_of_gaps_flips_and_violations(
+    before: dict[str, Any], now: dict[str, Any], found: list[tuple[str, str, str]]
+) -> None:
+    assert _gate_changes([before], [now]) == found
+
+
 def test_a_must_pass_gate_may_stand_in_for_two() -> None:
     def gate(*tags: str) -> dict[str, Any]:
         return {"kind": "must-pass", "tags": tags}
@@ -483,6 +533,7 @@ def _scorer_changes(before: _Specs, now: _Specs) -> list[tuple[str, str, str]]:
 
 
 _PYTHON = {"python": "app.judge:polite"}
+_WARN = {"severity": "warn"}
 
 
 @pytest.mark.parametrize(
@@ -503,6 +554,11 @@ _PYTHON = {"python": "app.judge:polite"}
         ),
         (["exact", _PYTHON], ["exact", {**_PYTHON, "weight": 2}], [("scorer changed", "polite", "weaker")]),
         ([{**_PYTHON, "weight": 2}], [{**_PYTHON, "weight": 2}, "exact"], [("scorer added", "exact", "weaker")]),
+        (["exact", _PYTHON], ["exact", {**_PYTHON, **_WARN}], [("scorer changed", "polite", "weaker")]),
+        (["exact", {**_PYTHON, **_WARN}], ["exact", _PYTHON], [("scorer changed", "polite", "stricter")]),
+        ([{**_PYTHON, **_WARN}], [{**_PYTHON, **_WARN, "threshold": 0.1}], [("scorer changed", "polite", "neutral")]),
+        (["exact"], ["exact", {**_PYTHON, **_WARN}], [("scorer added", "polite", "neutral")]),
+        (["exact", {**_PYTHON, **_WARN}], ["exact"], [("scorer removed", "polite", "neutral")]),
         (
             [{"kind": "exact", "name": "a"}],
             ["exact"],
@@ -597,3 +653,60 @@ def test_a_first_configuration_may_record_without_a_baseline(before: str, effect
     head = base.model_copy(update={"on_missing_baseline": "record"})
     [change] = settings_changes(base, head)
     assert (change.where, change.effect) == ("on_missing_baseline", effect)
+
+
+_METRICS = """
+[suites.intents]
+golden = "intents.jsonl"
+metrics = [{ kind = "classification" }, { kind = "regression", name = "price" }]
+gates = [
+  { kind = "metric", name = "macro-f1", min = 0.8, max_drop = 0.02 },
+  { kind = "metric", name = "recall", of = "urgent", min = 0.9 },
+  { kind = "metric", name = "mae", max = 2.0 },
+]
+"""
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "where", "effect"),
+    [
+        ("min = 0.8,", "min = 0.7,", "gates[0].min", "weaker"),
+        ("min = 0.8, ", "", "gates[0].min", "weaker"),
+        ("min = 0.8,", "min = 0.85,", "gates[0].min", "stricter"),
+        ("max_drop = 0.02", "max_drop = 0.03", "gates[0].max_drop", "weaker"),
+        (", max_drop = 0.02", "", "gates[0].max_drop", "weaker"),
+        ("max_drop = 0.02", "max_drop = 0.01", "gates[0].max_drop", "stricter"),
+        ("max_drop = 0.02", "max_drop = 0.02, alpha = 0.01", "gates[0].alpha", "weaker"),
+        ("max = 2.0", "max = 3.0", "gates[2].max", "weaker"),
+        ("max = 2.0", "max = 1.0", "gates[2].max", "stricter"),
+        ('of = "urgent", min = 0.9', 'of = "urgent", min = 0.9, bound = "point"', "gates[1].bound", "weaker"),
+        ('of = "urgent"', 'of = "other"', "gates[1]", "weaker"),
+        (
+            'kind = "classification"',
+            'kind = "classification", label = "human_label"',
+            "metrics.classification.label",
+            "weaker",
+        ),
+        ('{ kind = "classification" }', '{ kind = "classification" }, { kind = "spans" }', "metrics.spans", "neutral"),
+        ('name = "price" }', 'name = "price", unreadable = 0.0 }', "metrics.price.unreadable", "weaker"),
+        (
+            '{ kind = "regression", name = "price" }',
+            '{ kind = "ranking", name = "price" }, { kind = "regression" }',
+            "metrics.price",
+            "weaker",
+        ),
+        ('name = "price"', 'name = "cost"', "metrics.price", "weaker"),
+    ],
+)
+def test_the_changes_of_metrics_and_their_gates(old: str, new: str, where: str, effect: str) -> None:
+    found = _changes(old, new, base=_METRICS)
+    assert (f"suites.intents.{where}", effect) in {(change.where, change.effect) for change in found}
+
+
+def test_a_gate_on_the_change_of_a_figure_shares_alpha_with_the_other_tests() -> None:
+    found = _changes(
+        '{ kind = "metric", name = "mae", max = 2.0 }',
+        '{ kind = "metric", name = "mae", max = 2.0, max_drop = 0.1 }',
+        base=_METRICS,
+    )
+    assert ("test added", "weaker") in {(change.what, change.effect) for change in found}

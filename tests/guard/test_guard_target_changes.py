@@ -94,3 +94,19 @@ def test_another_model_at_another_endpoint() -> None:
 )
 def test_a_change_of_a_model(old: str, new: str, expected: tuple[str, str, str]) -> None:
     assert expected in _changes(_MODEL, _MODEL, old, new)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "expected"),
+    [
+        ('model = "e-1"', 'model = "e-2"', [("model changed", "models.emb.model", "weaker")]),
+        ('api = "embeddings"', 'api = "moderations"', [("model changed", "models.emb.api", "weaker")]),
+        (', api = "embeddings"', ', api = "embeddings", max_concurrency = 2', []),
+        ('models.emb = { model = "e-1", api = "embeddings" }', "", [("model removed", "models.emb", "weaker")]),
+    ],
+)
+def test_a_model_that_scorers_ask_is_not_under_test(old: str, new: str, expected: list[tuple[str, str, str]]) -> None:
+    text = f'models.emb = {{ model = "e-1", api = "embeddings" }}\n{_CONFIG % _PYTHON}'
+    base, head = (Settings.model_validate(tomllib.loads(one)) for one in (text, text.replace(old, new)))
+    found = [(change.what, change.where, change.effect) for change in target_changes(base, head)]
+    assert [one for one in found if one[2] != "neutral"] == expected

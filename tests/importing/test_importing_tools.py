@@ -114,8 +114,10 @@ def test_a_file_becomes_a_golden_set_that_loads_unchanged(tmp_path: Path, name: 
             {
                 "id": "capital",
                 "vars": {"question": "Capital of France?", "lang": "en"},
-                "rubric": "names the city only",
-                "asserts": [{"kind": "contains", "value": "Paris"}],
+                "asserts": [
+                    {"kind": "contains", "value": "Paris"},
+                    {"kind": "rubric", "value": "The output meets this: names the city only"},
+                ],
                 "metadata": {"topic": "geo"},
             },
         ),
@@ -141,7 +143,7 @@ def test_the_first_row_keeps_everything(name: str, row: dict[str, Any]) -> None:
 def test_checks_without_an_equivalent_are_left_out_with_their_place() -> None:
     found = {
         name: [(one.place, one.what) for one in read(_FILES / name, root=_FILES).left_out]
-        for name in ("pydantic_evals.json", "promptfoo_tests.csv", "promptfoo_tests.json")
+        for name in ("pydantic_evals.json", "promptfoo_tests.csv")
     }
     assert found == {
         "pydantic_evals.json": [
@@ -150,7 +152,6 @@ def test_checks_without_an_equivalent_are_left_out_with_their_place() -> None:
             ("pydantic_evals.json:5", 'evaluators: {"IsInstance":{"type_name":"str"}}'),
         ],
         "promptfoo_tests.csv": [("promptfoo_tests.csv:3", "assert: javascript")],
-        "promptfoo_tests.json": [("promptfoo_tests.json:2", "assert: moderation")],
     }
 
 
@@ -166,6 +167,17 @@ def answer(case):
     text = str((case.input, list(case.messages), dict(case.vars)))
     return next((reply for word, reply in ANSWERS.items() if word in text), "none")
 """
+
+
+def _without_models(path: Path) -> None:
+    """Remove what is asked of a judge or a model, which a starter suite does not have."""
+    rows = [json.loads(line) for line in path.read_text("utf-8").splitlines()]
+    for row in rows:
+        row.pop("rubric", None)
+        kept = [spec for spec in row.pop("asserts", []) if spec["kind"] not in {"rubric", "moderation"}]
+        if kept:
+            row["asserts"] = kept
+    path.write_text("".join(f"{json.dumps(row)}\n" for row in rows), "utf-8")
 
 
 def test_every_imported_golden_set_runs_in_its_starter_suite(
@@ -188,6 +200,8 @@ def test_every_imported_golden_set_runs_in_its_starter_suite(
     assert main(["import", *sources, "--json"]) == 0
     report = json.loads(capsys.readouterr().out)
     assert sum(one["cases"] for one in report["sources"]) == 2 + sum(len(_rows(name)) for name in _FORMATS)
+    for path in (pytester.path / "golden").iterdir():
+        _without_models(path)
     starter = pytester.path / "evalgate.toml"
     blocks = starter.read_text("utf-8").split("\n\n")
     targeted = [

@@ -9,7 +9,8 @@ from pytest_evalgate.config import Judge, Model
 from pytest_evalgate.errors import SettingsError
 from pytest_evalgate.judges import question, reply
 from pytest_evalgate.judges.build import fingerprint, parts_of, version_of
-from pytest_evalgate.judges.question import FewShot, material_of
+from pytest_evalgate.judges.material import material_of
+from pytest_evalgate.judges.question import FewShot
 from pytest_evalgate.judges.rubric import Rubric
 from pytest_evalgate.records.cases import Case
 from pytest_evalgate.records.results import Output

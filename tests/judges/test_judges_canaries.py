@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from pytest_evalgate import config
 from pytest_evalgate.errors import SettingsError
 from pytest_evalgate.judges.canaries import Canary, canaries_of, failed_canaries, read
-from pytest_evalgate.judges.question import material_of
+from pytest_evalgate.judges.material import material_of
 from pytest_evalgate.judges.rubric import builtin_rubrics, load_rubric
 from pytest_evalgate.records.cases import Case, Place
 from pytest_evalgate.records.results import Output, Score
@@ -77,8 +77,13 @@ def test_outputs_may_be_empty_or_any_json(tmp_path: Path) -> None:
         ({**_GOOD, "context": {}}, "canaries.jsonl:2: context: must be a string or a list of strings"),
         (
             {**_GOOD, "reference": "42"},
-            "canaries.jsonl:2: reference: unknown field; a canary has id, input, output, verdict, expected, context",
+            (
+                "canaries.jsonl:2: reference: unknown field; a canary has id, input, output, verdict, expected, "
+                "context, messages, trajectory"
+            ),
         ),
+        ({**_GOOD, "messages": "x"}, "canaries.jsonl:2: messages: must be a list of objects"),
+        ({**_GOOD, "trajectory": [1]}, "canaries.jsonl:2: trajectory: must be a list of objects"),
         ("{", "canaries.jsonl:2: not JSON at column 2: the text ends too early"),
     ],
 )

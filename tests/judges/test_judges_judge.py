@@ -13,8 +13,9 @@ from hypothesis import strategies as st
 from tests.judges.conftest import nonce_of_call
 
 from pytest_evalgate.errors import ScorerError
-from pytest_evalgate.judges.judge import Vote, collect_votes, decided_value, reason, trivial_fail
-from pytest_evalgate.judges.question import Material
+from pytest_evalgate.judges.judge import trivial_fail
+from pytest_evalgate.judges.material import Material
+from pytest_evalgate.judges.votes import Vote, collect_votes, decided_value, reason
 from pytest_evalgate.records.calls import CallFailed, CallRecord, Reply, RunStopped
 from pytest_evalgate.records.cases import Case, Place
 from pytest_evalgate.records.results import Output, Score
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 
     from tests.judges.conftest import MadeJudge, MakeJudge
 
+    from pytest_evalgate.judges.votes import Lookup
     from pytest_evalgate.records.calls import Call
 
 _CASE = Case("c1", input="How long?", expected="30 days", place=Place("g.jsonl", 3), fingerprint="f")
@@ -358,7 +360,7 @@ class _Voter:
     script: list[Vote]
     asked: list[int] = field(default_factory=list)
 
-    def calls_of(self, material: Material, index: int) -> Iterator[Call]:
+    def calls_of(self, material: Material, index: int, lookup: Lookup | None = None) -> Iterator[Call]:
         raise NotImplementedError
 
     async def vote(self, material: Material, index: int) -> Vote:

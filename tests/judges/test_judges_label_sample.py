@@ -52,6 +52,22 @@ def test_the_verdict_of_a_judge_that_only_reports_is_a_stratum() -> None:
     assert Counter(one.stratum for one in _candidates(6, 2)) == {"pass": 6, "fail": 2}
 
 
+@pytest.mark.parametrize(
+    ("verdicts", "stratum"),
+    [((1.0, 1.0), "pass"), ((1.0, 0.0), "fail"), ((1.0, 0.6), "pass, unsure"), ((1.0, None), None)],
+)
+def test_an_output_meets_several_notes_if_it_meets_each(
+    verdicts: tuple[float | None, ...], stratum: str | None
+) -> None:
+    scores = tuple(
+        Score(f"faq:{number}", value, None if value is None else value >= 0.5)
+        for number, value in enumerate(verdicts, start=1)
+    )
+    result = CaseResult(planned("c1", 1), "unscored", (Trial(0, None, Output("x"), scores),))
+    assert was_asked([result], "faq")
+    assert [one.stratum for one in candidates_of([result], "faq")] == ([] if stratum is None else [stratum])
+
+
 @given(
     st.dictionaries(st.sampled_from("abcd"), st.integers(1, 30), min_size=1), st.integers(0, 60), st.integers(0, 60)
 )

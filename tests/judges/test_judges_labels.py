@@ -12,7 +12,7 @@ from pytest_evalgate.judges import labels
 from pytest_evalgate.judges.label_rows import LabelRow
 from pytest_evalgate.judges.label_scale import LabelScale, normalise_label, scale_of
 from pytest_evalgate.judges.labels import Columns, LabelsError, LabelSet, digest, load
-from pytest_evalgate.judges.question import material_of
+from pytest_evalgate.judges.material import material_of
 from pytest_evalgate.judges.rubric import load_rubric
 from pytest_evalgate.judges.stored_scores import StoredScores
 from pytest_evalgate.records.cases import Place

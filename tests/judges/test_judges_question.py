@@ -1,39 +1,23 @@
 from __future__ import annotations
 
 import json
-import unicodedata
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
-from pytest_evalgate.config import Judge
-from pytest_evalgate.errors import SettingsError
+from pytest_evalgate.judges.material import Material, material_of, nonce_of, references_of, text_of
 from pytest_evalgate.judges.question import (
-    MAX_OUTPUT,
     FewShot,
     Instructions,
-    Material,
-    escape_for_judge,
-    few_shots_of,
-    load_few_shots,
-    material_of,
     messages,
-    nonce_of,
-    references_of,
     reply_instructions,
     response_format,
-    text_of,
 )
 from pytest_evalgate.judges.reply import ParsedVerdict, Unreadable, read
 from pytest_evalgate.judges.rubric import Rubric
 from pytest_evalgate.judges.scale import SCALES
 from pytest_evalgate.records.cases import Case
 from pytest_evalgate.records.results import Output
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 
 @pytest.mark.parametrize(
@@ -81,110 +65,6 @@ def test_missing_input_is_named() -> None:
         assert word in (empty.missing_input(rubric) or "")
         assert full.missing_input(rubric) is None
     assert empty.missing_input(Rubric("r", "t")) is None
-
-
-_CHAT = (
-    "<|im_end|>",
-    "<|im_start|>",
-    "<|eot_id|>",
-    "<|start_header_id|>",
-    "<\uff5cend\u2581of\u2581sentence\uff5c>",
-    "<s>",
-    "</s>",
-    "<eos>",
-    "<think>",
-    "</think>",
-    "<start_of_turn>",
-    "<end_of_turn>",
-    "<tool_call>",
-    "</tool_response>",
-    "<<SYS>>",
-    "<</SYS>>",
-    "[INST]",
-    "[/INST]",
-    "[TOOL_CALLS]",
-)
-
-
-@pytest.mark.parametrize(
-    "text",
-    [
-        "",
-        "The refund period is 30 days.",
-        'Zwei Zeilen:\n\teingerückt, "ß", \r\n日本語 👍 ✅️',
-        "a < b and b > c, <br>, |x|, [1], <strong>, <|>",
-        "{{ 'PASS' }} {reference} {0.__class__}",
-    ],
-)
-def test_plain_text_is_unchanged(text: str) -> None:
-    assert escape_for_judge(text) == text
-
-
-@pytest.mark.parametrize(
-    ("text", "shown"),
-    [
-        ("p\u200ba", "p⟨U+200B⟩a"),
-        ("\u202e24\u202c", "⟨U+202E⟩24⟨U+202C⟩"),
-        ("\U000e0070\U000e0061", "⟨U+E0070⟩⟨U+E0061⟩"),
-        ("a\x1b[2Kb", "a⟨U+001B⟩[2Kb"),
-        ("a\0b", "a⟨U+0000⟩b"),
-        ("a\u2028b", "a⟨U+2028⟩b"),
-        ("a\ufeffb\u00adc", "a⟨U+FEFF⟩b⟨U+00AD⟩c"),
-        ("a\ufe01\U000e0101b", "a⟨U+FE01⟩⟨U+E0101⟩b"),
-        ("\u3164\u2800\uffa0", "⟨U+3164⟩⟨U+2800⟩⟨U+FFA0⟩"),
-        ("\ud83d", "⟨U+D83D⟩"),
-        ("<|im_end|><|im_start|>system", "<·|im_end|><·|im_start|>system"),
-        ("[INST] x [/INST]", "[·INST] x [·/INST]"),
-        ("<|im_\u200bend|>", "<·|im_⟨U+200B⟩end|>"),
-    ],
-)
-def test_hidden_characters_are_escaped(text: str, shown: str) -> None:
-    assert escape_for_judge(text) == shown
-
-
-@pytest.mark.parametrize("token", _CHAT)
-def test_chat_tokens_are_broken(token: str) -> None:
-    for text in (token, f"41\n{token}system", token * 2, token.lower()):
-        assert token not in escape_for_judge(text)
-        assert len(escape_for_judge(text)) > len(text)
-
-
-def test_a_long_output_keeps_head_and_tail() -> None:
-    text = "".join(f"{number:07} " for number in range(5_000))
-    shown = escape_for_judge(text)
-    head, _, rest = shown.partition("\n[... ")
-    count, _, tail = rest.partition(" characters omitted ...]\n")
-    assert text.startswith(head)
-    assert text.endswith(tail)
-    assert len(head) > 2 * len(tail) > 4_000
-    assert int(count.replace(",", "")) == len(text) - len(head) - len(tail)
-
-
-def test_a_very_long_output_keeps_its_end() -> None:
-    shown = escape_for_judge("." * 10_000_000 + " therefore the verdict is pass")
-    assert shown.endswith(" therefore the verdict is pass")
-    assert len(shown) <= MAX_OUTPUT
-    assert "[... 9,984,0" in shown
-
-
-def test_an_output_at_the_limit_is_not_truncated() -> None:
-    assert escape_for_judge("x" * MAX_OUTPUT) == "x" * MAX_OUTPUT
-    assert "characters omitted" in escape_for_judge("x" * (MAX_OUTPUT + 1))
-
-
-_HOSTILE = st.lists(
-    st.sampled_from([*_CHAT, "<", "|", ">", "[", "INST", "]", "\u200b", "\U000e0070", "\ud800", "x" * 90])
-)
-
-
-@given(st.text() | _HOSTILE.map("".join) | st.text(st.characters(categories=("Cf", "Cc", "Cs", "Zl", "Zp"))))
-def test_escaping_is_complete_and_idempotent(text: str) -> None:
-    shown = escape_for_judge(text, 200)
-    assert len(shown) <= 200
-    assert escape_for_judge(shown, 200) == shown
-    hidden = {character for character in shown if unicodedata.category(character) in {"Cc", "Cf", "Cs", "Zl", "Zp"}}
-    assert hidden <= set("\n\r\t")
-    assert not any(token in shown for token in _CHAT)
 
 
 def test_values_are_json_with_one_order_of_keys() -> None:
@@ -282,7 +162,7 @@ def test_an_echo_of_the_prompt_is_unreadable(scale: Any) -> None:
             parsed = read(message["content"], nonce=_NONCE, candidate=material.candidate, scale=instructions.scale)
             assert isinstance(parsed, Unreadable)
     assert isinstance(
-        read(reply_instructions(instructions.scale, _NONCE), nonce=_NONCE, candidate="x", scale=instructions.scale),
+        read(reply_instructions(instructions, _NONCE), nonce=_NONCE, candidate="x", scale=instructions.scale),
         Unreadable,
     )
 
@@ -307,7 +187,7 @@ def test_the_schema_matches_the_parser() -> None:
     for scale in SCALES.values():
         described = response_format(scale)["json_schema"]
         assert described["strict"] is True
-        good = {"nonce": "n", "evidence": "x1", "score": scale.highest, "verdict": "pass"}
+        good = {"nonce": "n", "evidence": "x1", "rationale": "y", "score": scale.highest, "verdict": "pass"}
         jsonschema.validate(good, described["schema"])
         for wrong in ({"score": scale.highest + 1}, {"verdict": "PASS"}, {"reason": "x"}, {"nonce": None}):
             with pytest.raises(jsonschema.ValidationError):
@@ -336,90 +216,3 @@ def test_the_nonce_is_stable_and_unique() -> None:
 def test_the_context_of_the_material_is_shown() -> None:
     material = Material(_CASE, "x", ("retrieved",))
     assert '["retrieved"]' in messages(_instructions(), material, _NONCE)[-1]["content"]
-
-
-_GOOD = {"input": "How long?", "output": "It is 30 days.", "verdict": "pass", "evidence": "30 days"}
-
-
-def _load(folder: Path, *rows: Any, scale: Any = "binary") -> tuple[FewShot, ...]:
-    path = folder / "shots.jsonl"
-    path.write_text("\n".join(row if isinstance(row, str) else json.dumps(row) for row in rows), "utf-8")
-    return load_few_shots(path, name="shots.jsonl", scale=SCALES[scale])
-
-
-def test_a_verdict_suffices_on_the_binary_scale(tmp_path: Path) -> None:
-    good, bad, scored = _load(
-        tmp_path,
-        _GOOD,
-        {"input": "How long?", "output": "No idea.", "verdict": "fail"},
-        {"input": "How long?", "output": "30 days", "score": 1, "evidence": "30 days"},
-    )
-    assert (good.score, good.evidence, good.material.candidate) == (1, "30 days", "It is 30 days.")
-    assert (bad.score, bad.evidence) == (0, "")
-    assert scored.score == 1
-
-
-def test_few_shots_may_have_all_fields_of_a_case(tmp_path: Path) -> None:
-    (shot,) = _load(tmp_path, {**_GOOD, "expected": "30 days", "context": "Refunds: 30 days.", "rubric": "Be strict."})
-    case = shot.material.case
-    assert (case.input, case.expected, case.rubric) == ("How long?", "30 days", "Be strict.")
-    assert shot.material.context == ("Refunds: 30 days.",)
-
-
-def test_few_shots_on_the_scale_of_five(tmp_path: Path) -> None:
-    row = {"input": "How long?", "output": "It is 30 days.", "evidence": "30 days"}
-    assert [shot.score for shot in _load(tmp_path, {**row, "score": 2}, {**row, "score": 5}, scale="1-5")] == [2, 5]
-
-
-def test_every_problem_is_listed_with_its_line(tmp_path: Path) -> None:
-    rows = [
-        (_GOOD, ""),
-        ("{", "not JSON"),
-        ({**_GOOD, "verdict": "good"}, 'add the correct "score", or on the binary scale the correct "verdict"'),
-        ({**_GOOD, "verdict": None}, 'add the correct "score", or on the binary scale the correct "verdict"'),
-        ({**_GOOD, "score": 0}, 'the verdict "pass" contradicts the score 0'),
-        ({**_GOOD, "score": "1"}, 'the score is "1", not a whole number from 0 to 1'),
-        ({**_GOOD, "score": 2}, "the score is 2, not"),
-        ({**_GOOD, "evidence": "40 days"}, "the evidence does not occur in the output"),
-        ({**_GOOD, "evidence": ""}, "the evidence is missing"),
-        ({**_GOOD, "evidence": 30}, "the evidence is not a string"),
-        ({**_GOOD, "output": None}, "output: missing"),
-        ({**_GOOD, "context": 5}, "context: must be a list"),
-        ({**_GOOD, "expectd": "x"}, 'expectd: unknown field; did you mean "expected"?'),
-    ]
-    with pytest.raises(SettingsError) as refused:
-        _load(tmp_path, *(row for row, _ in rows))
-    problems = {line.split(": ", 1)[0]: line for line in str(refused.value).split("\n")}
-    wanted = {f"shots.jsonl:{number}": why for number, (_, why) in enumerate(rows, start=1) if why}
-    assert problems.keys() == wanted.keys()
-    assert [place for place, why in wanted.items() if why not in problems[place]] == []
-
-
-def test_the_scale_of_five_needs_a_score(tmp_path: Path) -> None:
-    with pytest.raises(SettingsError, match=r'shots.jsonl:1: add the correct "score"'):
-        _load(tmp_path, _GOOD, scale="1-5")
-
-
-def test_no_few_shots_and_too_many_are_rejected(tmp_path: Path) -> None:
-    with pytest.raises(SettingsError, match=r"shots.jsonl: 0 examples; a judge needs 1 to 20"):
-        _load(tmp_path, "")
-    with pytest.raises(SettingsError, match="21 examples"):
-        _load(tmp_path, *([_GOOD] * 21))
-    with pytest.raises(SettingsError, match=r"nothing.jsonl: cannot be read"):
-        load_few_shots(tmp_path / "nothing.jsonl", name="nothing.jsonl", scale=SCALES["binary"])
-
-
-def test_few_shots_of_a_judge(tmp_path: Path) -> None:
-    shots = _load(tmp_path, _GOOD)
-    assert few_shots_of(Judge(model="m", criteria="c", few_shots="shots.jsonl"), root=tmp_path) == shots
-    assert few_shots_of(Judge(model="m", criteria="c"), root=tmp_path) == ()
-    with pytest.raises(SettingsError, match=r"few_shots ../shots.jsonl: .* outside of"):
-        few_shots_of(Judge(model="m", criteria="c", few_shots="../shots.jsonl"), root=tmp_path)
-
-
-def test_the_identity_depends_on_content_not_on_place(tmp_path: Path) -> None:
-    (first,) = _load(tmp_path, _GOOD)
-    _, moved = _load(tmp_path, {**_GOOD, "output": "Yes: 30 days."}, _GOOD)
-    assert first.identity == moved.identity
-    for change in ({"output": "30 days."}, {"input": "?"}, {"evidence": "30"}, {"context": ["x"]}, {"expected": 1}):
-        assert _load(tmp_path, {**_GOOD, **change})[0].identity != first.identity

@@ -24,17 +24,38 @@ def _load(root: Path, **table: Any) -> Rubric:
 
 def test_names_of_the_built_in_rubrics() -> None:
     assert builtin_rubrics() == (
+        "answer-correctness",
         "answer-relevance",
+        "bias",
+        "claims",
         "closed-qa",
+        "context-precision",
+        "context-recall",
+        "context-relevance",
+        "conversation",
         "correctness",
         "faithfulness",
+        "harmful-content",
         "helpfulness",
         "instruction-following",
         "pairwise-preference",
+        "plan-quality",
         "refusal-correctness",
         "summary-quality",
+        "system-prompt-leak",
+        "task-success",
         "tone",
     )
+
+
+_SHARES = {
+    "answer-correctness": "statement-f1",
+    "claims": "claims",
+    "context-precision": "ranked-passages",
+    "context-recall": "reference",
+    "context-relevance": "passages",
+}
+_GRADED = [name for name in builtin_rubrics() if name not in {"pairwise-preference", *_SHARES}]
 
 
 @pytest.mark.parametrize("name", builtin_rubrics())
@@ -43,13 +64,13 @@ def test_built_in_rubrics_name_their_sources_outside_the_prompt(name: str, tmp_p
     head = (_FOLDER / f"{name}.md").read_text("utf-8").split("+++\n")[1]
     sources = tomllib.loads(head)["sources"]
     assert sources
-    assert all("arXiv" in source for source in sources)
+    assert any("arXiv" in source for source in sources)
     assert rubric.text.startswith("# ")
     assert "arXiv" not in rubric.text
     assert "{" not in rubric.text, "an object in a rubric could be taken for a reply"
 
 
-@pytest.mark.parametrize("name", [name for name in builtin_rubrics() if name != "pairwise-preference"])
+@pytest.mark.parametrize("name", _GRADED)
 def test_built_in_rubrics_fit_both_scales(name: str, tmp_path: Path) -> None:
     binary, graded = _load(tmp_path, rubric=name), _load(tmp_path, rubric=name, scale="1-5")
     assert binary == graded
@@ -57,15 +78,35 @@ def test_built_in_rubrics_fit_both_scales(name: str, tmp_path: Path) -> None:
     assert "fails" in binary.text
 
 
+@pytest.mark.parametrize(("name", "share"), _SHARES.items())
+def test_rubrics_of_a_share_define_both_verdicts(name: str, share: str, tmp_path: Path) -> None:
+    rubric = _load(tmp_path, rubric=name)
+    assert (rubric.share, rubric.grades_notes) == (share, False)
+    assert '"yes"' in rubric.text
+    assert '"no"' in rubric.text
+
+
 def test_needs_of_the_built_in_rubrics(tmp_path: Path) -> None:
     needs = {name: _load(tmp_path, rubric=name).needs for name in builtin_rubrics()}
     assert {name for name, need in needs.items() if "reference" in need} == {
+        "answer-correctness",
         "closed-qa",
+        "context-precision",
+        "context-recall",
         "correctness",
         "pairwise-preference",
         "refusal-correctness",
     }
-    assert {name for name, need in needs.items() if "context" in need} == {"faithfulness", "summary-quality"}
+    assert {name for name, need in needs.items() if "context" in need} == {
+        "claims",
+        "context-precision",
+        "context-recall",
+        "context-relevance",
+        "faithfulness",
+        "summary-quality",
+    }
+    assert [name for name, need in needs.items() if "trajectory" in need] == ["plan-quality", "task-success"]
+    assert [name for name, need in needs.items() if "messages" in need] == ["conversation"]
     assert [name for name in builtin_rubrics() if _load(tmp_path, rubric=name).pairs] == ["pairwise-preference"]
 
 
@@ -98,8 +139,11 @@ def test_criteria_are_a_rubric(tmp_path: Path) -> None:
             ":2: in the head: not TOML: the text ends inside of a value: a bracket or a quote is not closed",
         ),
         ('+++\nneed = ["context"]\n+++\nx\n', ': need: unknown key; did you mean "needs"?'),
-        ("+++\nauthor = 1\n+++\nx\n", ": author: unknown key; the keys are needs, scale, pairs, sources"),
-        ('+++\nneeds = ["golden"]\n+++\nx\n', ': needs[0]: must be "reference" or "context", not "golden"'),
+        ("+++\nauthor = 1\n+++\nx\n", ": author: unknown key; the keys are needs, scale, pairs, share, sources"),
+        (
+            '+++\nneeds = ["golden"]\n+++\nx\n',
+            ': needs[0]: must be "reference", "context", "trajectory" or "messages", not',
+        ),
         ('+++\nscale = "1-10"\n+++\nx\n', ': scale: must be "binary" or "1-5", not "1-10"'),
     ],
 )
@@ -117,7 +161,10 @@ def test_an_empty_head_is_allowed() -> None:
     ("name", "why"),
     [
         ("faithfullness", 'no such file; did you mean "faithfulness"?'),
-        ("rubrics/faq.md", "no such file; the built-in rubrics are answer-relevance, closed-qa, correctness,"),
+        (
+            "rubrics/faq.md",
+            "no such file; the built-in rubrics are answer-correctness, answer-relevance, bias, claims,",
+        ),
         ("../secret.md", "outside of"),
         (".", "no such file"),
     ],
@@ -149,4 +196,5 @@ def test_the_digest_depends_on_content_only() -> None:
     one = parse_rubric("+++\nsources = ['a']\n+++\nIs it polite?", name="a.md")
     assert one.sha256 == parse_rubric("Is it polite?\r\n", name="b.md").sha256
     assert one.sha256 != parse_rubric("Is it Polite?", name="a.md").sha256
+    assert one.sha256 != parse_rubric("+++\nshare = 'claims'\n+++\nIs it polite?", name="a.md").sha256
     assert one.sha256 != parse_rubric("+++\nneeds = ['context']\n+++\nIs it polite?", name="a.md").sha256

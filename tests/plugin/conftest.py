@@ -34,6 +34,7 @@ from pytest_evalgate.plugin.assembly import Assembly
 from pytest_evalgate.plugin.decider import SessionDecider
 from pytest_evalgate.plugin.requested import Options, read_options
 from pytest_evalgate.runs.state import state_of
+from pytest_evalgate.scorers.suite_sources import ModelSource
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -186,7 +187,8 @@ class Project:
         wiring = Wiring(
             root, settings, state, RunContext("run", "run", offline=chosen.offline, budget_usd=chosen.budget_usd)
         )
-        scoring = scorers.Context(rules=scorers.registry({}), roots=(root,), judge=wiring.judge)
+        asked = ModelSource(settings.models, lambda: wiring.client)
+        scoring = scorers.Context(rules=scorers.registry({}), roots=(root,), judge=wiring.judge, models=asked)
         return Assembly(root, settings, chosen, scoring, wiring)
 
     def options(self, *args: str) -> Options:

@@ -214,9 +214,11 @@ def test_f07_a_missing_key_is_refused_before_anything_is_sent(
     result = project.run(*args)
     assert result.ret == 4
     assert server.calls == 0
-    result.stderr.fnmatch_lines(["*models.candidate.api_key_env: the environment variable CANDIDATE_KEY is not set*"])
+    result.stdout.fnmatch_lines(
+        ["*INVALID: *models.candidate.api_key_env: the environment variable CANDIDATE_KEY is*"]
+    )
     assert project.verdict["exit_code"] == 4
-    assert project.verdict["verdict"] != "pass"
+    assert project.verdict["verdict"] == "invalid"
 
 
 def test_an_endpoint_that_fails_for_all_is_left_alone_after_ten_calls(

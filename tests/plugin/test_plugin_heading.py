@@ -63,6 +63,6 @@ def test_a_tier_is_named_where_it_is_not_the_default_one(project: Project) -> No
 def test_what_of_the_command_line_changes_the_run_is_said(project: Project) -> None:
     project.suite({"a": "yes"})
     project.write_bot("def answer(question):\n    return 'yes'\n")
-    [said, changed] = _header(project, target="python:bot:answer", offline=True)
+    [said, changed] = _header(project, targets=("python:bot:answer",), offline=True)
     assert said == "evalgate: faq, 1 case | candidate bot:answer"
     assert changed == "evalgate: --eval-target python:bot:answer | offline: cached replies only, nothing is sent"

@@ -396,5 +396,5 @@ def test_a_missing_key_is_refused_before_anything_runs(
     monkeypatch.delenv("CANDIDATE_KEY")
     result = model.run()
     assert result.ret == 4
-    result.stderr.fnmatch_lines(["*CANDIDATE_KEY*"])
+    result.stdout.fnmatch_lines(["*INVALID: *CANDIDATE_KEY*"])
     assert server.calls == 0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import json
 import re
 from datetime import UTC, datetime
@@ -11,6 +12,7 @@ import pytest
 from tests.support.behaviours import Behaviour
 
 from pytest_evalgate import config as config_
+from pytest_evalgate.cli import main
 from pytest_evalgate.engine.retry import RetryPolicy
 from pytest_evalgate.errors import SettingsError
 from pytest_evalgate.judges import calibration as calibrations
@@ -233,6 +235,31 @@ def test_a_suite_of_judges_that_only_report_runs_and_decides_nothing(
     assert "pytest-evalgate label sample --suite faq --out labels/faq.csv" in printed
 
 
+def test_labels_of_a_run_correct_the_run_that_follows_with_the_same_outputs(
+    project: Project, server: ScriptedServer
+) -> None:
+    """A suite of judges that only report, its labels, its calibration, and the first run that gates."""
+    server.answer_with(_answer)
+    ids = [f"b{at}" for at in range(40)] + [f"c{at}r1" for at in range(40)]
+    project.model_suite(server, *ids, scorers=_JUDGED)
+    _judge(project, 'calibration = "calibration/tone.json"', "report_only = true")
+    assert project.run().ret == 12
+    assert main(["label", "sample", "--n", "70", "--out", "labels.csv"]) == 0
+    with (project.path / "labels.csv").open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    with (project.path / "labels.csv").open("w", newline="") as file:
+        sheet = csv.DictWriter(file, list(rows[0]))
+        sheet.writeheader()
+        sheet.writerows({**row, "label": "pass" if "blue" in row["output"] else "fail"} for row in rows)
+    assert main(["calibrate", "tone", "--labels", "labels.csv"]) == 0
+    configured = (project.path / "evalgate.toml").read_text().replace("report_only = true", "")
+    (project.path / "evalgate.toml").write_text(configured)
+    project.run()
+    corrected = project.verdict["suites"]["faq"]["corrected"]
+    assert (corrected["method"], corrected["value"]) == ("ppi", 0.5)
+    assert project.verdict["suites"]["faq"]["judges"][0]["corrected"]["method"] == "ppi"
+
+
 def test_an_unscored_case_is_none_that_missed_or_errored(project: Project, server: ScriptedServer) -> None:
     server.answer_with(lambda request: Behaviour.text("garbage") if _is_judges(request) else _answer(request))
     project.model_suite(server, "b1", scorers=_JUDGED)
@@ -334,6 +361,100 @@ def test_the_estimate_counts_the_judges_calls(judged: Project, server: ScriptedS
     assert server.calls == 0
     judged.run()
     judged.run("--eval-estimate").stdout.fnmatch_lines(["this run will make no calls: all 10 are cached"])
+
+
+def _noted(request: Request) -> Behaviour:
+    """Pass blue outputs, unless the note asks for red; say why."""
+    if not _is_judges(request):
+        return _answer(request)
+    text = _text(request)
+    found = json.loads(_verdict(request, good="it is blue" in text and "names red" not in text))
+    return Behaviour.text(json.dumps({**found, "rationale": "The sea decides."}))
+
+
+@_WORKERS
+def test_each_note_of_a_row_is_a_score_of_the_suites_judge(
+    judged: Project, server: ScriptedServer, args: tuple[str, ...]
+) -> None:
+    server.answer_with(_noted)
+    rows = [
+        {"id": "b1", "input": "b1", "rubric": ["names blue", "is brief"]},
+        {"id": "b2", "input": "b2", "rubric": ["names blue", "names red"]},
+        {"id": "b3", "input": "b3", "asserts": [{"kind": "rubric", "value": "is brief", "name": "brief"}]},
+        {"id": "b4", "input": "b4", "rubric": "is brief"},
+        {"id": "b5", "input": "b5"},
+    ]
+    judged.write("golden/faq.jsonl", "".join(json.dumps(row) + "\n" for row in rows))
+    judged.run("--eval-estimate", *args).stdout.fnmatch_lines(["this run will make 12 calls*"])
+    assert judged.run(*args).ret == 0
+    assert _asked(server) == (5, 7)
+    scores = {name: [score["name"] for score in row["trials"][0]["scores"]] for name, row in judged.rows.items()}
+    assert scores == {
+        "b1": ["tone:1", "tone:2"], "b2": ["tone:1", "tone:2"], "b3": ["tone:brief"], "b4": ["tone"], "b5": ["tone"]
+    }  # fmt: skip
+    assert judged.outcomes == {"b1": "passed", "b2": "missed", "b3": "passed", "b4": "passed", "b5": "passed"}
+    assert judged.rows["b2"]["reason"] == "tone:2: fail - The sea decides."
+    suite = judged.verdict["suites"]["faq"]
+    [judge] = suite["judges"]
+    assert (judge["name"], judge["scored"]) == ("tone", 7)
+    assert "several verdicts on a case, one for each note" in json.dumps(suite)
+    judged.run("--eval-estimate").stdout.fnmatch_lines(["this run will make no calls: all 12 are cached"])
+
+
+@pytest.mark.parametrize(
+    "row", [{"rubric": ["is brief", "is polite"]}, {"asserts": [{"kind": "rubric", "value": "is brief"}]}]
+)
+def test_a_note_in_a_suite_without_a_judge_is_refused_with_its_line(
+    project: Project, server: ScriptedServer, row: dict[str, Any]
+) -> None:
+    project.model_suite(server, "b1", "b2", scorers='["exact"]')
+    rows = [{"id": "b1", "input": "b1", "expected": "x"}, {"id": "b2", "input": "b2", "expected": "x", **row}]
+    project.write("golden/faq.jsonl", "".join(json.dumps(one) + "\n" for one in rows))
+    result = project.run()
+    assert (result.ret, server.calls) == (4, 0)
+    assert "golden/faq.jsonl:2: " in result.stderr.str()
+    assert 'add { judge = "NAME" } to its scorers' in result.stderr.str()
+
+
+def _checking(request: Request) -> Behaviour:
+    """Split outputs into words, and support all but "red"."""
+    if not _is_judges(request):
+        return _answer(request)
+    nonce, block = re.findall(r"\nBEGIN (\w{16})\n(.*)\n", _text(request))[-1]
+    shown = json.loads(block)
+    if isinstance(shown, str):
+        return Behaviour.text(json.dumps({"nonce": nonce, "statements": shown.split()}))
+    verdicts = [
+        {
+            "number": one["number"],
+            "evidence": "" if no else "sea",
+            "rationale": "So it is.",
+            "verdict": "no" if no else "yes",
+        }
+        for one in shown
+        for no in [one["text"] == "red"]
+    ]
+    return Behaviour.text(json.dumps({"nonce": nonce, "verdicts": verdicts}))
+
+
+def test_a_share_is_graded_estimated_and_cached_as_other_judges(project: Project, server: ScriptedServer) -> None:
+    server.answer_with(_checking)
+    project.model_suite(
+        server, "b1", "r1", scorers='[{ kind = "contains", value = "it is" }, { judge = "claims", threshold = 0.9 }]'
+    )
+    rows = [{"id": name, "input": name, "context": ["the sea"]} for name in ("b1", "r1")]
+    project.write("golden/faq.jsonl", "".join(json.dumps(row) + "\n" for row in rows))
+    project.configure('model = "candidate"\nrubric = "claims"\nreport_only = true\n', table="judges.claims")
+    project.run("--eval-estimate").stdout.fnmatch_lines(["this run will make 6 calls*"])
+    assert project.run().ret == 0
+    assert _asked(server) == (2, 4)
+    scores = {name: row["trials"][0]["scores"][1] for name, row in project.rows.items()}
+    assert scores["b1"]["value"] == 1.0
+    assert scores["r1"]["value"] == pytest.approx(2 / 3)
+    assert (scores["r1"]["passed"], scores["r1"]["counts"], scores["r1"]["rationale"]) == (False, False, "So it is.")
+    project.run("--eval-estimate").stdout.fnmatch_lines(["this run will make no calls: all 6 are cached"])
+    project.run()
+    assert _asked(server) == (2, 4)
 
 
 def test_a_judge_of_a_part_is_counted_before_and_asked_about_the_part(judged: Project, server: ScriptedServer) -> None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from pytest_evalgate.engine.trial import run_sync, run_trial
+from pytest_evalgate.engine.trial import Grading, run_sync, run_trial
 from pytest_evalgate.errors import CodeExit
 from pytest_evalgate.records.cases import Case, Place
 from pytest_evalgate.records.raised import Raised, raised_by
@@ -112,7 +112,7 @@ def test_a_trial_keeps_where_its_target_failed_and_gates_get_the_place_only() ->
         async def answer(self, case: Case, trial: int) -> Any:  # noqa: ARG002 - the seam
             return _answer()
 
-    trial = run_sync(run_trial(Target(), None, Case("a"), 0))  # type: ignore[arg-type]  # nothing is graded
+    trial = run_sync(run_trial(Target(), Grading(()), Case("a"), 0))
     assert trial.raised is not None
     result = CaseResult(PlannedCase("a", Place("g.jsonl", 1), "f"), "missed", (trial,), trial.reason)
     encoded = json.loads(json.dumps(codec.encode_result(result)))

@@ -322,7 +322,8 @@ def test_the_texts_are_in_chunks_in_the_order_of_the_index(regressed: ReportView
 
 
 def test_a_chunk_contains_every_field_of_a_trial(regressed: ReportView) -> None:
-    scores = (Score("faq", 0.41, passed=False, reason="says 30 days", counts=False), Score("exact", None, passed=None))
+    judged = Score("faq", 0.41, passed=False, reason="says 30 days", counts=False, rationale="The policy says 14.")
+    scores = (judged, Score("exact", None, passed=None))
     trial = TrialView(0.0, "30 days", "too many", scores, 0.8341, 0.0012, 345, "14 days?")
     (row,) = _chunks(_page(replace(regressed, cases=[_case(trial)])))
     assert row["trials"] == [
@@ -331,7 +332,14 @@ def test_a_chunk_contains_every_field_of_a_trial(regressed: ReportView) -> None:
             "output": "30 days",
             "reason": "too many",
             "scores": [
-                {"name": "faq", "value": 0.41, "passed": False, "reason": "says 30 days", "counts": False},
+                {
+                    "name": "faq",
+                    "value": 0.41,
+                    "passed": False,
+                    "reason": "says 30 days",
+                    "why": "The policy says 14.",
+                    "counts": False,
+                },
                 {"name": "exact", "value": None, "passed": None, "reason": ""},
             ],
             "latency_s": 0.8341,

@@ -67,6 +67,13 @@ def test_the_command_compares_with_the_baseline_of_the_gate(screen: Screen, sour
     assert command == f"pytest-evalgate compare {side}--suite faq --regressed"
 
 
+def test_the_gate_furthest_beyond_its_limit_is_named_first(screen: Screen) -> None:
+    gates = [_RATE, {"kind": "violation-rate", "max": 0.05}]
+    view = screen.view(screen.scene("m" * 10 + "P" * 10, "P" * 20, gates))
+    found = phrases.worst_gates(view.verdict, "fail")
+    assert [phrases.gate_name(gate) for _, _, gate in found] == ["violations <= 5%", "CI >= 80%"]
+
+
 def test_names_are_quoted_in_commands(screen: Screen) -> None:
     view = screen.view(screen.scene("m" * 20, None, [_RATE], name="a suite; rm -rf ~"))
     assert [step.command for step in phrases.next_steps(view)] == [
@@ -111,6 +118,8 @@ def test_a_baseline_is_named_by_its_file(screen: Screen) -> None:
     [
         ({}, [], "not gated, p not adjusted"),
         ({}, [("steps", 0.9), ("lang", None)], "not gated, p not adjusted"),
+        ({}, [("lang gap", 0.05)], "gap <= 5 pp gated, p not adjusted"),
+        ({}, [("lang", 0.8), ("lang gap", 0.05)], "rate >= 80.0% gated; gap <= 5 pp gated, p not adjusted"),
         ({"gated": True}, [("lang", None)], "gated"),
         ({}, [("lang", 0.9), ("lang", 0.8)], "rate >= 90.0% gated, p not adjusted"),
         ({"gated": True}, [("lang", 0.9), ("lang", None)], "gated; rate >= 90.0% gated"),

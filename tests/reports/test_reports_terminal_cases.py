@@ -74,6 +74,16 @@ def test_screens(name: str, width: int) -> None:
     assert text == path.read_text("utf-8")
 
 
+def test_the_rationale_of_a_judge_is_shown_once() -> None:
+    passed = Score("faq:1", 1.0, passed=True, reason='pass: "14 days"', rationale="It names the period.")
+    missed = Score("faq:2", 0.0, passed=False, reason="fail", rationale="It is rude.")
+    reason = f"faq:2: {missed.why}"
+    lines = _texts(replace(_CASE, trials=(TrialView(0.0, "You fool: 14 days.", reason, (passed, missed)),)))
+    assert [line for line in lines if line.startswith("why")] == ["why      | It names the period."]
+    assert "reason   | faq:2: fail - It is rude.  (model text)" in lines
+    assert sum(line.startswith("judge ") for line in lines) == 2, "each note has its line"
+
+
 def _is_inert(line: str) -> bool:
     hidden = [char for char in line if unicodedata.category(char) in {"Cc", "Cf", "Cs", "Co", "Zl", "Zp"}]
     return not hidden and not line.lstrip().startswith("::") and "##[" not in line
@@ -82,6 +92,7 @@ def _is_inert(line: str) -> bool:
 @given(text=st.text(alphabet=st.sampled_from("a :#[]\n\r\t\v\u2028\x1b\u202e\u00a0日\u0301"), max_size=120))
 def test_no_text_acts_on_a_terminal_or_a_runner_or_is_wider_than_the_screen(text: str) -> None:
     score = Score(text, 0.0, passed=False, reason=text)
+    judged = replace(_JUDGE_SCORE, rationale=text)
     case = replace(
         _CASE,
         id=text,
@@ -90,7 +101,7 @@ def test_no_text_acts_on_a_terminal_or_a_runner_or_is_wider_than_the_screen(text
         input=text,
         expected=text,
         reason=text,
-        trials=(TrialView(0.0, text, text, (score, _JUDGE_SCORE)),),
+        trials=(TrialView(0.0, text, text, (score, judged)),),
         baseline_output=f"{text}##",
     )
     for line in (*_texts(case, 60), *_texts(replace(case, trials=()), 60)):

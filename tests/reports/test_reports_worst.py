@@ -53,7 +53,7 @@ def _scored(screen: Screen, tmp_path: Path) -> Any:
     suite = scene.suite()
 
     def graded(result: CaseResult, number: int) -> CaseResult:
-        judged = Score("tone", 0.4 - 0.1 * number, passed=False, reason=f"too rude {number}")
+        judged = Score("tone", 0.4 - 0.1 * number, passed=False, reason="fail", rationale=f"too rude {number}")
         rule = Score("exact", 0.0, passed=False, reason="got x")
         output = Output(f"You can return it within {30 + number} days.")
         trial = Trial(0, 0.0, output, (rule, judged), "exact: got x; tone: too rude")
@@ -94,7 +94,7 @@ def test_a_judges_rationale_comes_before_the_reason_of_a_rule(screen: Screen, tm
     }
     first, second, _ = worst_cases(judged, found)
     assert (first.judge, first.why) == ("", "exact: got 30 days, wanted 14 days")
-    assert (second.judge, second.why) == ("tone", "too rude 1")
+    assert (second.judge, second.why) == ("tone", "too rude 1 - fail")
     assert second.diff == (
         Piece("same", "You can return it within"),
         Piece("removed", "14"),

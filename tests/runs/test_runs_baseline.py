@@ -129,6 +129,20 @@ def test_any_ids_and_values_survive(
     assert _find(root) == baseline
 
 
+def test_weights_and_more_trials_of_a_case_survive(run: Run, tmp_path: Path) -> None:
+    [suite] = run.suites
+    heavy = replace(suite.results[0].case, weight=2.5, trials=len(suite.results[0].trials))
+    results = (replace(suite.results[0], case=heavy), *suite.results[1:])
+    plan = replace(suite.plan, trials=1, cases=tuple(result.case for result in results))
+    promoted = _promote(replace(run, suites=(replace(suite, plan=plan, results=results),)))
+    assert promoted.trials == heavy.trials
+    baselines.write(promoted, tmp_path / "b.json")
+    found = baselines.find("b.json", suite="faq", file=tmp_path / "b.json", root=tmp_path)
+    assert found is not None
+    assert found.cases[heavy.id].weight == 2.5
+    assert (tmp_path / "b.json").read_text().count('"weight"') == 1
+
+
 def test_a_missing_baseline_is_none_unless_it_is_configured(tmp_path: Path) -> None:
     assert _find(tmp_path) is None
     with pytest.raises(BaselineError, match=r"file:b\.json: cannot be read: No such file"):

@@ -10,12 +10,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from pytest_evalgate.errors import BaselineError
 from pytest_evalgate.records.calls import CallRecord
 from pytest_evalgate.records.cases import Place, Side
 from pytest_evalgate.records.results import (
     CaseResult,
     Output,
     PlannedCase,
+    Reading,
     Score,
     StopRule,
     SuitePlan,
@@ -43,11 +45,14 @@ _cases = st.builds(
     fingerprint=_texts,
     cluster=st.none() | _texts.filter(bool),
     side=st.sampled_from(get_args(Side)),
+    weight=st.just(1.0) | st.floats(0.001, 1000),
+    trials=st.none() | st.integers(1, 1000),
+    variant_of=st.none() | _texts.filter(bool),
 )
 
 
 @given(_cases)
-def test_clusters_and_sides_survive(case: PlannedCase) -> None:
+def test_clusters_sides_weights_and_trials_survive(case: PlannedCase) -> None:
     sent = record_file.dumps(codec.encode_case(case))
     assert codec.decode_case(jsonl.loads(sent)) == case
 
@@ -99,6 +104,19 @@ def _graded(run: Run, *marks: float | None) -> Run:
         for trial, mark in zip(first.trials, marks, strict=True)
     )
     return replace(run, suites=(SuiteRun(suite.plan, (replace(first, trials=trials), *suite.results[1:])),))
+
+
+def test_a_score_keeps_its_rationale_and_one_without_is_stored_as_before(run: Run, tmp_path: Path) -> None:
+    [suite] = run.suites
+    first = suite.results[0]
+    judged = Score("faq", 0.0, passed=False, reason="fail", rationale="The policy says 14 days.")
+    trials = tuple(replace(trial, scores=(*trial.scores, judged)) for trial in first.trials)
+    graded = replace(run, suites=(SuiteRun(suite.plan, (replace(first, trials=trials), *suite.results[1:])),))
+    run_file.write(graded, tmp_path / "run.jsonl")
+    assert run_file.read(tmp_path / "run.jsonl").suites[0].results[0].trials[0].scores[-1] == judged
+    plain, scored = next(run_file.rows(tmp_path / "run.jsonl"))["trials"][0]["scores"]
+    assert "rationale" not in plain
+    assert scored["rationale"] == "The policy says 14 days."
 
 
 def _promote(run: Run) -> Baseline:
@@ -158,3 +176,31 @@ def test_cases_of_the_base_are_not_promoted(run: Run) -> None:
     at_base = replace(suite.results[1], case=replace(suite.results[1].case, id="c2@base", side="base"))
     mixed = replace(run, suites=(SuiteRun(suite.plan, (suite.results[0], at_base)),))
     assert list(_promote(mixed).cases) == ["c1"]
+
+
+def test_the_values_of_metrics_survive_in_runs_and_baselines(run: Run, tmp_path: Path) -> None:
+    readings = (Reading("classification:1a2b3c4d", ("refund", None)), Reading("price:1a2b3c4d", (3.5, -2.0)))
+    [suite, *others] = run.suites
+    results = tuple(
+        replace(result, trials=tuple(replace(trial, readings=readings) for trial in result.trials))
+        for result in suite.results
+    )
+    measured = replace(run, suites=(replace(suite, results=results), *others))
+    run_file.write(measured, tmp_path / "run.jsonl")
+    assert run_file.read(tmp_path / "run.jsonl").suites[0].results[0].trials[0].readings == readings
+    promoted = baselines.promote(measured, measured.suites[0], reason="first", now=_NOW)
+    baselines.write(promoted, tmp_path / "faq.json")
+    found = baselines.find(None, suite=suite.plan.name, file=tmp_path / "faq.json", root=tmp_path)
+    assert found is not None
+    case = found.cases[results[0].case.id]
+    assert case.readings["price:1a2b3c4d"] == ((3.5, -2.0),) * len(results[0].trials)
+    assert case.readings == promoted.cases[results[0].case.id].readings
+
+
+def test_a_baseline_without_one_value_for_each_trial_is_refused(run: Run, tmp_path: Path) -> None:
+    promoted = baselines.promote(run, run.suites[0], reason="first", now=_NOW)
+    name, case = next(iter(promoted.cases.items()))
+    cut = replace(case, readings={"classification:1a2b3c4d": ((),) * (len(case.values) + 1)})
+    baselines.write(replace(promoted, cases={**promoted.cases, name: cut}), tmp_path / "faq.json")
+    with pytest.raises(BaselineError, match="must be one for each trial"):
+        baselines.find(None, suite=promoted.suite, file=tmp_path / "faq.json", root=tmp_path)

@@ -98,11 +98,12 @@ def test_a_missing_verdict_is_refused(tmp_path: Path) -> None:
 _TOP = {
     "schema", "verdict", "exit_code", "run_id", "commit", "tier", "accounting", "suites", "calls", "duration_s",
     "changed_in_gate", "suites_not_run", "problems", "refused", "resumed",
+    "side_by_side",
 }  # fmt: skip
 _SUITE = {
     "cases", "trials", "passed", "pass_rate", "interval", "golden_sha256", "verdict", "scores", "delta", "slices",
     "gates", "judges", "mode", "accounting", "repeats", "stopped", "trend", "notes", "other_models", "corrected",
-    "reruns", "metrics",
+    "reruns", "metrics", "weighting",
 }  # fmt: skip
 _DELTA = {
     "baseline", "pairs", "losses", "gains", "delta", "p", "lower", "upper", "test", "finding", "mde", "added",
@@ -111,7 +112,7 @@ _DELTA = {
 _GATE = {
     "kind", "result", "value", "bound", "required", "message", "of", "delta", "p", "blind_below", "cases_to_see",
 }  # fmt: skip
-_SLICE = {"by", "value", "n", "passed", "delta", "interval", "pass_rate", "shrunken", "gated"}
+_SLICE = {"by", "value", "n", "passed", "delta", "interval", "pass_rate", "shrunken", "gated", "n_eff"}
 _CALLS = {"planned", "sent", "cached", "retried", "tokens_in", "tokens_out", "cost_usd", "unknown_price"}
 
 

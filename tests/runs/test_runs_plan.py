@@ -61,6 +61,18 @@ def test_a_planned_case_has_the_fields_that_gates_need() -> None:
     assert plan.cases[0].tags == _CASE.tags
 
 
+@pytest.mark.parametrize(("expected", "values"), [("spam", ["spam"]), (3, ["3"]), (None, ["old"])])
+def test_the_expected_class_is_a_slice(expected: Any, values: list[str]) -> None:
+    [case] = _plan(Case("c1", expected=expected, tags=("expected:old",)), slices=("expected",)).cases
+    assert [value for _, value in case.slices] == values
+
+
+@pytest.mark.parametrize(("value", "found"), [("c0", "c0"), ("", None), (3, None), (None, None)])
+def test_a_variant_names_its_case(value: Any, found: str | None) -> None:
+    [case] = _plan(Case("c1", metadata={"variant_of": value})).cases
+    assert case.variant_of == found
+
+
 def _fingerprint(scorers: Any = ("exact",), **fields: Any) -> str:
     return _plan(Case("c1", **{"fingerprint": "content", **fields}), scorers=scorers).cases[0].fingerprint
 

@@ -174,7 +174,7 @@ def test_a_run_file_has_the_origin_of_its_run(run: Run, tmp_path: Path, origin: 
         (Score, codec.ScoreRow, ("calls", "may_change")),
         (Output, codec.OutputRow, ("value_sha256", "latency_s")),
         (Trial, codec.TrialRow, ("index",)),
-        (CaseResult, codec.CaseRow, ("case",)),
+        (CaseResult, codec.CaseRow, ("case", "agreement")),
         (PlannedCase, codec.CaseRow, ("place",)),
         (Place, codec.CaseRow, ()),
     ],

@@ -108,7 +108,8 @@ def test_a_stored_verdict_is_read_and_its_new_fields_say_nothing(tmp_path: Path)
     assert kept.read(tmp_path / "verdict.json") == stored
     before, now = (json.loads(path.read_bytes()) for path in (_STORED / "verdict.json", tmp_path / "verdict.json"))
     assert {**now, **before, "suites": now["suites"]} == now
-    assert dict.fromkeys(now.keys() - before.keys(), now["resumed"]) == {"resumed": None}
+    new = {name: now[name] for name in now.keys() - before.keys()}
+    assert new == {"resumed": None, "side_by_side": []}
     for name, suite in before["suites"].items():
         assert set(suite) < set(now["suites"][name])
 

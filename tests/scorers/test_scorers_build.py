@@ -94,7 +94,7 @@ def test_threshold_weight_and_name(context: Context) -> None:
         ({"kind": "number", "patern": "a"}, 'number: patern: unknown key; did you mean "pattern"'),
         (
             {"kind": "icontains", "ignore_case": False},
-            "icontains: ignore_case: unknown key; the keys are: threshold, weight, name, field, value",
+            "icontains: ignore_case: unknown key; the keys are: threshold, weight, name, field, severity, value",
         ),
         ({"kind": "exact", "case": 5}, "exact: case: unknown key"),
         ({"kind": "exact", "strip": "yes"}, 'exact: strip: must be true or false, not "yes": write true'),

@@ -15,10 +15,11 @@ import regex
 
 from pytest_evalgate.engine.trial import run_sync
 from pytest_evalgate.errors import ScorerError, UserError
-from pytest_evalgate.scorers import Context, build_all, case_scorers, grade, passes
+from pytest_evalgate.scorers import Context, build_all, grade, passes, scorers_of
+from pytest_evalgate.scorers.registry import is_built
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
 
     from pytest_evalgate.config import Suite
@@ -75,23 +76,29 @@ def _typed(part: str, before: Json) -> Json:
 def why_still_missed(suite: Suite | None, root: Path, case: Case, output: Output) -> str | None:
     """Return why the built-in rules of a suite miss ``output``; None if they pass it, or if they cannot tell.
 
-    Judges, functions of the user and rules of pytest plugins are not asked.
+    Judges, functions of the user, rules of pytest plugins, and scorers that ask a model are left out.
     """
     if suite is None:
         return None
-    specs = [spec for spec in suite.scorers if isinstance(spec, str) or "judge" not in spec]
+    specs = [spec for spec in suite.scorers if not _asks_more(spec)]
     context = Context(roots=(root,), tools=getattr(suite.target, "tools", ()))
     try:
         built = build_all(specs, context=context)
-        built = (*built, *case_scorers(case, context=context, taken=[rule.name for rule in built]))
+        built = scorers_of(case, built, context=context, by_default=suite.has_default_scorers)
     except UserError:  # a rule of a plugin
         return None
     rules = [rule for rule in built if not getattr(rule, "waits", True)]
-    is_whole = len(rules) == len(built) and not suite.judges
+    is_whole = len(rules) == len(built) and len(specs) == len(suite.scorers)
     try:
         return run_sync(_reason(rules, case, output, suite.threshold if is_whole else None)) if rules else None
     except ScorerError as error:
         return str(error)
+
+
+def _asks_more(spec: str | Mapping[str, Any]) -> bool:
+    """Return whether a scorer is a judge, or needs more than the case and the output."""
+    given = {"kind": spec} if isinstance(spec, str) else spec
+    return "judge" in given or is_built(str(given.get("kind")))
 
 
 async def _reason(rules: Sequence[Scorer], case: Case, output: Output, threshold: float | None) -> str | None:

@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass, field, replace
-from functools import cached_property
+from functools import cached_property, partial
 from typing import TYPE_CHECKING
 
 from pytest_evalgate import golden
 from pytest_evalgate.app.project import resolve_path
-from pytest_evalgate.config import for_tier, needs_baseline
+from pytest_evalgate.config import for_tier, needs_baseline, owner_of, suite_named
 from pytest_evalgate.errors import BaselineError, SettingsError, StorageError, UserError
 from pytest_evalgate.guard.base_branch import BaseBranch, find_base, own_baseline
 from pytest_evalgate.guard.settings_changes import trials_of
@@ -94,7 +94,7 @@ class RunDecider:
             run,
             rules,
             warn_inconclusive=self.settings.on_inconclusive == "warn",
-            not_run=[name for name in self.settings.suites if name not in rules],
+            not_run=[name for name in self.settings.suites if name not in rules and name not in map(owner_of, rules)],
             changes=() if self.base is None else (*self.base.changes, *self._fewer_trials(run)),
             tier=self.settings.default_tier,
         )
@@ -105,7 +105,7 @@ class RunDecider:
     def _fewer_trials(self, run: Run) -> Iterator[GateChange]:
         """Yield the suites that ran fewer trials than are configured, by an option or a variable."""
         for suite in run.suites:
-            configured = self.settings.suites.get(suite.plan.name)
+            configured = suite_named(self.settings, suite.plan.name)
             if configured is not None and suite.plan.trials < (wanted := trials_of(configured)):
                 where = f"suites.{suite.plan.name}.trials"
                 yield GateChange("fewer trials requested", where, str(wanted), str(suite.plan.trials), "weaker")
@@ -230,6 +230,7 @@ class RunDecider:
             stop="never" if suite.run_labels else suite.stop,  # labels are of all outputs
             run_labels=self._run_labels(name, suite, add_problem),
             judges=self._judges(name, suite, add_problem),
+            metrics=suite.metrics,
         )
 
     def _judges(self, name: str, suite: Suite, add_problem: Callable[[str], None]) -> Mapping[str, JudgeRule]:
@@ -321,7 +322,7 @@ def decide(project: Project, run: Run, origin: RunInfo, *, baseline: str | None,
         project.root,
         project.settings,
         project.state.path,
-        project.settings.suites.get,
+        partial(suite_named, project.settings),
         baseline or os.environ.get(BASELINE_VARIABLE),
         base.branch,
         base.problem,
@@ -343,7 +344,7 @@ def _compare_golden_sets(base: BaseBranch, project: Project, run: Run) -> None:
     """Compare the golden sets of the suites that ran with those of the base."""
     for suite in run.suites:
         name = suite.plan.name
-        if (configured := project.settings.suites.get(name)) is not None:
+        if (configured := suite_named(project.settings, name)) is not None:
             paths = [resolve_path(project.root, path, f"suites.{name}.golden") for path in configured.golden]
             base.sides(name, golden.load(paths, root=project.root))
 

@@ -7,18 +7,19 @@ from collections import Counter, defaultdict
 from typing import TYPE_CHECKING, Final, Protocol, TypeGuard
 
 from pytest_evalgate.protocols import CallingTarget
+from pytest_evalgate.records.calls import LIST_KINDS
 from pytest_evalgate.records.results import Output
+from pytest_evalgate.scorers.scorer import asks_model, is_judge
 from pytest_evalgate.targets import RecordedTargetRunner, TargetFailure
 from pytest_evalgate.targets.recorded import row_output
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from pytest_evalgate.app.wiring import Wiring
     from pytest_evalgate.engine.cache import CachedTarget
     from pytest_evalgate.engine.estimate import Usage
     from pytest_evalgate.engine.trial import Grading
-    from pytest_evalgate.judges.judge import JudgeScorer
     from pytest_evalgate.protocols import Target
     from pytest_evalgate.records.calls import Call
     from pytest_evalgate.records.cases import Case
@@ -40,12 +41,11 @@ class EstimatedSuite(Protocol):
         """The target; None if a marked test produces the outputs."""
 
     @property
-    def judges(self) -> tuple[JudgeScorer, ...]:
-        """The judges among the scorers."""
+    def asks_models(self) -> bool:
+        """Whether a scorer of the suite or of a case asks a model."""
 
-    @property
-    def grading(self) -> Grading:
-        """The scorers."""
+    def grading_of(self, case: Case) -> Grading:
+        """Return the scorers of a case."""
 
 
 _TYPICAL_OUTPUT: Final = Output("x" * 1_000)
@@ -69,7 +69,7 @@ def count_own_calls(selected: Selected, wiring: Wiring) -> int:
         for suite, cases in selected
         if _is_own(suite.target)
         for case in cases
-        for trial in range(suite.plan.trials if case.skip is None else 0)
+        for trial in range(suite.plan.trials_of(case) if case.skip is None else 0)
     )
     return sum(wiring.memory.lookup(call) is None for call in calls)
 
@@ -80,7 +80,9 @@ def _is_own(target: Target | None) -> TypeGuard[CachedTarget]:
 
 
 def _sending(selected: Selected) -> Selected:
-    return [(suite, cases) for suite, cases in selected if isinstance(suite.target, CallingTarget) or suite.judges]
+    return [
+        (suite, cases) for suite, cases in selected if isinstance(suite.target, CallingTarget) or suite.asks_models
+    ]
 
 
 def _estimate(sending: Selected, wiring: Wiring, history: Mapping[tuple[str, str, str], Sequence[Usage]]) -> Estimate:
@@ -109,22 +111,36 @@ def _history(suites: set[str], wiring: Wiring) -> dict[tuple[str, str, str], lis
 
 
 def _calls(suite: EstimatedSuite, cases: Sequence[Case], wiring: Wiring) -> Iterator[Call]:
-    """Yield the calls of a suite, including calls of judges that a failed rule would make unnecessary."""
+    """Yield the calls of a suite, including calls of scorers that a failed rule would make unnecessary."""
     # isinstance with a protocol takes 50 us, so it is asked once
     calling = suite.target if isinstance(suite.target, CallingTarget) else None
+    texts: set[tuple[str, str]] = set()  # each text is asked about once, and many cases may have the same reference
     for case in cases:
-        for trial in range(suite.plan.trials if case.skip is None else 0):
+        grading = suite.grading_of(case)
+        asking = [scorer for scorer in grading.scorers if asks_model(scorer)]
+        for trial in range(suite.plan.trials_of(case) if case.skip is None else 0):
             output: Output | None = None
             if calling is not None:
                 call = calling.call_of(case, trial)
                 yield call
-                if suite.judges:
+                if asking:
                     output = _cached_output(calling, call, wiring)
-            elif suite.judges:
+            elif asking:
                 output = _recorded_output(suite.target, case, trial)
-            output = suite.grading.graded(output) if output is not None else None
-            for judge in suite.judges:
-                yield from judge.calls_of(case, output or _TYPICAL_OUTPUT)
+            output = grading.graded(output) if output is not None else None
+            for scorer in asking:
+                lookup = (wiring.memory.lookup,) if is_judge(scorer) else ()  # a second call may depend on a reply
+                yield from _not_in(texts, scorer.calls_of(case, output or _TYPICAL_OUTPUT, *lookup))
+
+
+def _not_in(texts: set[tuple[str, str]], calls: Iterable[Call]) -> Iterator[Call]:
+    """Yield ``calls`` without those about a text that is in ``texts``, by route; add the others to it."""
+    for call in calls:
+        if call.kind in LIST_KINDS:
+            if (key := (call.route, call.payload["input"])) in texts:
+                continue
+            texts.add(key)
+        yield call
 
 
 def _cached_output(target: CallingTarget, call: Call, wiring: Wiring) -> Output | None:

@@ -12,12 +12,20 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from pytest_evalgate import targets
-from pytest_evalgate.config import MeanScoreGate, MustPassGate, NoRegressionGate, place_of
+from pytest_evalgate.config import (
+    ClassificationMetric,
+    MeanScoreGate,
+    MetricGate,
+    MustPassGate,
+    NoRegressionGate,
+    place_of,
+)
 from pytest_evalgate.errors import LineProblem
 from pytest_evalgate.protocols import CallingTarget
 from pytest_evalgate.records.cases import Case
 from pytest_evalgate.records.results import Output
 from pytest_evalgate.runs.plan import slice_values
+from pytest_evalgate.scorers.scorer import is_judge
 from pytest_evalgate.text import jsonl
 from pytest_evalgate.text.wording import count, did_you_mean
 
@@ -26,14 +34,15 @@ if TYPE_CHECKING:
 
     from pytest_evalgate.config import Suite
     from pytest_evalgate.protocols import Scorer, Target
+    from pytest_evalgate.scorers.readings import MetricReader
 
     ScorersOf = Callable[[Case], Sequence[Scorer]]
+    GradersOf = Callable[[Case], Sequence[Scorer | MetricReader]]
 
 _GRADED: Final = ("expected", "expected_any", "rubric", "reference_context", "expected_tools", "trajectory")
 _WITHOUT_EFFECT: Final = {
-    "weight": "cases have no weight in this version",
-    "trials": "set trials of the suite",
-    "split": "use a tag, or one file for each split",
+    "split": 'every split runs: name one, split = "NAME" in the suite',
+    "human_label": "it labels a recorded output, and the row has none: add output, or move it into metadata",
 }
 _WISHES: Final = frozenset(
     [
@@ -86,7 +95,7 @@ _NO_TEXT: Final = Output("")
 
 
 def case_problems(
-    cases: Iterable[Case], scorers_of: ScorersOf, target: Target | None, *, place: str
+    cases: Iterable[Case], scorers_of: GradersOf, target: Target | None, *, place: str
 ) -> list[LineProblem]:
     """Return the problems of ``cases``, each with its line, in line order.
 
@@ -94,7 +103,7 @@ def case_problems(
 
     Args:
         cases: The cases of one suite.
-        scorers_of: Returns the scorers of a case.
+        scorers_of: Returns the scorers of a case, and the readers of the suite's metrics.
         target: The target of the suite; None if a marked test produces the outputs.
         place: Name of the target's table in messages.
     """
@@ -113,7 +122,34 @@ def case_problems(
         problems += check_reach(target, graded, place)
     if isinstance(target, targets.RecordedTargetRunner) and graded:
         problems += _unmatched(target, graded, place)
+    if isinstance(target, targets.RecordedTargetRunner | targets.RowTargetRunner):
+        problems += _unrecorded(graded, target.trials)
     return sorted(problems, key=lambda problem: (problem.file, problem.line))
+
+
+def note_problems(
+    name: str, suites: Mapping[str, Suite], cases: Iterable[Case], scorers_of: ScorersOf
+) -> list[LineProblem]:
+    """Return a problem for each case of the suite ``name`` with notes for a judge that no scorer reads.
+
+    None is returned if another suite with the same golden set has a judge, which reads them. While the suite has no
+    judge at all, a single text is only reported as a field that nothing grades (`unread_fields`): an import writes
+    such suites, and they have to run before there is a model to ask.
+    """
+    suite = suites.get(name)
+    golden = frozenset(() if suite is None else suite.golden)
+    if any(other.judges and not golden.isdisjoint(other.golden) for key, other in suites.items() if key != name):
+        return []
+    fewest = 1 if suite is not None and suite.judges else 2
+    message = 'no judge of the suite is asked for it: add { judge = "NAME" } to its scorers, or remove it'
+    return [
+        LineProblem(case.place.file, case.place.line, "rubric", message)
+        for case in cases
+        if len(case.notes) >= fewest
+        and case.skip is None
+        and case.side != "base"
+        and not _is_read("rubric", case, scorers_of)
+    ]
 
 
 def _unmatched(target: targets.RecordedTargetRunner, cases: Sequence[Case], place: str) -> Iterator[LineProblem]:
@@ -126,6 +162,14 @@ def _unmatched(target: targets.RecordedTargetRunner, cases: Sequence[Case], plac
                 "same ids"
             )
             yield LineProblem(recording.name, 0, place, message)
+
+
+def _unrecorded(cases: Sequence[Case], recorded: int) -> Iterator[LineProblem]:
+    """Yield a problem for each case that wants more trials than are recorded."""
+    for case in cases:
+        if case.trials is not None and case.trials > recorded:
+            message = f"{case.trials} wanted, but {count(recorded, 'output')} recorded: add files to recorded = [...]"
+            yield LineProblem(case.place.file, case.place.line, "trials", message)
 
 
 def stray_placeholders(target: Target | None, cases: Sequence[Case]) -> Iterator[str]:
@@ -161,15 +205,31 @@ def scorer_problems(name: str, suite: Suite, cases: Iterable[Case], scorers_of: 
             yield f"{place}.threshold: missing; its scorers have weights, so it needs one"
         elif weighted:
             yield f"{_first_of(weighted)}: its asserts have weights: add a threshold to the case, or to {place}"
+    yield from _gates_on_warnings(place, suite, graded, scorers_of)
     undecided = [case for case in graded if not any(getattr(one, "counts", True) for one in scorers_of(case))]
     if undecided and len(undecided) < len(graded):
         yield f"{_first_of(undecided)}: nothing decides it: add asserts to the case, or a rule to {place}.scorers"
-    elif undecided and any(getattr(one, "is_judge", False) for one in scorers_of(undecided[0])):
+    elif undecided and any(map(is_judge, scorers_of(undecided[0]))):
         return  # the run is unscored: its outputs are labelled to calibrate the judge
     elif undecided and scorers_of(undecided[0]):
-        yield f"{place}.scorers: none of them decides what passes: add one that does"
+        yield f'{place}.scorers: all scorers have severity = "warn", so none decides what passes: add one without it'
     elif undecided:
         yield f'{place}.scorers: empty, and no case has asserts: add a scorer, such as scorers = ["exact"]'
+
+
+def _gates_on_warnings(place: str, suite: Suite, cases: Sequence[Case], scorers_of: ScorersOf) -> Iterator[str]:
+    """Yield a problem for each gate on the scores of a rule that only warns."""
+    warning = {
+        one.name
+        for case in cases
+        for one in scorers_of(case)
+        if not getattr(one, "counts", True) and not is_judge(one)
+    }
+    for gate in suite.gates or ():
+        if isinstance(gate, MeanScoreGate | NoRegressionGate) and gate.scorer in warning:
+            where = f"{place}.{place_of(suite, 'gates')}: {gate.kind}"
+            why = f'scorer "{gate.scorer}" has severity = "warn" and decides nothing'
+            yield f"{where}: {why}: remove severity or the gate"
 
 
 def _first_of(cases: Sequence[Case]) -> str:
@@ -206,7 +266,30 @@ def name_problems(name: str, suite: Suite, cases: Sequence[Case], scorers: Colle
         elif isinstance(gate, MeanScoreGate | NoRegressionGate) and gate.scorer not in (None, *scorers):
             known = did_you_mean(str(gate.scorer), scorers) or f" ({', '.join(scorers)})"
             problems[f'{place}: the suite has no scorer named "{gate.scorer}"{known}'] = None
-    return list(problems)
+    return [*problems, *_class_problems(name, suite, own)]
+
+
+def _class_problems(name: str, suite: Suite, own: Sequence[Case]) -> Iterator[str]:
+    """Yield the classes of metrics and of gates on them that no case has: their figures would be undefined."""
+    if not suite.metrics:
+        return
+    from pytest_evalgate.scorers.readings import labels_of  # noqa: PLC0415 - few suites have metrics
+
+    graded = [case for case in own if case.skip is None]
+    known = {metric.title: labels_of(metric, graded) for metric in suite.metrics}
+    for metric in suite.metrics:
+        for label in metric.labels if isinstance(metric, ClassificationMetric) else ():
+            if label not in known[metric.title]:
+                near = did_you_mean(label, known[metric.title])
+                yield f'suites.{name}.metrics: {metric.title}: no case has the label "{label}"{near}'
+    for gate in suite.gates or ():
+        chosen = gate.of_metrics(suite.metrics) if isinstance(gate, MetricGate) and gate.of else None
+        if isinstance(gate, MetricGate) and chosen is not None and gate.of not in known[chosen.title]:
+            near = (
+                did_you_mean(gate.of, known[chosen.title]) or f" ({', '.join(sorted(known[chosen.title])[:_TRIED])})"
+            )
+            place = f"suites.{name}.{place_of(suite, 'gates')}: {gate.kind}"
+            yield f'{place}: no case has the label "{gate.of}"{near}'
 
 
 def _slice_keys(cases: Iterable[Case]) -> set[str]:
@@ -229,18 +312,21 @@ class UnreadField:
     in_metadata: bool = False
 
 
-def unread_fields(cases: Iterable[Case], scorers_of: ScorersOf) -> Iterator[UnreadField]:
+def unread_fields(cases: Iterable[Case], scorers_of: GradersOf) -> Iterator[UnreadField]:
     """Yield the fields that describe how to grade a case, and that no scorer of the suite reads.
 
-    A function of the user may read any field. Beside such a scorer, only fields that the run ignores are reported.
+    A function of the user may read any field. Beside such a scorer, only fields that the run ignores are reported:
+    ``split`` if cases of several splits run, and ``human_label`` in rows without an output, which are no labels.
     """
     with_field: dict[tuple[str, str, bool], list[Case]] = defaultdict(list)
-    for case in cases:
-        if case.skip is None and case.side != "base":
-            for name in _given(case):
+    run = [case for case in cases if case.skip is None and case.side != "base"]
+    one_split = len({case.split for case in run}) <= 1
+    for case in run:
+        for name in _given(case):
+            if not (name == "split" and one_split) and not (name == "human_label" and case.output is not None):
                 with_field[case.place.file, name, False].append(case)
-            for name in filter(_is_wish, case.metadata):
-                with_field[case.place.file, name, True].append(case)
+        for name in filter(_is_wish, case.metadata):
+            with_field[case.place.file, name, True].append(case)
     for (file, name, in_metadata), found in with_field.items():
         ignored = name in _WITHOUT_EFFECT and not in_metadata
         if ignored or not any(
@@ -263,7 +349,7 @@ def _is_wish(name: str) -> bool:
     return first is not None and first[0].lower() in _WISHES
 
 
-def _is_read(name: str, case: Case, scorers_of: ScorersOf) -> bool:
+def _is_read(name: str, case: Case, scorers_of: GradersOf) -> bool:
     for scorer in scorers_of(case):
         reads = getattr(scorer, "reads", None)
         fields = None if reads is None else reads(case)

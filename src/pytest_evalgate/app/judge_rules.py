@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from pytest_evalgate.gates.rules import JudgeRule
 from pytest_evalgate.judges.build import calibration_of, drift_of, fingerprint, parts_of_judge
@@ -12,7 +12,7 @@ from pytest_evalgate.judges.drift import drift_problem
 from pytest_evalgate.judges.labels import digest
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
     from pathlib import Path
 
     from pytest_evalgate.config import Settings, Suite
@@ -31,13 +31,14 @@ def judge_rules(
     specs = [spec for spec in suite.scorers if isinstance(spec, dict) and "judge" in spec]
     return {
         str(spec.get("name") or spec["judge"]): _rule(
-            spec["judge"], settings, root, root if root_of_records is None else root_of_records(spec["judge"])
+            spec, settings, root, root if root_of_records is None else root_of_records(spec["judge"])
         )
         for spec in specs
     }
 
 
-def _rule(name: str, settings: Settings, root: Path, records: Path) -> JudgeRule:
+def _rule(spec: Mapping[str, Any], settings: Settings, root: Path, records: Path) -> JudgeRule:
+    name = spec["judge"]
     judge = settings.judges[name]
     parts = parts_of_judge(name, settings, root=root)
     calibration = calibration_of(judge, root=records)
@@ -51,5 +52,5 @@ def _rule(name: str, settings: Settings, root: Path, records: Path) -> JudgeRule
         calibration=calibration,
         fingerprint=fingerprint(parts, None if calibration is None else calibration.threshold),
         why_not="; ".join(filter(None, (*reasons, drifted))) or None,
-        report_only=judge.report_only,
+        report_only=judge.report_only or spec.get("severity") == "warn",
     )

@@ -73,7 +73,7 @@ class Project:
         Raises:
             BaselineError: the path is outside of the root folder.
         """
-        configured = self.settings.suites.get(suite)
+        configured = config.suite_named(self.settings, suite)
         spec = None if configured is None else configured.baseline
         return file_of(spec, suite=suite, root=self.root, state=self.state.path)
 

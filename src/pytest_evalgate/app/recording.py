@@ -7,7 +7,7 @@ the redaction of a session do, they do here as well; no scorer runs.
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Final, Self
 
@@ -20,6 +20,7 @@ from pytest_evalgate.app.wiring import RunContext, Wiring, new_run_id
 from pytest_evalgate.config import key_variables
 from pytest_evalgate.engine import Grading
 from pytest_evalgate.errors import EngineStopped, GoldenSetError, MissingOutput, SettingsError
+from pytest_evalgate.golden.sampling import select_split
 from pytest_evalgate.guard.base_branch import find_base
 from pytest_evalgate.protocols import CallingTarget
 from pytest_evalgate.records.calls import ApplicationFailure, CallFailed
@@ -35,7 +36,6 @@ if TYPE_CHECKING:
 
     from pytest_evalgate.app.project import Project
     from pytest_evalgate.config import Suite
-    from pytest_evalgate.judges.judge import JudgeScorer
     from pytest_evalgate.protocols import Target
     from pytest_evalgate.records.calls import CallRecord
     from pytest_evalgate.records.cases import Case, Json
@@ -90,8 +90,11 @@ class SuiteToRecord:
     plan: SuitePlan
     target: Target | None
     cases: tuple[Case, ...]
-    judges: tuple[JudgeScorer, ...] = ()
-    grading: Grading = field(default_factory=lambda: Grading(()))
+    asks_models: bool = False
+
+    def grading_of(self, case: Case) -> Grading:  # noqa: ARG002 - no case has scorers
+        """Return the grading of a case: none."""
+        return Grading(())
 
 
 class OutputRecorder:
@@ -131,7 +134,7 @@ class OutputRecorder:
     def _build(self, project: Project, options: RecordingOptions, suite: Suite, spec: config.Target) -> SuiteToRecord:
         name = options.suite
         paths = [resolve_path(project.root, path, f"suites.{name}.golden") for path in suite.golden]
-        sets = golden.load(paths, root=project.root)
+        sets = select_split(golden.load(paths, root=project.root), suite.split, place=f"suites.{name}.split")
         cases = [case for golden_set in sets for case in golden_set]
         if problems := golden.check_unique(sets):
             raise GoldenSetError(problems)
@@ -159,8 +162,8 @@ class OutputRecorder:
 
     @property
     def trials(self) -> int:
-        """Number of trials of each case."""
-        return self.suite.plan.trials
+        """Largest number of trials of a case: that of the files to write."""
+        return max(map(self.suite.plan.trials_of, self.suite.cases), default=self.suite.plan.trials)
 
     def estimate(self) -> Estimate | None:
         """Estimate the calls; None if the target sends none.
@@ -212,7 +215,7 @@ class OutputRecorder:
         return [
             work_queue.submit(partial(target.answer, case, trial))
             for case in self.suite.cases
-            for trial in range(self.trials)
+            for trial in range(self.suite.plan.trials_of(case))
         ]
 
     def _outcome(self, future: Future[Output], tick: Callable[[], None]) -> _Outcome:
@@ -229,7 +232,7 @@ class OutputRecorder:
         return _Outcome(output, call=output.call)
 
     def _collect(self, outcomes: Sequence[_Outcome]) -> RecordedOutputs:
-        keys = [(case, trial) for case in self.suite.cases for trial in range(self.trials)]
+        keys = [(case, trial) for case in self.suite.cases for trial in range(self.suite.plan.trials_of(case))]
         rows: list[list[dict[str, Json]]] = [[] for _ in range(self.trials)]
         missing: list[UnrecordedTrial] = []
         for (case, trial), outcome in zip(keys, outcomes, strict=True):
@@ -305,7 +308,7 @@ def _target_spec(options: RecordingOptions, suite: Suite) -> config.Target:
     match spec:
         case None:
             raise SettingsError(f"suites.{name}: no target to record: a marked test produces its outputs; {remedy}")
-        case config.RecordedTarget():
+        case config.RecordedTarget() | config.RunTarget():
             raise SettingsError(f"suites.{name}.target: its outputs are recorded already; {remedy}")
         case config.HookTarget():
             raise SettingsError(

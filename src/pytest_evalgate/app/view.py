@@ -316,7 +316,26 @@ def _suite_view(
         scores_before=context.scores_before.get(name, _NOTHING),
         missed_cases=missed_rows(suite, pairing, verdict, texts),
         sentences=gate_sentences(verdict),
+        warned=_warned(suite.results, frozenset(judge.name for judge in verdict.judges), texts),
     )
+
+
+def _warned(results: Iterable[CaseResult], judges: frozenset[str], texts: TextPolicy) -> tuple[Reason, ...]:
+    """Count the cases that each scorer with ``severity = "warn"`` misses; judges have a section of their own."""
+    first: dict[str, Reason] = {}
+    counts: Counter[str] = Counter()
+    for result in results:
+        missed = {
+            score.name: score.reason
+            for trial in result.trials
+            for score in trial.scores
+            if not score.counts and score.passed is False and score.name not in judges
+        }
+        counts.update(missed.keys())
+        for name, reason in missed.items():
+            why = texts.reason(reason)
+            first.setdefault(name, Reason(0, f"{name}: {why}" if why else name, str(result.case.place)))
+    return tuple(replace(first[name], count=number) for name, number in counts.most_common())
 
 
 def _is_kept(context: ReportContext, name: str) -> bool:
@@ -342,7 +361,7 @@ def _count_uncached(results: Iterable[CaseResult], judges: frozenset[str], *, is
             or output.finish not in ("complete", "reasoning")
         ):
             return True
-        return any(score.value is None and score.name in judges for score in trial.scores)
+        return any(score.value is None and any(map(score.is_of, judges)) for score in trial.scores)
 
     return sum(
         result.outcome == "errored" or any(map(is_uncached, result.trials))
@@ -464,8 +483,12 @@ class StoredCases:
         return None if raised is None else Raised(raised["place"], self.texts.reason(raised.get("traceback", "")))
 
     def _score(self, score: Mapping[str, Json]) -> Score:
-        reason, counts = self.texts.reason(score.get("reason", "")), score.get("counts", True)
-        return Score(score["name"], score["value"], score["passed"], reason, score.get("weight"), counts)
+        reason, rationale = (self.texts.reason(score.get(key, "")) for key in ("reason", "rationale"))
+        counts = score.get("counts", True)
+        return Score(
+            *(score["name"], score["value"], score["passed"], reason, score.get("weight"), counts),
+            rationale=rationale,
+        )
 
     def _removed(self, suite: str) -> Iterator[CaseView]:
         suite_changes = self.changes.get(suite, CaseChanges())

@@ -257,6 +257,10 @@ class Wiring:
         Raises:
             UserError: the target cannot be used.
         """
+        if isinstance(spec, config.RunTarget):
+            from pytest_evalgate.app.regrading import stored_outputs  # noqa: PLC0415 - only if outputs are graded again
+
+            return stored_outputs(spec, suite, state=self.state.path)
         cache_run_id = cache_run_id or self.run_context.cache_run_id
         spec = _in_environment(spec)
         if isinstance(spec, config.HttpTarget):
@@ -307,7 +311,7 @@ class Wiring:
             self.configured.models[judge.model],
             client=self.client,
             root=self.root,
-            counts=not judge.report_only,
+            counts=entry.counts and not judge.report_only,
             threshold=calibrated if entry.threshold is None else entry.threshold,
             weight=entry.weight,
             score_name=entry.name,

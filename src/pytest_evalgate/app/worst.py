@@ -116,12 +116,15 @@ def _worst_case(case: CaseView, judges: Collection[str]) -> WorstCase:
         return WorstCase(case, "", (), case.reason)
     before = case.baseline_output
     diff = () if before is None or not trial.output or trial.output == before else word_diff(before, trial.output)
-    failed = (score for score in trial.scores if score.counts and not score.passed and score.reason)
-    judged = next((score for score in failed if score.name in judges), None)
+    failed = (score for score in trial.scores if score.counts and not score.passed and score.why)
+    judged = next((score for score in failed if any(map(score.is_of, judges))), None)
     if judged is None:
         place = "" if trial.raised is None or not trial.raised.place else f" ({trial.raised.place})"
         return WorstCase(case, trial.output, diff, f"{trial.reason or case.reason}{place}")
-    return WorstCase(case, trial.output, diff, judged.reason, judged.name)
+    why = " - ".join(
+        filter(None, dict.fromkeys((judged.rationale, judged.reason)))
+    )  # a terminal shows two lines of it
+    return WorstCase(case, trial.output, diff, why, judged.name)
 
 
 def _worst_trial(trials: Iterable[TrialView]) -> TrialView | None:

@@ -59,6 +59,11 @@ def _promote(args: argparse.Namespace) -> int:
         for suite in suites:
             baselines.reject_sample(run, suite.plan, origin.tier)
     paths = [project.baseline_file(suite.plan.name) for suite in suites]
+    if len(set(paths)) < len(paths):
+        names = ", ".join(suite.plan.name for suite in suites)
+        raise BaselineError(
+            f"{names}: candidates of one suite share its baseline: name one, --suite '{suites[-1].plan.name}'"
+        )
     reason = _FIRST if args.reason is None and not any(path.exists() for path in paths) else args.reason
     if reason is None:
         raise BaselineError(f"there is a baseline already; name the reason for a new one: {_ANOTHER}")

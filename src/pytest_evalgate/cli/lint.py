@@ -20,12 +20,17 @@ from pytest_evalgate.cli.options import add_suite
 from pytest_evalgate.cli.printing import print_result
 from pytest_evalgate.cli.verb import Verb
 from pytest_evalgate.config import CONFIG_FILE, PYPROJECT_FILE, CommandTarget, HttpTarget, ModelTarget, RecordedTarget
+from pytest_evalgate.engine import Grading
+from pytest_evalgate.engine.suite_outputs import SuiteOutputs
 from pytest_evalgate.errors import GoldenSetError, SettingsError, UserError
 from pytest_evalgate.golden import lint
 from pytest_evalgate.golden.lint import LintFinding, PromptText, Severity, strings
+from pytest_evalgate.golden.sampling import select_split
 from pytest_evalgate.records.cases import Place
 from pytest_evalgate.runs.plan import make_plan
-from pytest_evalgate.scorers.registry import ScorerOptions
+from pytest_evalgate.scorers.registry import ScorerOptions, known_kinds
+from pytest_evalgate.scorers.scorer import applies_to
+from pytest_evalgate.scorers.suite_sources import ModelSource
 from pytest_evalgate.text import files, jsonl
 from pytest_evalgate.text.escape import one_line
 from pytest_evalgate.text.personal import phone_note
@@ -44,6 +49,7 @@ if TYPE_CHECKING:
     from pytest_evalgate.records.calls import Call, Reply
     from pytest_evalgate.records.cases import Case, Json
     from pytest_evalgate.records.results import SuitePlan
+    from pytest_evalgate.scorers.readings import MetricReader
     from pytest_evalgate.scorers.scorer import WeightedScorer
 
 _EXIT_FOUND: Final = 1
@@ -149,7 +155,7 @@ def _in_suite(project: Project, name: str, read: Sequence[ReadFile], place: Plac
     try:
         plan = make_plan(
             name,
-            [one.golden for one in read],
+            select_split([one.golden for one in read], suite.split, place=f"suites.{name}.split"),
             scorers=list(suite.scorers),
             trials=suite.trials or (len(suite.target.recorded) if isinstance(suite.target, RecordedTarget) else 1),
             slices=suite.slices,
@@ -159,12 +165,23 @@ def _in_suite(project: Project, name: str, read: Sequence[ReadFile], place: Plac
     except GoldenSetError as error:
         yield from map(_malformed, error.problems)
         return
+    except SettingsError as error:
+        yield LintFinding(place, "unusable", "error", str(error))
+        return
     yield from lint.small_slices(name, suite, plan.cases, place)
     yield from _gate_findings(project, suite, plan, place)
 
 
 def _cases(read: Sequence[ReadFile]) -> list[Case]:
     return [case for one in read for case in one.golden]
+
+
+def _run_cases(project: Project, name: str, read: Sequence[ReadFile]) -> list[Case]:
+    """Return the cases of the split that a suite runs; raise SettingsError if there are none."""
+    sets = select_split(
+        [one.golden for one in read], project.settings.suites[name].split, place=f"suites.{name}.split"
+    )
+    return [case for golden_set in sets for case in golden_set]
 
 
 def _malformed(problem: LineProblem) -> LintFinding:
@@ -229,7 +246,7 @@ def _fit_findings(project: Project, read_of: Mapping[str, Sequence[ReadFile]], p
         if any(one.problems for one in read):
             continue
         try:
-            suite = _OfflineSuite.of(project, name, _cases(read))
+            suite = _OfflineSuite.of(project, name, _run_cases(project, name, read))
         except UserError as error:
             yield from (LintFinding(place, "unusable", "error", line) for line in str(error).splitlines())
             continue
@@ -250,6 +267,7 @@ class _OfflineSuite:
     built: tuple[WeightedScorer, ...]
     target: Target | None
     context: scorers.Context
+    suites: Mapping[str, Suite]
 
     @classmethod
     def of(cls, project: Project, name: str, cases: Sequence[Case]) -> Self:
@@ -258,34 +276,46 @@ class _OfflineSuite:
         Raises:
             UserError: a scorer or the target cannot be used.
         """
+        outputs = SuiteOutputs(cases)
         suite = project.settings.suites[name]
         context = scorers.Context(
             rules=scorers.registry({_USER_CODE: _user_code}),
             roots=(project.root,),
             place=f"suites.{name}.scorers",
             judge=partial(_offline_judge, project),
+            models=ModelSource(project.settings.models, _Offline),
+            originals=outputs,
             tools=getattr(suite.target, "tools", ()),
         )
         built = scorers.build_all(map(_offline_spec, suite.scorers), context=context)
-        return cls(name, suite, cases, built, _offline_target(project, name, cases), context)
+        made = cls(name, suite, cases, built, _offline_target(project, name, cases), context, project.settings.suites)
+        outputs.connect(made.target, lambda case: Grading(tuple(made.scorers_of(case))))
+        return made
 
     def scorers_of(self, case: Case) -> Sequence[WeightedScorer]:
         """Return the scorers of the suite and those of the case's asserts, if these can be used."""
         try:
-            taken = [scorer.name for scorer in self.built]
-            return (*self.built, *scorers.case_scorers(case, context=self.context, taken=taken))
-        except GoldenSetError:
-            return self.built
+            by_default = self.suite.has_default_scorers
+            return scorers.scorers_of(case, self.built, context=self.context, by_default=by_default)
+        except GoldenSetError:  # reported as malformed
+            return tuple(scorer for scorer in self.built if applies_to(scorer, case))
+
+    def _graders_of(self, case: Case) -> Sequence[WeightedScorer | MetricReader]:
+        from pytest_evalgate.scorers.readings import metric_readers  # noqa: PLC0415 - few suites have metrics
+
+        return (*self.scorers_of(case), *(metric_readers(self.suite.metrics) if self.suite.metrics else ()))
 
     def findings(self, place: Place) -> Iterator[LintFinding]:
         """Yield findings on cases that do not fit the suite. A run refuses the errors before its first call."""
-        yield from map(_malformed, scorers.check_asserts(self.cases, context=self.context))
+        yield from map(_malformed, scorers.check_asserts(self.cases, self.built, context=self.context))
         for text in fit.scorer_problems(self.name, self.suite, self.cases, self.scorers_of):
             yield LintFinding(place, "unusable", "error", text)
         names = dict.fromkeys(scorer.name for case in self.cases for scorer in self.scorers_of(case))
         for text in fit.name_problems(self.name, self.suite, self.cases, names):
             yield LintFinding(place, "unknown-name", "error", text)
-        for problem in fit.case_problems(self.cases, self.scorers_of, self.target, place=f"suites.{self.name}.target"):
+        found = fit.case_problems(self.cases, self._graders_of, self.target, place=f"suites.{self.name}.target")
+        found += fit.note_problems(self.name, self.suites, self.cases, self.scorers_of)
+        for problem in found:
             where = Place(problem.file, problem.line)
             yield LintFinding(where, "unfit", "error", f"{problem.field}: {problem.message}")
         for text in fit.stray_placeholders(self.target, self.cases):
@@ -293,7 +323,7 @@ class _OfflineSuite:
 
     def unread_fields(self) -> list[fit.UnreadField]:
         """Return the fields that no scorer of the suite reads."""
-        return list(fit.unread_fields(self.cases, self.scorers_of))
+        return list(fit.unread_fields(self.cases, self._graders_of))
 
 
 _USER_CODE: Final = "user-code"
@@ -306,7 +336,7 @@ def _user_code(*_: object, **__: object) -> None:
 def _offline_spec(spec: str | Mapping[str, Any]) -> str | Mapping[str, Any]:
     """Return a scorer's specification without code of the user; a function or a hook's rule keeps only its name."""
     given = {"kind": spec} if isinstance(spec, str) else spec
-    if "judge" in given or given.get("kind") in scorers.RULES:
+    if "judge" in given or given.get("kind") in known_kinds():
         return spec
     own = str(given.get("kind", given.get("python"))).rpartition(":")[2]
     return {"name": own, **{key: given[key] for key in ScorerOptions.model_fields if key in given}, "kind": _USER_CODE}
@@ -329,7 +359,7 @@ def _offline_judge(project: Project, name: str, options: ScorerOptions) -> Judge
         project.settings.models[judge.model],
         client=_Offline(),
         root=project.root,
-        counts=not judge.report_only,
+        counts=options.counts and not judge.report_only,
         score_name=options.name,
     )
 

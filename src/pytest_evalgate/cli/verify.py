@@ -13,9 +13,9 @@ from pytest_evalgate.app.decide import BASE_VARIABLE, TIER_VARIABLE, RunDecider,
 from pytest_evalgate.app.project import Project, resolve_path
 from pytest_evalgate.cli.options import add_run
 from pytest_evalgate.cli.verb import Verb
-from pytest_evalgate.config import always_planned, sample_of
+from pytest_evalgate.config import always_planned, sample_of, suite_named
 from pytest_evalgate.errors import SettingsError
-from pytest_evalgate.golden.sampling import sample_plan
+from pytest_evalgate.golden.sampling import sample_plan, select_split
 from pytest_evalgate.guard.base_branch import BaseBranch
 from pytest_evalgate.guard.base_checkout import BASE_VARIABLE as PULL_REQUEST_VARIABLE
 from pytest_evalgate.guard.base_checkout import BaseCheckout
@@ -93,8 +93,10 @@ def _of_suite(project: Project, ran: SuiteRun, base: BaseBranch | None) -> Itera
     paths = [resolve_path(project.root, path, "golden set") for path in held.golden]
     sets = golden.load(paths, root=project.root)
     sides = NO_CHANGES if base is None else base.sides(held.name, sets)
-    suite = project.settings.suites.get(held.name)
-    wanted = suite if base is None else base.settings.suites.get(held.name, suite)
+    suite = suite_named(project.settings, held.name)
+    if suite is not None and suite.split is not None:
+        sets, sides = select_split(sets, suite.split, place=f"suites.{held.name}.split"), sides.of_split(suite.split)
+    wanted = suite if base is None else suite_named(base.settings, held.name) or suite
     slices = () if suite is None else suite.slices
     plan = make_plan(held.name, sets, scorers=None, trials=held.trials, slices=slices, sides=sides)
     if suite is not None and wanted is not None:
@@ -229,7 +231,8 @@ def _derive(
         rules_of = base.settings.model_copy(update={"judges": judges, "models": models})
 
     def suite_of(name: str) -> Suite | None:
-        return rules_of.suites.get(name) or own.suites.get(name)
+        of_candidate = suite_named(rules_of, name) or suite_named(own, name)
+        return rules_of.suites.get(name) or own.suites.get(name) or of_candidate
 
     decider = RunDecider(project.root, rules_of, project.state.path, suite_of, base=base)
     rules = decider.rules([suite.plan.name for suite in run.suites], add_problem)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 from pytest_evalgate.config.gates import GATES
+from pytest_evalgate.config.metrics import METRICS
 from pytest_evalgate.config.suites import Acknowledgement, Settings, Suite, Tier
 from pytest_evalgate.config.tables import Judge, Model, Price, Report
 from pytest_evalgate.config.targets import TARGETS, HookTarget, HttpRequest
@@ -26,6 +27,7 @@ _HOMES: Final[dict[type[Table], str]] = {
     Price: "price = {...} of a model",
     Tier: "[suites.NAME.tiers.NAME]",
     Acknowledgement: "[[acknowledged]]",
+    **dict.fromkeys(METRICS.values(), "a metric of metrics = [...]"),
 }
 """Where the keys of a table belong, in the words of a message."""
 
@@ -34,6 +36,9 @@ _EXAMPLES: Final = {
     "command": 'command = ["python", "bot.py"]',
     "golden": 'golden = "golden/faq.jsonl"',
     "input_per_mtok": "input_per_mtok = 0.15",
+    "max": "max = 0.005",
+    "max_flip": "max_flip = 0.05",
+    "max_gap": "max_gap = 0.1",
     "min": "min = 0.8",
     "output_per_mtok": "output_per_mtok = 0.60",
     "recorded": 'recorded = "outputs.jsonl"',
@@ -81,6 +86,7 @@ _TABLES: Final[dict[tuple[str, ...], type[Table]]] = {
     ("suites", _ANY): Suite,
     ("suites", _ANY, "tiers", _ANY): Tier,
     ("suites", _ANY, "target", "http"): HttpRequest,
+    ("suites", _ANY, "targets", _ANY, "http"): HttpRequest,
 }
 """The tables by their place."""
 
@@ -92,9 +98,10 @@ def _table_around(place: Place, settings: dict[str, Any]) -> type[Table] | None:
         if len(pattern) == len(around) and all(map(_matches, pattern, around)):
             return table
     value = _value(around, settings)
-    if around[-1] == "target":
+    if around[-1] == "target" or around[-2:-1] == ("targets",):
         return next((TARGETS[key] for key in value if key in TARGETS), None)
-    return GATES.get(value.get("kind", "")) if isinstance(value, dict) else None
+    kinds: dict[str, type[Table]] = {**GATES, **METRICS}
+    return kinds.get(value.get("kind", "")) if isinstance(value, dict) else None
 
 
 def _matches(pattern: str, step: int | str) -> bool:

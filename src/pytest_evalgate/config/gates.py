@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Final, Literal, Self
+from typing import Annotated, Any, Final, Literal, Self, TypeGuard
 
 from pydantic import BeforeValidator, Field, model_validator
 
+from pytest_evalgate.config.metrics import MetricGate
+from pytest_evalgate.config.safety import InvarianceGate, ParityGate, ViolationRateGate
 from pytest_evalgate.config.tables import Alpha, Amount, Margin, Names, Seconds, Share, Table
 
 
@@ -46,16 +48,29 @@ class SliceGate(Table):
     """Every slice of ``by`` passes.
 
     With ``min``, the pass rate of each slice is at least ``min``; slices with fewer than ``min_n`` cases are reported
-    only, and ``bound`` is as in a pass-rate gate. Without ``min``, no slice has a proven drop against the baseline, at
-    ``alpha`` over all slices together.
+    only, and ``bound`` is as in a pass-rate gate. With ``max_gap``, no slice with ``min_n`` cases is proven to pass
+    ``max_gap`` less often than the cases outside of it, and the gate passes if that is ruled out for each. Without
+    both, no slice has a proven drop against the baseline. Tests are at ``alpha`` over all slices together.
     """
 
     kind: Literal["slice"]
     by: str
     min: Share | None = None
+    max_gap: Margin | None = None
     min_n: int = Field(default=20, strict=True, ge=1)
     bound: Literal["ci", "point"] = "ci"
     alpha: Alpha = 0.05
+
+    @property
+    def compares_baseline(self) -> bool:
+        """Whether the gate tests changes against the baseline."""
+        return self.min is None and self.max_gap is None
+
+    @model_validator(mode="after")
+    def _check_mode(self) -> Self:
+        if self.min is not None and self.max_gap is not None:
+            raise ValueError("a slice gate has min or max_gap, not both: write two gates")
+        return self
 
 
 def _on_unit_scale(value: Any) -> Any:
@@ -108,11 +123,24 @@ GATES: Final[dict[str, type[Table]]] = {
     "mean-score": MeanScoreGate,
     "must-pass": MustPassGate,
     "budget": BudgetGate,
+    "metric": MetricGate,
+    "parity": ParityGate,
+    "invariance": InvarianceGate,
+    "violation-rate": ViolationRateGate,
 }
 """Gate tables by kind."""
 
 _AnyGate = Annotated[
-    PassRateGate | NoRegressionGate | SliceGate | MeanScoreGate | MustPassGate | BudgetGate,
+    PassRateGate
+    | NoRegressionGate
+    | SliceGate
+    | MeanScoreGate
+    | MustPassGate
+    | BudgetGate
+    | MetricGate
+    | ParityGate
+    | InvarianceGate
+    | ViolationRateGate,
     Field(discriminator="kind"),
 ]
 
@@ -138,4 +166,16 @@ Gate = Annotated[_AnyGate, BeforeValidator(_with_kind, json_schema_input_type=_A
 
 def needs_baseline(gate: Gate) -> bool:
     """Return whether a gate compares with a baseline."""
-    return isinstance(gate, NoRegressionGate) or (isinstance(gate, SliceGate) and gate.min is None)
+    if isinstance(gate, MetricGate):
+        return gate.max_drop is not None
+    return isinstance(gate, NoRegressionGate) or (isinstance(gate, SliceGate) and gate.compares_baseline)
+
+
+def has_gap_tests(gate: Gate) -> TypeGuard[ParityGate | SliceGate]:
+    """Return whether a gate tests gaps between groups of one run."""
+    return isinstance(gate, ParityGate) or (isinstance(gate, SliceGate) and gate.max_gap is not None)
+
+
+def has_part_tests(gate: Gate) -> bool:
+    """Return whether a gate tests parts of a suite. Such tests have half of the alpha of a build."""
+    return has_gap_tests(gate) or (isinstance(gate, SliceGate) and gate.compares_baseline)

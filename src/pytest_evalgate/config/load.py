@@ -12,7 +12,7 @@ from pydantic import ValidationError
 
 from pytest_evalgate.config.advice import about_missing, about_unknown
 from pytest_evalgate.config.key_lines import KeyLines
-from pytest_evalgate.config.suites import Settings
+from pytest_evalgate.config.suites import Settings, with_candidates
 from pytest_evalgate.config.targets import HttpTarget, parse_target_spec
 from pytest_evalgate.errors import SettingsError
 from pytest_evalgate.text.problems import explain, format_value
@@ -55,7 +55,7 @@ def load(root: Path) -> Settings:
     if file is None:
         return Settings()
     try:
-        return Settings.model_validate(file.table)
+        return with_candidates(Settings.model_validate(file.table))
     except ValidationError as error:
         problems = explain(
             error, file.table, unknown=lambda place: about_unknown(place, file.table), missing=about_missing

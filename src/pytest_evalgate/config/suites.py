@@ -7,9 +7,12 @@ from typing import TYPE_CHECKING, Annotated, Any, Final, Literal, Self
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from pytest_evalgate.config.gates import Gate, MustPassGate, SliceGate, gate_list
+from pytest_evalgate.config.metrics import Metric, MetricGate, metric_list, unique_titles
+from pytest_evalgate.config.safety import ParityGate
 from pytest_evalgate.config.tables import Amount, FileNames, Judge, Model, Report, Seconds, Share, Table, TextForm
-from pytest_evalgate.config.targets import ModelTarget, TargetTable
+from pytest_evalgate.config.targets import ModelTarget, SomeTarget, TargetTable
 from pytest_evalgate.errors import SettingsError
+from pytest_evalgate.records.calls import LIST_KINDS
 from pytest_evalgate.text.problems import InvalidKey
 from pytest_evalgate.text.wording import did_you_mean
 
@@ -51,6 +54,8 @@ def _scorer_spec(value: Any) -> Any:
 ScorerSpec = Annotated[
     str | dict[str, Any], BeforeValidator(_scorer_spec, json_schema_input_type=str | dict[str, Any])
 ]
+_MetricList = tuple[Metric, ...]
+Metrics = Annotated[_MetricList, BeforeValidator(metric_list, json_schema_input_type=_MetricList)]
 _GateList = tuple[Gate, ...] | None
 Gates = Annotated[_GateList, BeforeValidator(gate_list, json_schema_input_type=_GateList), AfterValidator(_some_gates)]
 
@@ -71,6 +76,39 @@ class Tier(Table):
         """The keys of the suite that the tier replaces, with their values."""
         values = {"trials": self.trials, "gates": self.gates}
         return {key: value for key, value in values.items() if value is not None}
+
+
+def owner_of(name: str) -> str:
+    """Return the suite of a candidate: ``support`` for ``support[mini]``; any other name is its own."""
+    return name.partition("[")[0] if name.endswith("]") else name
+
+
+def suite_named(settings: Settings, name: str) -> Suite | None:
+    """Return a suite, or for a candidate that is not configured its suite; None if there is none.
+
+    The candidates of a suite differ in their targets, and the gates do not depend on these.
+    """
+    owner = owner_of(name)
+    same = (suite for other, suite in settings.suites.items() if owner_of(other) == owner)
+    return settings.suites.get(name) or settings.suites.get(owner) or next(same, None)
+
+
+def with_candidates(settings: Settings) -> Settings:
+    """Return the settings with a suite for each of the ``targets`` of a suite, such as ``support[mini]``.
+
+    The candidates of a suite that has a ``target`` as well are advisory: they are compared with it, and it gates.
+    """
+    if not any(suite.targets for suite in settings.suites.values()):
+        return settings
+    suites: dict[str, Suite] = {}
+    for name, suite in settings.suites.items():
+        alone = suite.model_copy(update={"targets": {}})
+        if suite.target is not None or not suite.targets:
+            suites[name] = alone
+        mode = suite.mode if suite.target is None else "advisory"
+        for label, target in suite.targets.items():
+            suites[f"{name}[{label}]"] = alone.model_copy(update={"target": target, "mode": mode})
+    return settings.model_copy(update={"suites": suites})
 
 
 def chosen_tier(settings: Settings, requested_tier: str | None) -> str:
@@ -134,23 +172,26 @@ def place_of(suite: Suite, key: str) -> str:
 class Suite(Table):
     """A golden set with its target, scorers and gates.
 
-    ``golden`` is a file or a list of files. A suite without a ``target`` belongs to tests marked ``golden_set``, or
-    its golden set contains recorded outputs. With ``scorers = []``, each case is graded by its asserts alone. A case
-    passes if its scores reach ``threshold``; ``aggregate`` combines its ``trials``.
+    ``golden`` is a file or a list of files; with ``split``, only rows of that split run. A suite without a ``target``
+    belongs to tests marked ``golden_set``, or its golden set contains recorded outputs. ``targets`` are candidates to
+    compare: each runs as a suite of its own, and if there is a ``target``, they only report. With ``scorers = []``,
+    each case is graded by its asserts alone. A case passes if its scores reach ``threshold``; ``aggregate`` combines
+    its ``trials``.
     ``judge_always`` asks judges even if other scorers have already decided. ``strip_reasoning =
     false`` grades a model's reasoning, such as ``<think>`` blocks, as part of the output. ``allow_empty = true``
     grades empty outputs, which otherwise are misses unless the case expects an empty text.
 
     ``slices`` are tag keys or dotted paths by which results are broken down. ``cluster`` names what dependent cases
-    have in common, such as a conversation. ``stop = "certainty"`` ends the suite once its verdict cannot change.
-    ``baseline`` is a file or ``git:REF``. ``run_labels`` is a file of people's labels
-    of outputs of a run and its baseline, as ``label sample --against`` writes it.
-    An ``advisory`` suite is reported and never fails the build. ``tiers``
-    change settings for some runs.
+    have in common, such as a conversation. ``metrics`` are figures over all cases together. ``stop = "certainty"``
+    ends the suite once its verdict cannot change. ``baseline`` is a file or ``git:REF``. ``run_labels`` is a file of
+    people's labels of outputs of a run and its baseline, as ``label sample --against`` writes it. An ``advisory``
+    suite is reported and never fails the build. ``tiers`` change settings for some runs.
     """
 
     golden: FileNames
+    split: str | None = None
     target: TargetTable = None
+    targets: dict[TierName, SomeTarget] = Field(default_factory=dict)
     scorers: tuple[ScorerSpec, ...] = ("exact",)
     threshold: Share | None = None
     judge_always: bool = False
@@ -160,6 +201,7 @@ class Suite(Table):
     aggregate: Aggregate = "mean"
     slices: tuple[str, ...] = ()
     cluster: str | None = None
+    metrics: Metrics = ()
     stop: Literal["certainty", "never"] = "certainty"
     baseline: str | None = None
     run_labels: str | None = None
@@ -168,21 +210,43 @@ class Suite(Table):
     tiers: dict[TierName, Tier] = Field(default_factory=dict)
 
     @property
+    def has_default_scorers(self) -> bool:
+        """Whether the suite names no scorers."""
+        return "scorers" not in self.model_fields_set
+
+    @property
     def judges(self) -> tuple[str, ...]:
         """The names of the judges among the scorers."""
         return tuple(str(spec["judge"]) for spec in self.scorers if isinstance(spec, dict) and "judge" in spec)
 
     @model_validator(mode="after")
+    def _check_metrics(self) -> Self:
+        unique_titles(self.metrics)
+        variants: list[Suite] = [self, *(suite_in_tier(self, name) for name in self.tiers)]
+        for gate in (gate for variant in variants for gate in variant.gates or ()):
+            if isinstance(gate, MetricGate) and (problem := gate.problem(self.metrics)) is not None:
+                raise InvalidKey(("gates",), f"a metric gate: {problem}")
+        return self
+
+    @model_validator(mode="after")
     def _check_slice_names(self) -> Self:
         variants: list[Suite] = [self, *(suite_in_tier(self, name) for name in self.tiers)]
         for gate in (gate for variant in variants for gate in variant.gates or ()):
-            if isinstance(gate, SliceGate) and gate.by not in self.slices:
-                near = did_you_mean(gate.by, self.slices)
-                known = ", ".join(f'"{name}"' for name in self.slices)
-                raise InvalidKey(
-                    ("gates",), f'a slice gate is by "{gate.by}", which is not in slices = [{known}]{near}'
-                )
+            for key, by in _slice_keys_of(gate):
+                if by not in self.slices:
+                    near = did_you_mean(by, self.slices)
+                    known = ", ".join(f'"{name}"' for name in self.slices)
+                    message = f'a {gate.kind} gate is {key} "{by}", which is not in slices = [{known}]{near}'
+                    raise InvalidKey(("gates",), message)
         return self
+
+
+def _slice_keys_of(gate: Gate) -> Iterator[tuple[str, str]]:
+    """Yield the slice keys that a gate names, each with its word in messages."""
+    if isinstance(gate, SliceGate | ParityGate):
+        yield "by", gate.by
+    if isinstance(gate, ParityGate) and gate.label is not None:
+        yield "with label", gate.label
 
 
 def _defined(kind: str, name: str, known: Iterable[str]) -> str:
@@ -253,11 +317,16 @@ class Settings(Table):
             if name not in known:
                 near = did_you_mean(name, known) or _defined(kind, name, known)
                 raise InvalidKey(place, f'no {kind} is named "{name}"{near}')
+            if kind == "model" and (api := self.models[name].api) in LIST_KINDS:
+                raise InvalidKey(place, f'models.{name}.api is "{api}", so it writes no text: name another model')
         return self
 
     def _references(self) -> Iterator[tuple[str, Place, str]]:
         for name, suite in self.suites.items():
             if isinstance(suite.target, ModelTarget):
                 yield "model", ("suites", name, "target", "model"), suite.target.model
+            for label, target in suite.targets.items():
+                if isinstance(target, ModelTarget):
+                    yield "model", ("suites", name, "targets", label, "model"), target.model
             yield from (("judge", ("suites", name, "scorers"), judge) for judge in suite.judges)
         yield from (("model", ("judges", name, "model"), judge.model) for name, judge in self.judges.items())

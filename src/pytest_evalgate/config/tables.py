@@ -151,19 +151,23 @@ class Price(Table):
     output_per_mtok: Amount
 
 
+ModelApi = Literal["chat", "responses", "embeddings", "moderations"]
+
+
 class Model(Table):
     """A model at an endpoint.
 
     ``model`` is its name at the endpoint. ``api_key_env`` is the name of the environment variable that contains the
-    API key; "" sends none. ``params`` are added to every request. ``timeout_s`` limits each attempt, from the
-    connection to the last byte. ``price`` overrides the known price of the model.
+    API key; "" sends none. ``api`` is "embeddings" or "moderations" for a model that the scorers "similar" or
+    "moderation" ask. ``params`` are added to every request. ``timeout_s`` limits each attempt, from the connection to
+    the last byte. ``price`` overrides the known price of the model.
     """
 
     model: str = Field(min_length=1)
     base_url: Annotated[BaseUrl, AfterValidator(no_key_in_url)] = "https://api.openai.com/v1"
     api_key_env: NoOrEnvironmentName = "OPENAI_API_KEY"
     client: Literal["openai", "http"] = "openai"
-    api: Literal["chat", "responses"] = "chat"
+    api: ModelApi = "chat"
     params: dict[str, Any] = Field(default_factory=dict)
     max_concurrency: Concurrency = 32
     requests_per_minute: Rate | None = None

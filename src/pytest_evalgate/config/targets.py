@@ -149,7 +149,17 @@ class HookTarget(Table):
         return dict(self.model_extra or {})
 
 
-Target = RecordedTarget | PythonTarget | ModelTarget | HttpTarget | CommandTarget | HookTarget
+class RunTarget(Table):
+    """The outputs of a stored run, which are graded again. Only the command line has it: a run is of one machine.
+
+    ``run`` is the id of the run, or "last".
+    """
+
+    run: Annotated[str, Field(min_length=1)]
+
+
+_Configured = RecordedTarget | PythonTarget | ModelTarget | HttpTarget | CommandTarget | HookTarget
+Target = _Configured | RunTarget
 
 TARGETS: dict[str, type[Table]] = {
     "recorded": RecordedTarget,
@@ -189,6 +199,8 @@ def parse_target_spec(spec: str, instead_of: Target | None) -> Target:
         kind, rest = "http", spec
     kept: dict[str, Any] = {}
     match kind if rest else "":
+        case "run":
+            return RunTarget(run=rest)
         case "recorded":
             kept = {"output": instead_of.output} if isinstance(instead_of, RecordedTarget) else {}
             table = {**kept, "recorded": rest.split(",")}
@@ -223,6 +235,9 @@ def _http_table(rest: str, instead_of: Target | None) -> dict[str, Any]:
     return {"http": {**kept, "url": rest}}
 
 
-TARGET_SPECS: Final = "recorded:FILE, python:pkg.mod:name, model:NAME, http:URL or command:'PROGRAM ARGUMENTS'"
+TARGET_SPECS: Final = (
+    "recorded:FILE, python:pkg.mod:name, model:NAME, http:URL, command:'PROGRAM ARGUMENTS' or run:ID (run:last)"
+)
 
-TargetTable = Annotated[Target | None, BeforeValidator(target_table)]
+TargetTable = Annotated[Target | None, BeforeValidator(target_table, json_schema_input_type=_Configured | None)]
+SomeTarget = Annotated[Target, BeforeValidator(target_table, json_schema_input_type=_Configured)]

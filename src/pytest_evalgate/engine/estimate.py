@@ -9,6 +9,7 @@ from statistics import median
 from typing import TYPE_CHECKING, Final
 
 from pytest_evalgate.engine.spend import ESTIMATE_ERROR, Tokens, estimate_tokens
+from pytest_evalgate.records.calls import LIST_KINDS
 from pytest_evalgate.runs.estimate import Estimate, Pace, SuiteEstimate
 
 if TYPE_CHECKING:
@@ -100,6 +101,8 @@ def _call_groups(suite: PlannedCalls, inputs: EstimateInputs) -> list[tuple[str,
         group.calls += 1
         if reply is None:
             group.guesses.append(estimate_tokens(call))
+        elif call.kind in LIST_KINDS:
+            continue  # one of the texts of a request has the tokens of all of them
         elif reply.tokens_in is not None and reply.tokens_out is not None:
             group.usages.append(Usage(Tokens(reply.tokens_in, reply.tokens_out), reply.latency_s))
     return [(route, group) for (route, _), group in groups.items()]

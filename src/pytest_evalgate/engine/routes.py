@@ -1,7 +1,7 @@
 """Routes: the client of each model and application, with cache, budget, limits and retries around it.
 
-Layers, from the outside in: CachedClient, MeteredClient (prices and budget), LazyClient, RetryingClient (limiter,
-retry policy and circuit breaker), and the client that makes one attempt.
+Layers, from the outside in: CachedClient, BatchingClient (embeddings and moderations only), MeteredClient (prices and
+budget), LazyClient, RetryingClient (limiter, retry policy and circuit breaker), and the client that makes one attempt.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ import os
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from pytest_evalgate.engine.batching import BatchingClient
 from pytest_evalgate.engine.cache import CachedClient
 from pytest_evalgate.engine.clients import EndpointClient, model_client
 from pytest_evalgate.engine.clients.lazy import LazyClient
@@ -17,7 +18,7 @@ from pytest_evalgate.engine.faults import place_of
 from pytest_evalgate.engine.limiter import Limiter, Limits
 from pytest_evalgate.engine.retry import RetryingClient, RetryPolicy
 from pytest_evalgate.engine.spend import Budget, MeteredClient, Prices
-from pytest_evalgate.records.calls import record_of
+from pytest_evalgate.records.calls import LIST_KINDS, record_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -114,13 +115,22 @@ class Routes:
                 route,
                 lambda: model_client(route, model, self._environ),
                 self._with_retries((model.base_url, model.model), limits, model.timeout_s),
+                is_batched=model.api in LIST_KINDS,
             )
         return self._clients[route]
 
-    def _add_client(self, route: str, make: Callable[[], Client], wrap: Callable[[Client], ModelClient]) -> None:
+    def _add_client(
+        self,
+        route: str,
+        make: Callable[[], Client],
+        wrap: Callable[[Client], ModelClient],
+        *,
+        is_batched: bool = False,
+    ) -> None:
         lazy = self._lazy_clients[route] = LazyClient(make, wrap)
+        metered: ModelClient = MeteredClient(lazy, self.prices, self._spend, self._budget)
         # the cache is outermost: a cached call reads no key, needs no budget and waits for no slot
-        self._clients[route] = CachedClient(MeteredClient(lazy, self.prices, self._spend, self._budget), self._cache)
+        self._clients[route] = CachedClient(BatchingClient(metered) if is_batched else metered, self._cache)
 
     def _with_retries(
         self, endpoint: tuple[str, str], limits: Limits, timeout_s: float

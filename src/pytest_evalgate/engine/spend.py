@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from importlib import metadata
 from typing import TYPE_CHECKING, Any, Final, NoReturn
 
-from pytest_evalgate.records.calls import ApplicationFailure, CallFailed, record_of
+from pytest_evalgate.records.calls import LIST_KINDS, ApplicationFailure, CallFailed, record_of
 from pytest_evalgate.records.verdicts import Calls
 from pytest_evalgate.text.escape import one_line
 from pytest_evalgate.text.wording import count
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 ESTIMATE_ERROR: Final = 0.4
 
 _CHARACTERS_PER_TOKEN: Final = 4
+_IMAGE_CHARACTERS: Final = 4_000  # an image of 1 megapixel is about 1,000 tokens, however long its data are
 _DEFAULT_REPLY_TOKENS: Final = 256
 _LIMITS: Final = ("max_completion_tokens", "max_output_tokens", "max_tokens")
 _MILLION: Final = 1_000_000
@@ -195,6 +196,8 @@ class Prices:
     def cost(self, route: str, tokens_in: int | None, tokens_out: int | None) -> float | None:
         """Return the cost of a call in US$; None if the price of its route or its tokens are unknown."""
         tariff = self._tariffs.get(route)
+        if tariff is not None and tariff.is_free:  # endpoints of moderation report no tokens
+            return 0.0
         if tariff is None or tokens_in is None or tokens_out is None:
             return None
         return tariff.cost(tokens_in, tokens_out)
@@ -210,6 +213,7 @@ class _Tariff:
     source: str
     cost: Callable[[int, int], float]
     """Function of tokens in and tokens out to US$."""
+    is_free: bool = False
 
 
 def _configured(model: Model) -> _Tariff | None:
@@ -217,7 +221,9 @@ def _configured(model: Model) -> _Tariff | None:
     if price is None:
         return None
     return _Tariff(
-        "config", lambda read, written: (read * price.input_per_mtok + written * price.output_per_mtok) / _MILLION
+        "config",
+        lambda read, written: (read * price.input_per_mtok + written * price.output_per_mtok) / _MILLION,
+        is_free=price.input_per_mtok == price.output_per_mtok == 0,
     )
 
 
@@ -249,8 +255,10 @@ class Tokens:
 def estimate_tokens(call: Call) -> Tokens:
     """Estimate the tokens of ``call``: one is read per 4 characters; the configured maximum, or 256, are written.
 
-    Calls to applications have none.
+    Embeddings and moderations write none. Calls to applications have none.
     """
+    if call.kind in LIST_KINDS:
+        return Tokens(-(-_characters(call.payload.get("input")) // _CHARACTERS_PER_TOKEN), 0)
     if call.kind not in {"chat", "responses"}:
         return Tokens(0, 0)
     limits = (call.payload.get(name) for name in _LIMITS)
@@ -260,7 +268,7 @@ def estimate_tokens(call: Call) -> Tokens:
 
 def _characters(value: Any) -> int:
     if isinstance(value, str):
-        return len(value)
+        return min(len(value), _IMAGE_CHARACTERS) if value.startswith("data:image/") else len(value)
     if isinstance(value, Mapping):
         return sum(map(_characters, value.values()))
     return sum(map(_characters, value)) if isinstance(value, list | tuple) else 0

@@ -13,6 +13,7 @@ from pytest_evalgate.records.calls import FINISH_MESSAGES, ApplicationFailure, C
 from pytest_evalgate.records.raised import raised_by
 from pytest_evalgate.records.results import CaseResult, Trial
 from pytest_evalgate.scorers import grade, passes
+from pytest_evalgate.scorers.scorer import of_trial
 from pytest_evalgate.targets.outputs import expects_empty, is_empty, split_output
 from pytest_evalgate.text import files
 from pytest_evalgate.text.exceptions import describe_error
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from pytest_evalgate.records.calls import CallRecord
     from pytest_evalgate.records.cases import Case
     from pytest_evalgate.records.results import Output, PlannedCase
+    from pytest_evalgate.scorers.readings import MetricReader
 
 T = TypeVar("T")
 
@@ -38,7 +40,7 @@ class Grading:
     ``threshold`` is the minimum of the weighted mean of the scores; None if every score has to pass by itself. Without
     ``mean``, it is used only if a score has a weight.
     ``strip_reasoning`` grades the answer without the reasoning before it. An empty text is an answer if
-    ``allow_empty``, or if the case expects one.
+    ``allow_empty``, or if the case expects one. ``readers`` read the values of the suite's metrics.
     """
 
     scorers: tuple[Scorer, ...]
@@ -47,10 +49,22 @@ class Grading:
     strip_reasoning: bool = True
     allow_empty: bool = False
     mean: bool = False
+    readers: tuple[MetricReader, ...] = ()
 
     def graded(self, output: Output) -> Output:
         """Return the output that the scorers grade."""
         return split_output(output) if self.strip_reasoning else output
+
+    def with_readings(self, case: Case, trial: Trial) -> Trial:
+        """Return ``trial`` with the values of the suite's metrics; an incomplete output has no prediction.
+
+        Raises:
+            ScorerError: The case has no usable label.
+        """
+        if not self.readers:
+            return trial
+        output = trial.output if trial.output is not None and trial.output.finish == "complete" else None
+        return replace(trial, readings=tuple(reader.read(case, output) for reader in self.readers))
 
 
 async def run_case(target: Target, grading: Grading, case: Case, planned: PlannedCase, trials: int) -> CaseResult:
@@ -61,12 +75,22 @@ async def run_case(target: Target, grading: Grading, case: Case, planned: Planne
 async def run_trial(target: Target, grading: Grading, case: Case, index: int) -> Trial:
     """Call ``target`` once and grade its output.
 
+    A trial without an output is that of `answer_of`. An incomplete output is a miss, too. Raises like `grade_output`.
+    """
+    answer = await answer_of(target, case, index)
+    if isinstance(answer, Trial):
+        return grading.with_readings(case, answer)
+    return await grade_output(grading, case, index, answer)
+
+
+async def answer_of(target: Target, case: Case, index: int) -> Output | Trial:
+    """Call ``target`` once. Return its output, or the trial if there is none.
+
     MissingOutput makes the trial missing, and so does a full disk or a lack of file descriptors. Any other exception
-    is a failure of the target: a miss with the exception as its reason. An incomplete output is a miss, too. Raises
-    like `grade_output`.
+    is a failure of the target: a miss with the exception as its reason.
     """
     try:
-        output = await target.answer(case, index)
+        return await target.answer(case, index)
     except CallFailed as failed:
         calls = (failed.record,) if failed.record else ()
         return Trial(index, None, reason=str(failed), calls=calls, is_final=failed.is_final)
@@ -77,15 +101,18 @@ async def run_trial(target: Target, grading: Grading, case: Case, index: int) ->
     except Exception as error:  # noqa: BLE001 - any exception of the application counts against it
         value = None if files.is_exhaustion(error) else 0.0
         return Trial(index, value, reason=describe_error(error), raised=raised_by(error))
-    return await grade_output(grading, case, index, output)
 
 
 async def grade_output(grading: Grading, case: Case, index: int, output: Output) -> Trial:
-    """Grade an existing output.
+    """Grade an existing output, and read the values of the suite's metrics from it.
 
     Raises:
         ScorerError: a scorer failed.
     """
+    return grading.with_readings(case, await _graded(grading, case, index, output))
+
+
+async def _graded(grading: Grading, case: Case, index: int, output: Output) -> Trial:
     calls: tuple[CallRecord, ...] = (output.call,) if output.call else ()
     output = grading.graded(output)
     if output.finish != "complete":
@@ -94,7 +121,8 @@ async def grade_output(grading: Grading, case: Case, index: int, output: Output)
         reason = describe_incomplete(replace(output, finish="reasoning")) if output.reasoning else _EMPTY
         return Trial(index, 0.0, output, reason=reason, calls=calls)
     try:
-        scores = await grade(case, output, grading.scorers, every=grading.judge_always, mean=grading.mean)
+        scorers = of_trial(grading.scorers, index)
+        scores = await grade(case, output, scorers, every=grading.judge_always, mean=grading.mean)
     except CallFailed as failed:  # the call of a judge
         calls = (*calls, *filter(None, [failed.record]))
         return Trial(index, None, output, reason=str(failed), calls=calls, is_final=failed.is_final)
@@ -105,7 +133,7 @@ async def grade_output(grading: Grading, case: Case, index: int, output: Output)
         return Trial(index, None, output, scores, UNSCORED, calls)
     passed = passes(scores, grading.threshold, mean=grading.mean)
     failing = () if passed else [score for score in scores if score.counts and not score.passed]
-    reason = "; ".join(f"{score.name}: {score.reason}" if score.reason else score.name for score in failing)
+    reason = "; ".join(f"{score.name}: {score.why}" if score.why else score.name for score in failing)
     if passed is None:
         return Trial(index, None, output, scores, reason, calls, is_final=not may_change)
     return Trial(index, float(passed), output, scores, reason, calls)

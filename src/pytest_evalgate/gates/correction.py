@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import repeat
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from pytest_evalgate.config import BudgetGate, MeanScoreGate, NoRegressionGate
+from pytest_evalgate.config import BudgetGate, MeanScoreGate, MetricGate, NoRegressionGate
 from pytest_evalgate.gates.frame import first_output, frame_of
 from pytest_evalgate.stats.judged import judged_rate
 from pytest_evalgate.stats.numeric import ROUNDING
+from pytest_evalgate.stats.weights import relative_weights
 from pytest_evalgate.text.wording import count, percent
 
 if TYPE_CHECKING:
@@ -47,6 +49,8 @@ def _counts_passes(gate: Gate) -> bool:
     """Return whether a gate uses passed cases, and so every judge that decides them."""
     if isinstance(gate, NoRegressionGate):
         return gate.scorer is None
+    if isinstance(gate, MetricGate):
+        return gate.name in {"brier", "ece"}  # errors of a confidence that an output passes
     return not isinstance(gate, BudgetGate | MeanScoreGate)
 
 
@@ -72,7 +76,7 @@ def ungraded(results: Iterable[CaseResult], rules: SuiteRules) -> str | None:
         return None
     passed = [trial for result in results for trial in result.trials if trial.value == 1]
     for name, judge in rules.deciding_judges.items():
-        lacking = sum(not any(score.name == name and score.counts for score in trial.scores) for trial in passed)
+        lacking = sum(not any(score.counts and score.is_of(name) for score in trial.scores) for trial in passed)
         if lacking:
             return f"{count(lacking, 'output')} passed without a verdict of judge {judge.name}: run the suite again"
     return None
@@ -117,9 +121,12 @@ class JudgeFailures:
         """Return the failures of the cases at ``places``."""
         return JudgeFailures(self.shares[places], self.errors)
 
-    def correct(self, passed: float, n_eff: float) -> tuple[JudgedRate, CorrectionDetails]:
+    def correct(
+        self, passed: float, n_eff: float, weights: npt.NDArray[np.float64] | None = None
+    ) -> tuple[JudgedRate, CorrectionDetails]:
         """Correct the rate ``passed`` of these cases, whose effective number is ``n_eff``."""
-        refused = min(float(self.shares.mean()), 1 - passed)
+        shares = self.shares if weights is None else relative_weights(weights) * self.shares
+        refused = min(float(shares.mean()), 1 - passed)
         found = judged_rate(n=n_eff, passed=passed, refused=refused, errors=self.errors, own_labels=self.own_labels)
         limit = judged_rate(n=_LARGE_N, passed=passed, refused=refused, errors=self.errors).lower
         plausible = -ROUNDING <= found.unclipped <= found.max_rate + ROUNDING
@@ -159,10 +166,11 @@ class Correction:
     def labels_are_of(self, results: Sequence[CaseResult]) -> bool:
         """Return whether the labels were drawn from the outputs of ``results`` that the judge decides.
 
-        Never of several trials, as only the first one was labelled, or of clusters, whose number the design ignores.
+        Never of several trials, as only the first one was labelled, or of clusters and weights, which the design
+        ignores.
         """
         design = self.errors.design
-        if not self.frame or design is None:
+        if not self.frame or design is None or len({result.case.weight for result in results}) > 1:
             return False
         if any(len(result.trials) > 1 or result.case.cluster is not None for result in results):
             return False
@@ -177,8 +185,8 @@ class Correction:
         return abs(len(decided) - drawn_from) < 0.5 and frame_of(decided) == self.frame  # noqa: PLR2004 - a count
 
     def _alone_fails(self, trial: Trial) -> bool:
-        failed = [score.name for score in trial.scores if score.counts and score.passed is False]
-        return trial.value == 0 and failed == [self.score]
+        failed = [score for score in trial.scores if score.counts and score.passed is False]
+        return trial.value == 0 and len(failed) == 1 and failed[0].is_of(self.score)
 
 
 def correction_of(suite: SuiteRun, rules: SuiteRules) -> Correction | None:
@@ -197,10 +205,21 @@ def uncorrected(suite: SuiteRun, rules: SuiteRules) -> str | None:
         return f"{count(len(rules.deciding_judges), 'judge')} decide together"
     if rules.deciding_judges and rules.aggregate != "mean" and suite.plan.trials > 1:
         return f"their effect on the {rules.aggregate} of a case's trials is unknown"
-    scores = (score for result in suite.results for trial in result.trials for score in trial.scores)
+    judges = tuple(rules.deciding_judges)
+    if judges and any(map(_has_several_verdicts, _trials(suite), repeat(judges))):
+        return "the judge gives several verdicts on a case, one for each note on it"
+    scores = (score for trial in _trials(suite) for score in trial.scores)
     if rules.deciding_judges and any(score.counts and score.weight is not None for score in scores):
         return "scores are weighted, so no single verdict decides a case"
     return None
+
+
+def _trials(suite: SuiteRun) -> Iterator[Trial]:
+    return (trial for result in suite.results for trial in result.trials)
+
+
+def _has_several_verdicts(trial: Trial, judges: Sequence[str]) -> bool:
+    return any(sum(score.counts and score.is_of(judge) for score in trial.scores) > 1 for judge in judges)
 
 
 def correction_notes(

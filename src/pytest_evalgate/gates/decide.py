@@ -17,17 +17,27 @@ import numpy as np
 from pytest_evalgate.config import (
     DEFAULT_TIER,
     BudgetGate,
+    InvarianceGate,
     MeanScoreGate,
+    MetricGate,
     MustPassGate,
     NoRegressionGate,
+    ParityGate,
     PassRateGate,
     SliceGate,
+    ViolationRateGate,
+    has_gap_tests,
+    has_part_tests,
 )
 from pytest_evalgate.gates.budget import decide_budget
+from pytest_evalgate.gates.candidate_pairs import compare_candidates
 from pytest_evalgate.gates.correction import correction_notes, correction_of, gate_problem
 from pytest_evalgate.gates.evidence import COMPLETIONS, Evidence, Measure
 from pytest_evalgate.gates.family import GateTest, TestName, adjusted
+from pytest_evalgate.gates.gaps import decide_gaps, gap_subject, gap_tables, gap_tests, parity_metrics
 from pytest_evalgate.gates.judges import judge_verdicts
+from pytest_evalgate.gates.metric_gate import change_problem, combine, decide_change, decide_limit, p_of
+from pytest_evalgate.gates.metric_measure import SuiteMetrics
 from pytest_evalgate.gates.pairing import (
     call_records,
     count_outcomes,
@@ -38,6 +48,8 @@ from pytest_evalgate.gates.pairing import (
     repeats_of,
     score_summaries,
     total_calls,
+    weighting_notes,
+    weighting_of,
 )
 from pytest_evalgate.gates.pass_rate import decide_mean_score, decide_must_pass, decide_pass_rate
 from pytest_evalgate.gates.power import blindness_of
@@ -50,6 +62,7 @@ from pytest_evalgate.gates.slices import (
     slice_results,
     testable_slices,
 )
+from pytest_evalgate.gates.violations import decide_invariance, decide_violations
 from pytest_evalgate.records.corrected import CorrectedRate
 from pytest_evalgate.records.served import other_models, served_notes
 from pytest_evalgate.records.verdicts import Accounting, GateResult, SuiteVerdict, Verdict
@@ -62,9 +75,11 @@ if TYPE_CHECKING:
     from pytest_evalgate.gates.correction import Correction
     from pytest_evalgate.gates.evidence import Completion, Pairs, RateEstimate, SliceName
     from pytest_evalgate.gates.family import Family
+    from pytest_evalgate.gates.gaps import GapGate, GapTable
     from pytest_evalgate.gates.power import Blindness
     from pytest_evalgate.gates.rules import SuiteRules
     from pytest_evalgate.records.cases import Side
+    from pytest_evalgate.records.measured import MetricResult
     from pytest_evalgate.records.results import CaseResult, Run, SuiteRun
     from pytest_evalgate.records.verdicts import Baseline, Delta, GateChange, SliceResult, VerdictName
 
@@ -125,13 +140,24 @@ class GateInputs:
         return correction_of(self.suite, self.rules)
 
     @cached_property
+    def metrics(self) -> SuiteMetrics:
+        """The metrics of the suite."""
+        return SuiteMetrics(self.rules.metrics, self.head, self.base, self.compared, self.suite.plan.golden_sha256)
+
+    @cached_property
     def tests(self) -> tuple[GateTest, ...]:
         """The tests by which the gates can fail the build."""
         return tuple(
             test for index, gate in enumerate(self.rules.effective_gates) for test in self._tests_of(index, gate)
         )
 
-    def pairs(self, gate: NoRegressionGate | SliceGate) -> Pairs:
+    @cached_property
+    def gap_tables(self) -> Mapping[int, Mapping[str, GapTable]]:
+        """The gaps between groups, by index of the gate, on this branch ("head") and on the base's cases ("base")."""
+        decidable = {i: gate for i, gate in enumerate(self.rules.effective_gates) if self.judge_problem(gate) is None}
+        return gap_tables(decidable, self.head, self.base, judged=bool(self.rules.deciding_judges))
+
+    def pairs(self, gate: NoRegressionGate | SliceGate | MetricGate) -> Pairs:
         """Return the pairs that ``gate`` compares; the gate must not be invalid."""
         if isinstance(gate, NoRegressionGate) and gate.scorer is not None:
             return self.compared.pairs_by(Measure(scorer=gate.scorer))
@@ -142,7 +168,7 @@ class GateInputs:
         problem = gate_problem(gate, self.rules, self.suite.results)
         return None if problem is None else _without_evidence(gate, "invalid", problem)
 
-    def invalid_result(self, gate: NoRegressionGate | SliceGate) -> GateResult | None:
+    def invalid_result(self, gate: NoRegressionGate | SliceGate | MetricGate) -> GateResult | None:
         """Return the result of a gate whose change cannot be computed; None for other gates."""
         if (found := self.judge_problem(gate)) is not None:
             return found
@@ -154,7 +180,7 @@ class GateInputs:
         problem = self._baseline_problem(gate, self.rules.baseline)
         return None if problem is None else _without_evidence(gate, "invalid", problem)
 
-    def _baseline_problem(self, gate: NoRegressionGate | SliceGate, baseline: Baseline) -> str | None:
+    def _baseline_problem(self, gate: NoRegressionGate | SliceGate | MetricGate, baseline: Baseline) -> str | None:
         """Return the reason why the suite cannot be compared with ``baseline``, if any."""
         pairing, measure = self.compared.pairing, self.compared.measure
         if pairing is None:
@@ -167,7 +193,10 @@ class GateInputs:
             return f"the baseline has no scores of {scorer}: promote a run that {scorer} has graded"
         if scorer is not None and (ungraded := self.compared.ungraded(scorer)) is not None:
             return ungraded
-        return pairing_problem(pairing, self.pairs(gate))
+        problem = pairing_problem(pairing, self.pairs(gate))
+        if problem is None and isinstance(gate, MetricGate):
+            return change_problem(gate, self.metrics.of(gate))
+        return problem
 
     def _evidence(self, without: Side) -> Evidence:
         planned = tuple(result for result in self.suite.results if result.case.side != without)
@@ -183,9 +212,17 @@ class GateInputs:
             p = gate_p(gate, self.pairs(gate))
             if p is not None:
                 yield GateTest(TestName(name, index), p, gate.alpha)
-        elif isinstance(gate, SliceGate) and gate.min is None and self.invalid_result(gate) is None:
+        elif has_gap_tests(gate) and index in self.gap_tables:
+            yield from gap_tests(name, index, gate, self.gap_tables[index])
+        elif isinstance(gate, SliceGate) and gate.compares_baseline and self.invalid_result(gate) is None:
             for piece, pairs in testable_slices(self.compared, gate.by):
                 yield GateTest(TestName(name, index, piece), pairs.finding(gate.alpha).p, gate.alpha)
+        elif isinstance(gate, MetricGate) and gate.max_drop is not None:
+            if any(result.outcome == "not_run" for result in self.suite.results):
+                # early stopping of another suite asks: this test will take its share of alpha, whatever its p
+                yield GateTest(TestName(name, index), 1.0, gate.alpha)
+            elif self.invalid_result(gate) is None:
+                yield GateTest(TestName(name, index), p_of(gate, self.metrics.of(gate)), gate.alpha)
 
 
 def _min_trials(baseline: Baseline) -> int:
@@ -198,10 +235,14 @@ def _without_evidence(gate: Gate, result: VerdictName, message: str) -> GateResu
 
 def gate_subject(gate: Gate) -> str:
     """Return the slicing key, tags or scorer of a gate, which distinguishes it from others of its kind."""
+    if has_gap_tests(gate):
+        return gap_subject(gate)
     if isinstance(gate, SliceGate):
         return gate.by
     if isinstance(gate, MustPassGate):
         return ", ".join(gate.tags)
+    if isinstance(gate, MetricGate):
+        return gate.subject
     return (gate.scorer or "") if isinstance(gate, NoRegressionGate | MeanScoreGate) else ""
 
 
@@ -246,6 +287,11 @@ class SuiteDecision:
         return self.family.p.get(TestName(suite, gates.index(gate))) if gate in gates else None
 
     @property
+    def metrics(self) -> tuple[MetricResult, ...]:
+        """The rates of the groups of each parity gate, and their gaps."""
+        return tuple(parity_metrics(self.inputs.rules.effective_gates, self.inputs.gap_tables))
+
+    @property
     def slice_results(self) -> tuple[SliceResult, ...]:
         """The result of each slice; a tested one has the smallest adjusted p of the gates that test it."""
         smallest: dict[SliceName, float] = {}
@@ -263,10 +309,28 @@ class SuiteDecision:
             return inputs.invalid_result(gate) or self._with_change(
                 gate, decide_no_regression(gate, inputs.pairs(gate), p), p
             )
-        if isinstance(gate, SliceGate) and gate.min is None:
+        if has_gap_tests(gate):
+            return inputs.judge_problem(gate) or self._with_gaps(index, gate)
+        if isinstance(gate, SliceGate) and gate.compares_baseline:
             tests = SliceTests(self.family.slices(suite, index), gate.alpha * self.family.slices_share)
             return inputs.invalid_result(gate) or self._with_worst_slice(gate, tests)
+        if isinstance(gate, MetricGate):
+            return inputs.judge_problem(gate) or self._metric(index, gate)
         return inputs.judge_problem(gate) or self._on_both_sides(gate)
+
+    def _metric(self, index: int, gate: MetricGate) -> GateResult:
+        """Decide a metric gate by its limit, on this branch and on the base, and by its change."""
+        inputs, parts = self.inputs, list[GateResult]()
+        if gate.limit is not None:
+            here, *base = (decide_limit(gate, one, inputs.completion) for one in inputs.metrics.sides(gate))
+            parts.append(_worse_side(here, *base))
+        if gate.max_drop is not None and (invalid := inputs.invalid_result(gate)) is not None:
+            parts.append(invalid)
+        elif gate.max_drop is not None:
+            p = self.family.p[TestName(inputs.suite.plan.name, index)]
+            changed = decide_change(gate, inputs.metrics.of(gate), inputs.completion, p)
+            parts.append(_blind(replace(changed.result, p=p), changed.blindness))
+        return combine(parts)
 
     def _with_change(self, gate: NoRegressionGate, result: GateResult, p: float | None) -> GateResult:
         """Add the change that a no-regression gate was decided by, and whether a drop could have failed the gate."""
@@ -279,8 +343,7 @@ class SuiteDecision:
         blindness = None
         excluded = gate.margin is not None and delta is not None and delta.lower > -gate.margin
         if result.result == "pass" and gate.fail_on != "not_proven" and not excluded and pairs.labelled is None:
-            tested_slices = any(isinstance(other, SliceGate) and other.min is None for other in self._gates)
-            alpha = gate.alpha / 2 if tested_slices else gate.alpha
+            alpha = gate.alpha / 2 if any(map(has_part_tests, self._gates)) else gate.alpha
             blindness = blindness_of(pairs, alpha, gate.margin, tolerance=gate.fail_on == "tolerance")
         return _blind(replace(result, delta=delta, p=p), blindness)
 
@@ -311,16 +374,29 @@ class SuiteDecision:
         """Return the worse result of the cases of this branch and, if they differ, of the base branch.
 
         Otherwise a branch could pass by deleting or editing the cases that it fails. An invalid result on the base
-        branch does not count for gates on tags and slices: this branch may have added them.
+        branch does not count for gates on tags, slices and variants: this branch may have added them.
         """
         here = _decide_level(gate, self.inputs.head)
         if self.inputs.base is None:
             return here
         there = _decide_level(gate, self.inputs.base)
-        not_applicable = there.result == "invalid" and isinstance(gate, MustPassGate | SliceGate)
-        if not_applicable or worst([here.result, there.result]) == here.result:
+        if there.result == "invalid" and isinstance(gate, MustPassGate | SliceGate | InvarianceGate):
             return here
-        return replace(there, message=f"on the cases of the base branch: {there.message}")
+        return _worse_side(here, there)
+
+    def _with_gaps(self, index: int, gate: GapGate) -> GateResult:
+        """Decide a gate on gaps between groups, on both sides as `_on_both_sides` does."""
+        p = self.family.gaps(self.inputs.suite.plan.name, index)
+        sides = self.inputs.gap_tables[index].items()
+        here, *base = (decide_gaps(gate, table, p, side) for side, table in sides)
+        return _worse_side(here, *(there for there in base if there.result != "invalid"))
+
+
+def _worse_side(here: GateResult, there: GateResult | None = None) -> GateResult:
+    """Return the worse of the results on this branch and on the base branch."""
+    if there is None or worst([here.result, there.result]) == here.result:
+        return here
+    return replace(there, message=f"on the cases of the base branch: {there.message}")
 
 
 def _blind(result: GateResult, blindness: Blindness | None) -> GateResult:
@@ -334,7 +410,7 @@ def _blind(result: GateResult, blindness: Blindness | None) -> GateResult:
     return replace(result, message=message, blind_below=blindness.below, cases_to_see=blindness.cases_to_see)
 
 
-def _decide_level(gate: Gate, evidence: Evidence) -> GateResult:
+def _decide_level(gate: Gate, evidence: Evidence) -> GateResult:  # noqa: PLR0911 - one for each kind
     match gate:
         case PassRateGate():
             return decide_pass_rate(gate, evidence.corrected.rate)
@@ -346,8 +422,12 @@ def _decide_level(gate: Gate, evidence: Evidence) -> GateResult:
             return decide_budget(gate, evidence.results, evidence.completion)
         case SliceGate():
             return decide_slice_rates(gate, evidence.corrected)
-        case NoRegressionGate():
-            raise AssertionError("a no-regression gate compares with a baseline")
+        case ViolationRateGate():
+            return decide_violations(gate, evidence.corrected.rate)
+        case InvarianceGate():
+            return decide_invariance(gate, evidence)
+        case NoRegressionGate() | ParityGate() | MetricGate():
+            raise AssertionError("this gate compares with a baseline, or has its own decision")
 
 
 def _decide_suites(
@@ -386,7 +466,7 @@ def _suite_problem(suite: SuiteRun, rules: SuiteRules) -> tuple[VerdictName, str
     if not not_skipped(here):
         reason = f"all {len(here):,} are skipped" if here else "all are removed"
         return "invalid", f"no case to decide: {reason}"
-    if (trials_problem := Measure(rules.aggregate).trials_problem(suite.plan.trials)) is not None:
+    if (trials_problem := Measure(rules.aggregate).trials_problem(suite.plan.fewest_trials)) is not None:
         return "invalid", trials_problem
     if accounting.errored / accounting.planned > rules.max_error_rate:  # a product would round past the limit
         have = "has" if accounting.errored == 1 else "have"
@@ -456,6 +536,8 @@ def _suite_verdict(
         notes=(*served_notes(others), *(() if complete is None else _notes(complete.inputs))),
         other_models=others,
         corrected=None if complete is None else _corrected(complete.inputs.head.corrected.rate),
+        weighting=None if complete is None else weighting_of(results, complete.inputs.compared.pairing),
+        metrics=() if complete is None else (*complete.inputs.metrics.results, *complete.metrics),
     )
 
 
@@ -511,6 +593,7 @@ def _notes(inputs: GateInputs) -> Iterator[str]:
         pairs = compared.pairs
         if not pairs.single_trial and len(pairs) < _FEW_PAIRS:
             yield f"only {count(len(pairs), 'pair')} of means: below {_FEW_PAIRS} a margin may be met too easily"
+    yield from weighting_notes(weighting_of(inputs.head.results, compared.pairing))
     details = inputs.head.corrected.rate.judged
     compares = compared.pairing is not None and compared.labelled is None
     yield from correction_notes(inputs.suite, inputs.rules, inputs.correction, details, compares=compares)
@@ -553,6 +636,7 @@ def decide(
         changed_in_gate=tuple(changes),
         problems=run.problems,
         refused=run.refused,
+        side_by_side=compare_candidates(run.suites, rules, suites),
     )
 
 

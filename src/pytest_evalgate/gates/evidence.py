@@ -17,6 +17,7 @@ from pytest_evalgate.stats.numeric import ROUNDING, bisect, upper_t
 from pytest_evalgate.stats.paired import Finding, finding, finding_name, finding_of_means, standard_error
 from pytest_evalgate.stats.planning import mde_mcnemar, mde_mean, mde_with_flips, mean_power
 from pytest_evalgate.stats.stability import aggregate_values
+from pytest_evalgate.stats.weights import kish_n, relative_weights, weighted_mean, weighted_n
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -115,7 +116,9 @@ class Evidence:
         trials = np.fromiter((len(result.trials) or 1 for result in self.results), np.float64, len(self.results))
         values = measure.of_results(self.results, self.completion)
         graded = measure.scorer is not None and measure.has_grades(self.results)
-        return Cases(values, trials, clusters_of(self.results), measure.aggregate == "mean" and not graded, graded)
+        is_mean = measure.aggregate == "mean" and not graded
+        clusters, weights = clusters_of(self.results), weights_of(self.results)
+        return Cases(values, trials, clusters, is_mean, graded, weights=weights)
 
     def pairs_by(self, measure: Measure) -> Pairs:
         """Return the pairs by ``measure``; its scorer has graded the baseline."""
@@ -128,6 +131,7 @@ class Evidence:
             before=measure.of_baseline(before),
             now=measure.of_results(now, self.completion),
             clusters=clusters_of(now),
+            weights=weights_of(now),
             single_trial=single_trial and measure.scorer is None,
             youden=1.0 if uncorrected or self.correction is None else self.correction.errors.youden,
             labelled=labelled,
@@ -222,7 +226,7 @@ class Cases:
 
     ``clusters`` is None if the cases are independent. ``is_mean`` means that a number is the share of passed trials;
     ``is_graded`` that it is a mean of grades, which has Student's bounds. With ``judge_failures`` the rate is
-    corrected for judge errors.
+    corrected for judge errors. ``weights`` is None if they are equal.
     """
 
     values: npt.NDArray[np.float64]
@@ -231,6 +235,7 @@ class Cases:
     is_mean: bool = True
     is_graded: bool = False
     judge_failures: JudgeFailures | None = None
+    weights: npt.NDArray[np.float64] | None = None
 
     def __len__(self) -> int:
         """Count the cases."""
@@ -238,10 +243,13 @@ class Cases:
 
     def take(self, indices: Indices) -> Cases:
         """Return the cases at ``indices``."""
-        clusters = None if self.clusters is None else self.clusters[indices]
-        judge_failures = None if self.judge_failures is None else self.judge_failures.take(indices)
-        return Cases(
-            self.values[indices], self.trials[indices], clusters, self.is_mean, self.is_graded, judge_failures
+        return replace(
+            self,
+            values=self.values[indices],
+            trials=self.trials[indices],
+            clusters=None if self.clusters is None else self.clusters[indices],
+            judge_failures=None if self.judge_failures is None else self.judge_failures.take(indices),
+            weights=None if self.weights is None else _unequal(self.weights[indices]),
         )
 
 
@@ -251,8 +259,7 @@ class RateEstimate:
 
     ``interval`` is Wilson's two-sided 95 % interval, ``lower`` the exact (Clopper-Pearson) one-sided 95 % bound. For a
     mean of grades both are Student's. For a rate that was corrected for judge errors (``judged``) both are those of
-    Lee
-    et al.
+    Lee et al. The rate of cases with weights is their Hajek mean.
     """
 
     n: int
@@ -277,10 +284,10 @@ def rate_of(cases: Cases) -> RateEstimate:
     possible variance and covers 100 % (n = 100, mean .70, sd .05: .616 instead of .692).
     """
     rate = _graded_mean(cases) if cases.is_graded else None
-    rate = rate or _uncorrected_rate(cases)
+    rate = rate or (_uncorrected_rate(cases) if cases.weights is None else _weighted_rate(cases, cases.weights))
     if cases.judge_failures is None:
         return rate
-    found, judged = cases.judge_failures.correct(rate.value, rate.n_eff)
+    found, judged = cases.judge_failures.correct(rate.value, rate.n_eff, cases.weights)
     interval = found.interval.lower, found.interval.upper
     return RateEstimate(rate.n, found.value, interval, found.lower, rate.n_eff, judged)
 
@@ -290,6 +297,8 @@ def _graded_mean(cases: Cases) -> RateEstimate | None:
     units = len(cases) if cases.clusters is None else len(np.unique(cases.clusters))
     if units == 1:
         return None
+    if cases.weights is not None:
+        return _weighted_grades(cases, cases.weights)
     found = mean_score_ci(cases.values, None if cases.clusters is None else cases.clusters.tolist(), CONFIDENCE)
     if found.se == 0:
         return None
@@ -316,6 +325,30 @@ def _uncorrected_rate(cases: Cases) -> RateEstimate:
     return _rate(len(cases), mean.mean, mean.n_eff)
 
 
+def _weighted_grades(cases: Cases, weights: npt.NDArray[np.float64]) -> RateEstimate | None:
+    clusters = None if cases.clusters is None else cases.clusters.tolist()
+    found = weighted_mean(cases.values, weights, clusters)
+    if found.se == 0:
+        return None
+    half = upper_t((1 - CONFIDENCE) / 2, found.df) * found.se
+    lower = max(0.0, found.mean - upper_t(1 - CONFIDENCE, found.df) * found.se)
+    interval = max(0.0, found.mean - half), min(1.0, found.mean + half)
+    return RateEstimate(len(cases), found.mean, interval, lower, found.n_eff)
+
+
+def _weighted_rate(cases: Cases, weights: npt.NDArray[np.float64]) -> RateEstimate:
+    """Return the Hajek mean; the effective number of cases replaces n in the bounds, as with repeats and clusters."""
+    n, clusters = len(cases), None if cases.clusters is None else cases.clusters.tolist()
+    if clusters is not None and len(set(clusters)) == 1:
+        return _rate(n, float(np.mean(relative_weights(weights) * cases.values)), 1.0)
+    found = weighted_mean(cases.values, weights, clusters)
+    trials = float(cases.trials.mean()) if cases.is_mean and clusters is None else 1.0
+    rate = _rate(n, min(1.0, max(0.0, found.mean)), weighted_n(found, n * trials))
+    # without a miss nothing is known but Kish's number; a miss of a light case must not raise the bound
+    of_all_passes = clopper_pearson_lower_one_sided(found.n_eff, found.n_eff, CONFIDENCE)
+    return replace(rate, lower=min(rate.lower, of_all_passes))
+
+
 def _rate(n: int, value: float, n_eff: float, passes: float | None = None) -> RateEstimate:
     passes = value * n_eff if passes is None else passes
     interval = wilson_interval(passes, n_eff, CONFIDENCE)
@@ -329,6 +362,7 @@ class Pairs:
 
     ``single_trial`` is True if both runs have one trial a case, passed or failed: McNemar's test applies. ``youden``
     is the J of the judge that decides them: with equal error rates in both runs, a judge measures J times the change.
+    ``weights``, of this run, apply to both sides; None if they are equal.
     ``labelled`` is the change by people's labels of some of these pairs, which then is the change.
     """
 
@@ -337,6 +371,7 @@ class Pairs:
     clusters: npt.NDArray[np.int64] | None = None
     single_trial: bool = True
     youden: float = 1.0
+    weights: npt.NDArray[np.float64] | None = None
     labelled: LabelledChange | None = None
 
     def __len__(self) -> int:
@@ -345,8 +380,14 @@ class Pairs:
 
     def take(self, indices: npt.NDArray[np.intp]) -> Pairs:
         """Return the pairs at ``indices``."""
-        clusters = None if self.clusters is None else self.clusters[indices]
-        return Pairs(self.before[indices], self.now[indices], clusters, self.single_trial, self.youden)
+        return replace(
+            self,
+            before=self.before[indices],
+            now=self.now[indices],
+            clusters=None if self.clusters is None else self.clusters[indices],
+            weights=None if self.weights is None else _unequal(self.weights[indices]),
+            labelled=None,  # they are labels of the whole
+        )
 
     @property
     def swapped(self) -> Pairs:
@@ -357,9 +398,19 @@ class Pairs:
     @property
     def is_table(self) -> bool:
         """Whether each run of each pair passed or failed as a whole, so that McNemar's test applies."""
-        if self.labelled is not None:
-            return False
-        return self.single_trial and self.clusters is None and bool(np.isin(self.before, (0.0, 1.0)).all())
+        is_plain = self.single_trial and self.clusters is None and self.weights is None and self.labelled is None
+        return is_plain and bool(np.isin(self.before, (0.0, 1.0)).all())
+
+    @property
+    def baseline_rate(self) -> float:
+        """The rate of the baseline over the pairs, with the weights of this run."""
+        before = self.before if self.weights is None else relative_weights(self.weights) * self.before
+        return float(before.mean())
+
+    @property
+    def effective_n(self) -> float:
+        """Number of pairs with equal weights whose change has the same variance."""
+        return float(len(self)) if self.weights is None else kish_n(self.weights)
 
     @property
     def units(self) -> int:
@@ -384,9 +435,9 @@ class Pairs:
     def finding(self, alpha: float, margin: float | None = None) -> Finding:
         """Test testable pairs for a drop at one-sided ``alpha``.
 
-        With one trial in both runs: mid-p McNemar test and Tango's bounds. Otherwise the sign-flip or the paired t
-        test on per-case numbers or cluster sums. For judged cases the p is that of the verdicts, while the change and
-        its bounds are divided by J before they are compared with the margin.
+        With one trial in both runs: mid-p McNemar test and Tango's bounds. Otherwise, and with weights, the sign-flip
+        or the paired t test on per-case numbers or cluster sums. For judged cases the p is that of the verdicts, while
+        the change and its bounds are divided by J before they are compared with the margin.
         """
         if self.labelled is not None:
             return self.labelled.finding(alpha, margin)
@@ -401,7 +452,12 @@ class Pairs:
         if not self.is_table:
             clusters = None if self.clusters is None else self.clusters.tolist()
             return finding_of_means(
-                baseline=self.before, candidate=self.now, clusters=clusters, alpha=alpha, margin=margin
+                baseline=self.before,
+                candidate=self.now,
+                clusters=clusters,
+                weights=self.weights,
+                alpha=alpha,
+                margin=margin,
             )
         both_pass = int(np.count_nonzero((self.before == 1) & (self.now == 1)))
         both_fail = len(self) - self.losses - self.gains - both_pass
@@ -438,7 +494,11 @@ class Pairs:
             found = mde_mcnemar(n, discordance=(differ + 1) / (n + 2), alpha_one_sided=alpha, power=POWER)
             return found.mde if found.reachable else None
         change = self.now - self.before
-        if self.clusters is None:
+        if self.weights is not None and self.units > 1:
+            clusters = None if self.clusters is None else self.clusters.tolist()
+            weighted = weighted_mean(change, self.weights, clusters)
+            units, se = max(2, math.floor(weighted.df) + 1), weighted.se
+        elif self.clusters is None:
             units, se = len(change), standard_error(change)
         else:
             clustered = cluster_delta(change, self.clusters.tolist())
@@ -478,6 +538,17 @@ class Pairs:
 
     def _scale_by_youden(self, drop: float | None) -> float | None:
         return None if drop is None or drop / self.youden > 1 else drop / self.youden
+
+
+def weights_of(results: Sequence[CaseResult]) -> npt.NDArray[np.float64] | None:
+    """Return the weight of each case, shape (n,); None if all are equal."""
+    if all(result.case.weight == 1 for result in results):  # nearly every suite
+        return None
+    return _unequal(np.fromiter((result.case.weight for result in results), np.float64, len(results)))
+
+
+def _unequal(weights: npt.NDArray[np.float64]) -> npt.NDArray[np.float64] | None:
+    return None if weights.size == 0 or bool((weights == weights[0]).all()) else weights
 
 
 def clusters_of(results: Sequence[CaseResult]) -> npt.NDArray[np.int64] | None:

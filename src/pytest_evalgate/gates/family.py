@@ -1,7 +1,8 @@
 """Family-wise error rate of a build: the share of builds that fail by chance stays at alpha, however many tests.
 
-Overall and slice tests share the alpha by the fallback procedure (Wiens 2003); within each part, Holm's step-down.
-Tests of gates with different alphas are weighted by them, so the family-wise level is that of the largest alpha.
+Overall tests and tests of parts (slices, gaps between groups) share the alpha by the fallback procedure (Wiens 2003);
+within each of the two, Holm's step-down. Tests of gates with different alphas are weighted by them, so the family-wise
+level is that of the largest alpha.
 """
 
 from __future__ import annotations
@@ -17,13 +18,22 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class TestName:
-    """Key of a test: its suite, the index of its gate, and its slice (None for an overall test)."""
+    """Key of a test: its suite, the index of its gate, and the part of the suite that it tests.
+
+    That is a ``slice``, or a ``gap`` between groups (see `gates.gaps`). An overall test has neither.
+    """
 
     suite: str
     gate: int
     slice: tuple[str, str] | None = None
+    gap: tuple[str, ...] | None = None
 
     __test__ = False  # pytest collects classes with this prefix
+
+    @property
+    def is_overall(self) -> bool:
+        """Whether it tests the whole suite."""
+        return self.slice is None and self.gap is None
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +47,7 @@ class GateTest:
 
 @dataclass(frozen=True, slots=True)
 class Family:
-    """The adjusted p of each test; ``slices_share`` is the part of their gates' alpha that slice tests have."""
+    """The adjusted p of each test; ``slices_share`` is the part of their gates' alpha that tests of parts have."""
 
     p: Mapping[TestName, float]
     slices_share: float
@@ -50,16 +60,24 @@ class Family:
             if test.slice is not None and (test.suite, test.gate) == (suite, gate)
         }
 
+    def gaps(self, suite: str, gate: int) -> Mapping[tuple[str, ...], float]:
+        """Return the adjusted p of the gaps that one gate tests."""
+        return {
+            test.gap: p
+            for test, p in self.p.items()
+            if test.gap is not None and (test.suite, test.gate) == (suite, gate)
+        }
+
 
 def adjusted(tests: Iterable[GateTest]) -> Family:
     """Adjust the p of each test for the others; a test rejects if its adjusted p is at most its gate's alpha.
 
-    If there are slice tests, overall tests get alpha / 2. Slice tests get the other half, and all of alpha if every
-    overall test rejects.
+    If there are tests of parts (slices, gaps between groups), overall tests get alpha / 2. Tests of parts get the
+    other half, and all of alpha if every overall test rejects.
     """
     every = list(tests)
-    overall = [test for test in every if test.name.slice is None]
-    slices = [test for test in every if test.name.slice is not None]
+    overall = [test for test in every if test.name.is_overall]
+    slices = [test for test in every if not test.name.is_overall]
     found = _holm(overall, factor=2.0 if slices else 1.0)
     share = 1.0 if all(found[test.name] <= test.alpha for test in overall) else 0.5
     return Family({**found, **_holm(slices, factor=1 / share)}, share)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from pytest_evalgate.gates.correction import Correction, method_of
-from pytest_evalgate.gates.evidence import Cases, clusters_of, rate_of
+from pytest_evalgate.gates.evidence import Cases, clusters_of, rate_of, weights_of
 from pytest_evalgate.records.corrected import CorrectedRate
 from pytest_evalgate.records.verdicts import JudgeVerdict
 from pytest_evalgate.stats.judged import judged_rate
@@ -32,7 +32,7 @@ def judge_verdicts(
     """
     for name, judge in judges.items():
         scores = [
-            [score for trial in result.trials for score in trial.scores if score.name == name] for result in results
+            [score for trial in result.trials for score in trial.scores if score.is_of(name)] for result in results
         ]
         unreadable = sum(score.passed is None for case in scores for score in case)
         rate = _rate(results, scores) if whole else None
@@ -61,7 +61,8 @@ def _rate(results: Sequence[CaseResult], scores: Sequence[Sequence[Score]]) -> R
         return None
     counts = np.array([len(read[place]) for place in places], dtype=np.float64)
     passes = np.array([sum(read[place]) for place in places], dtype=np.float64)
-    return rate_of(Cases(passes / counts, counts, clusters_of([results[place] for place in places])))
+    read_results = [results[place] for place in places]
+    return rate_of(Cases(passes / counts, counts, clusters_of(read_results), weights=weights_of(read_results)))
 
 
 def _corrected(

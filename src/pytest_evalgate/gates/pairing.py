@@ -9,21 +9,24 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from pytest_evalgate.records.answers import agreement_of
 from pytest_evalgate.records.attempts import Repeats
 from pytest_evalgate.records.served import served_problem
 from pytest_evalgate.records.verdicts import Accounting, Calls, ScoreSummary
+from pytest_evalgate.records.weighting import Weighting
 from pytest_evalgate.stats.clusters import icc_anova, mean_se_df
 from pytest_evalgate.stats.stability import flip_rate
-from pytest_evalgate.text import jsonl
+from pytest_evalgate.stats.weights import kish_n
+from pytest_evalgate.text.wording import count
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Hashable, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
     from pytest_evalgate.records.calls import CallRecord
-    from pytest_evalgate.records.results import CaseResult, SuiteRun, Trial
+    from pytest_evalgate.records.results import CaseResult, SuiteRun
     from pytest_evalgate.records.verdicts import Baseline, BaselineCase
 
-_DECIMALS = 6  # of a cost in US$
+_DECIMALS = 6  # of a cost in US$, and of the ratio of two weights
 
 
 def not_skipped(results: Iterable[CaseResult]) -> tuple[CaseResult, ...]:
@@ -105,41 +108,53 @@ def repeats_of(results: Iterable[CaseResult], n_eff: float, judges: Collection[s
 
     ``judges`` are the names of scores whose reasons say nothing about the answer.
     """
-    cases = [result.trials for result in results if all(trial.value is not None for trial in result.trials)]
-    repeated = [trials for trials in cases if len(trials) > 1]
-    several = [[trial.value for trial in trials if trial.value is not None] for trials in repeated]
+    whole = [result for result in results if all(trial.value is not None for trial in result.trials)]
+    repeated = [result for result in whole if len(result.trials) > 1]
+    several = [[trial.value for trial in result.trials if trial.value is not None] for result in repeated]
     if not several:
         return None
     passes, counts = [round(sum(values)) for values in several], [len(values) for values in several]
     flips = flip_rate(passes, counts)
     icc = icc_anova(passes, counts[0]) if len(set(counts)) == 1 else None
+    agreements = [agreement_of(result, judges) for result in repeated]
     return Repeats(
         flip_rate=flips.rate,
         flaky=flips.flaky,
         icc=None if icc is None else icc.icc,
         design_effect=None if icc is None else icc.design_effect,
         n_eff=n_eff,
-        raw_agreement=_share_of_equal(repeated, _raw_answer),
-        parsed_agreement=_share_of_equal(repeated, lambda trial: _parsed_answer(trial, judges)),
+        raw_agreement=_share([None if one is None else one.raw for one in agreements]),
+        parsed_agreement=_share([None if one is None else one.parsed for one in agreements]),
         run_sd=float(np.array(several).mean(axis=0).std(ddof=1)) if len(set(counts)) == 1 else None,
     )
 
 
-def _share_of_equal(cases: Sequence[Sequence[Trial]], answer: Callable[[Trial], Hashable]) -> float:
-    return sum(len({answer(trial) for trial in trials}) == 1 for trials in cases) / len(cases)
+def weighting_of(results: Sequence[CaseResult], pairing: Pairing | None) -> Weighting | None:
+    """Describe the weights of at least one case; None if all weigh alike.
+
+    Weights that differ from the baseline's by one factor are the same weights.
+    """
+    weights = [result.case.weight for result in results]
+    pairs = () if pairing is None else pairing.pairs
+    if len({*weights, *(one.now.case.weight for one in pairs), *(one.before.weight for one in pairs)}) <= 1:
+        return None
+    ratios = Counter(round(one.now.case.weight / one.before.weight, _DECIMALS) for one in pairs)
+    changed = ratios.total() - max(ratios.values(), default=0)
+    return Weighting(kish_n(weights), changed) if changed or len(set(weights)) > 1 else None
 
 
-def _raw_answer(trial: Trial) -> Hashable:
-    """Return the output as text; the result and the reason of a trial without one."""
-    return (trial.value, trial.reason) if trial.output is None else jsonl.canonical(trial.output.value)
+def _share(agreeing: Sequence[bool | None]) -> float | None:
+    """Return the share of cases that agree; None if the outputs of one are unknown."""
+    known = [one for one in agreeing if one is not None]
+    return sum(known) / len(known) if len(known) == len(agreeing) else None
 
 
-def _parsed_answer(trial: Trial, judges: Collection[str]) -> Hashable:
-    """Return what the scorers read of an output: a rule's reason names it, such as the number that it found."""
-    if not trial.scores:
-        return trial.value, _raw_answer(trial)
-    read = ((score.name, score.value, "" if score.name in judges else score.reason) for score in trial.scores)
-    return (trial.value, *read)
+def weighting_notes(weighting: Weighting | None) -> Iterator[str]:
+    """Yield a note if cases weigh another amount than in the baseline."""
+    if weighting is not None and weighting.changed:
+        weigh = "weighs" if weighting.changed == 1 else "weigh"
+        changed = f"{count(weighting.changed, 'case')} {weigh} another amount than in the baseline"
+        yield f"{changed}: this run's weights are used for both"
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,13 +7,26 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from pytest_evalgate.config import MeanScoreGate, NoRegressionGate, PassRateGate, SliceGate
+from pytest_evalgate.config import (
+    InvarianceGate,
+    MeanScoreGate,
+    MetricGate,
+    NoRegressionGate,
+    PassRateGate,
+    SliceGate,
+    ViolationRateGate,
+    has_gap_tests,
+    has_part_tests,
+)
 from pytest_evalgate.gates.evidence import ONE_CLUSTER, Measure
+from pytest_evalgate.gates.gaps import unattainable_gap
 from pytest_evalgate.gates.pass_rate import unattainable
+from pytest_evalgate.gates.violations import unattainable_flips, unattainable_rate
 from pytest_evalgate.stats.families import fewest_losses
 from pytest_evalgate.stats.numeric import ROUNDING, upper_z
 from pytest_evalgate.stats.paired import tango_bounds
 from pytest_evalgate.stats.planning import mcnemar_sample_size, mde_mean, mde_with_flips, not_proven_sample_size
+from pytest_evalgate.stats.weights import kish_n
 from pytest_evalgate.text.wording import count, first_few, points
 
 if TYPE_CHECKING:
@@ -93,7 +106,7 @@ def blindness_of(
         needed = mcnemar_sample_size(discordance / 2 + seen, discordance / 2, alpha, _POWER).n
     else:  # McNemar's normal approximation, times the cases in a unit
         needed = not_proven_sample_size(min(1.0, discordance + seen), seen, alpha, _POWER)
-        needed = math.ceil(needed * len(pairs) / pairs.units)
+        needed = math.ceil(needed * len(pairs) / pairs.units * len(pairs) / pairs.effective_n)
     return Blindness(below, drop, max(needed, fewest_losses(alpha), len(pairs) + 1))
 
 
@@ -114,16 +127,21 @@ def _smallest_failing_drop(pairs: Pairs, alpha: float, beyond: float | None) -> 
 
 
 def _problems(plan: SuitePlan, cases: Sequence[PlannedCase], rules: SuiteRules) -> Iterator[str]:
-    if (trials_problem := Measure(rules.aggregate).trials_problem(plan.trials)) is not None:
-        yield trials_problem
+    yield from _trials_problems(plan, cases, Measure(rules.aggregate))
     if _units(cases) == (1, "cluster") and len(cases) > 1 and any(map(_needs_spread, rules.effective_gates)):
         yield ONE_CLUSTER
-    largest_n = len(cases) * (plan.trials if rules.aggregate == "mean" else 1)  # the effective n is at most this
+    n_eff = kish_n([case.weight for case in cases])
+    mean_trials = sum(map(plan.trials_of, cases)) / len(cases)
+    largest_n = math.ceil(n_eff * (mean_trials if rules.aggregate == "mean" else 1))  # the effective n is at most this
     for gate in rules.effective_gates:
         if isinstance(gate, PassRateGate) and (text := unattainable(gate, largest_n)) is not None:
             yield text
+        if isinstance(gate, MetricGate) and (text := _unattainable_accuracy(gate, len(cases))) is not None:
+            yield text
         if isinstance(gate, SliceGate) and gate.min is not None and _largest_slice(gate, cases) < gate.min_n:
             yield f"no slice by {gate.by} has {gate.min_n} cases, so none is decided: lower min_n, or add cases"
+        if (text := _unattainable_safety(gate, plan, cases, rules)) is not None:
+            yield text
         if isinstance(gate, NoRegressionGate) and gate.fail_on == "not_proven" and gate.margin is not None:
             z2 = upper_z(gate.alpha) ** 2  # Tango's lower bound without changed cases is -z² / (n + z²)
             enough = math.floor(z2 * (1 - gate.margin) / gate.margin) + 1
@@ -135,19 +153,54 @@ def _problems(plan: SuitePlan, cases: Sequence[PlannedCase], rules: SuiteRules) 
                 )
 
 
+def _trials_problems(plan: SuitePlan, cases: Sequence[PlannedCase], measure: Measure) -> Iterator[str]:
+    """Yield the reasons why the suite, or a case by its own number, has fewer trials than the aggregate needs."""
+    if (trials_problem := measure.trials_problem(plan.trials)) is not None:
+        yield trials_problem
+    for case in cases:
+        if case.trials is not None and case.trials < measure.trials:
+            needed = f"{measure.aggregate} needs {measure.trials} trials of a case"
+            yield f"{case.place}: trials: {case.trials}, but {needed}"
+
+
+def _unattainable_safety(gate: Gate, plan: SuitePlan, cases: Sequence[PlannedCase], rules: SuiteRules) -> str | None:
+    """Return the reason why a gate on gaps, variants or violations cannot pass, if any; None for other gates."""
+    if isinstance(gate, ViolationRateGate):
+        # without a violation, clusters cannot tell how alike their cases are, so each counts once
+        return unattainable_rate("violation-rate", gate.max, *_units(cases))
+    if isinstance(gate, InvarianceGate):
+        drawn = [case.variant_of for case in cases if plan.drawn_from is not None and case.variant_of is not None]
+        known = {case.golden_id for case in plan.cases}.union(drawn)  # a sample may lack the case of a variant
+        return unattainable_flips(gate, cases, known)
+    if has_gap_tests(gate):
+        trials = plan.trials if rules.aggregate == "mean" else 1
+        return unattainable_gap(gate, cases, trials, judged=bool(rules.deciding_judges))
+    return None
+
+
+def _unattainable_accuracy(gate: MetricGate, cases: int) -> str | None:
+    """Return the reason why a gate on the accuracy cannot pass even if all predictions are right, if it cannot."""
+    if gate.name != "accuracy" or gate.min is None or not 0 < gate.min <= 1:
+        return None
+    found = unattainable(PassRateGate(kind="pass-rate", min=gate.min, bound=gate.bound), cases)
+    return None if found is None else found.replace("pass-rate", gate.subject).replace("all pass", "all are right")
+
+
 def _needs_spread(gate: Gate) -> bool:
     """Return whether a gate uses a bound or a test, which a single observation does not have."""
-    return isinstance(gate, NoRegressionGate) or (
+    if isinstance(gate, MetricGate):
+        return gate.bound == "ci" or gate.max_drop is not None
+    return isinstance(gate, NoRegressionGate | ViolationRateGate | InvarianceGate) or (
         isinstance(gate, PassRateGate | MeanScoreGate) and gate.bound == "ci"
     )
 
 
 def _warnings(plan: SuitePlan, cases: Sequence[PlannedCase], rules: SuiteRules) -> Iterator[str]:
-    sliced = any(isinstance(gate, SliceGate) and gate.min is None for gate in rules.effective_gates)
+    sliced = any(map(has_part_tests, rules.effective_gates))
     for gate in rules.effective_gates:
         if isinstance(gate, NoRegressionGate) and gate.scorer is None:
             yield from _power_warnings(plan, cases, rules, gate.alpha / 2 if sliced else gate.alpha)
-        if isinstance(gate, SliceGate) and gate.min is None:
+        if isinstance(gate, SliceGate) and gate.compares_baseline:
             yield from _small_slices(gate, cases)
 
 
@@ -191,6 +244,13 @@ def _largest_slice(gate: SliceGate, cases: Sequence[PlannedCase]) -> int:
 
 
 def _units(cases: Sequence[PlannedCase]) -> tuple[int, str]:
-    """Return the number of independent units, and their name: clusters if there are any, else cases."""
+    """Return the number of independent units, and their name: clusters if there are any, else cases.
+
+    Cases with different weights count as Kish's effective number.
+    """
     clusters = {case.cluster for case in cases}
-    return (len(cases), "case") if clusters == {None} else (len(clusters), "cluster")
+    if clusters != {None}:
+        return len(clusters), "cluster"
+    if len({case.weight for case in cases}) == 1:
+        return len(cases), "case"
+    return math.floor(kish_n([case.weight for case in cases])), "effective case"

@@ -57,7 +57,7 @@ def delta_of(
         raw = replace(pairs, youden=1.0, labelled=None).finding(alpha)
     return Delta(
         baseline=source,
-        baseline_rate=float(pairs.before.mean()),
+        baseline_rate=pairs.baseline_rate,
         pairs=len(pairs),
         losses=pairs.losses,
         gains=pairs.gains,

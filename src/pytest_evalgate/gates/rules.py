@@ -12,7 +12,7 @@ from pytest_evalgate.stats.judged import JudgeErrors
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from pytest_evalgate.config import Gate
+    from pytest_evalgate.config import Gate, Metric
     from pytest_evalgate.gates.run_labels import RunLabels
     from pytest_evalgate.records.corrected import LabelledSample
     from pytest_evalgate.records.verdicts import Baseline, Calibration
@@ -83,6 +83,7 @@ class SuiteRules:
     is_new: bool = False
     judges: Mapping[str, JudgeRule] = field(default_factory=dict)
     looked_for: str = ""
+    metrics: tuple[Metric, ...] = ()
     run_labels: RunLabels | None = None
 
     @property

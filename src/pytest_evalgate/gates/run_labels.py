@@ -98,6 +98,8 @@ def labels_problem(labels: RunLabels, pairing: Pairing, baseline_run_id: str) ->
         return f"{labels.name}: labels of both sides need one trial a case in both runs"
     if any(result.case.cluster is not None for result in results):
         return f"{labels.name}: labels of both sides take cases as independent, but the suite has clusters"
+    if len({result.case.weight for result in results}) > 1:
+        return f"{labels.name}: labels of both sides weigh all pairs alike, but the cases have weights"
     if pairs_frame(results, baseline_run_id) != labels.frame:
         return (
             f"{labels.name}: these outputs, or the baseline, are not those that were labelled: the change is not "

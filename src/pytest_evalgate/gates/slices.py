@@ -11,6 +11,7 @@ from pytest_evalgate.gates.pass_rate import verdict_of_rate
 from pytest_evalgate.gates.regression import delta_of
 from pytest_evalgate.records.verdicts import GateResult, SliceResult
 from pytest_evalgate.stats.families import fewest_losses, slice_shrinkage
+from pytest_evalgate.stats.weights import kish_n
 from pytest_evalgate.text.wording import count, first_few, p_value, percent, points
 
 if TYPE_CHECKING:
@@ -44,7 +45,10 @@ def slice_results(
         if compared.pairing is not None and name in compared.slice_pairs:
             pairs = compared.pairs.take(compared.slice_pairs[name])
             delta = delta_of(compared.pairing.in_slice(name), pairs, source, alpha=alpha, p=p)
-        found.append(SliceResult(*name, rate.n, passed, rate.value, rate.interval, delta, gated=p is not None))
+        n_eff = None if (weights := head.cases.take(indices).weights) is None else kish_n(weights)
+        found.append(
+            SliceResult(*name, rate.n, passed, rate.value, rate.interval, delta, gated=p is not None, n_eff=n_eff)
+        )
     return tuple(_with_shrunken(found))
 
 

@@ -8,7 +8,17 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from pytest_evalgate.config import BudgetGate, MeanScoreGate, NoRegressionGate, PassRateGate, SliceGate
+from pytest_evalgate.config import (
+    BudgetGate,
+    InvarianceGate,
+    MeanScoreGate,
+    MetricGate,
+    NoRegressionGate,
+    PassRateGate,
+    SliceGate,
+    ViolationRateGate,
+    has_gap_tests,
+)
 from pytest_evalgate.gates.decide import decide_all
 from pytest_evalgate.gates.evidence import Measure
 from pytest_evalgate.gates.pairing import count_outcomes, not_skipped
@@ -38,25 +48,28 @@ def stoppable_suites(suites: Sequence[SuiteRun], rules: Mapping[str, SuiteRules]
 
 
 def supports_stopping(plan: SuitePlan, rules: SuiteRules) -> bool:
-    """Return whether the gates of a suite are monotone: one trial a case, passed or failed, in both runs.
+    """Return whether the gates of a suite are monotone: one trial a case, of weight 1, passed or failed, in both runs.
 
-    Costs and latencies only grow with the cases, and a t test can become less significant by one more drop that is
-    an outlier.
+    Costs and latencies only grow with the cases, a gap between groups grows with the passes of one of them, and a t
+    test can become less significant by one more drop that is an outlier.
     """
     return (
         rules.stop != "never"
         and rules.baseline is not None
         and all(case.values in {(0.0,), (1.0,)} for case in rules.baseline.cases.values())
         and plan.trials == Measure(rules.aggregate).trials == 1
+        and plan.is_uniform
         and all(case.cluster is None for case in plan.cases)
         and not any(_is_not_monotone(gate, rules) for gate in rules.effective_gates)
     )
 
 
 def _is_not_monotone(gate: Gate, rules: SuiteRules) -> bool:
-    if isinstance(gate, PassRateGate | SliceGate) and gate.min is not None:
+    if has_gap_tests(gate) or isinstance(gate, InvarianceGate):
+        return True
+    if isinstance(gate, ViolationRateGate) or (isinstance(gate, PassRateGate | SliceGate) and gate.min is not None):
         return bool(rules.deciding_judges)  # a corrected rate also depends on the cases that rules failed
-    return isinstance(gate, BudgetGate | MeanScoreGate) or (
+    return isinstance(gate, BudgetGate | MeanScoreGate | MetricGate) or (
         isinstance(gate, NoRegressionGate) and gate.scorer is not None
     )
 

@@ -16,7 +16,7 @@ from itertools import pairwise
 from typing import TYPE_CHECKING, Any, Final, Literal
 from urllib.parse import urlsplit
 
-from pytest_evalgate.config import SliceGate
+from pytest_evalgate.config import ParityGate, SliceGate
 from pytest_evalgate.text import jsonl
 from pytest_evalgate.text.personal import personal_in
 from pytest_evalgate.text.secret_kinds import secrets_in
@@ -94,7 +94,7 @@ _LONGEST_LIST: Final = 32
 
 
 def duplicates(cases: Iterable[Case]) -> Iterator[LintFinding]:
-    """Find the cases with the same input as an earlier case, or nearly the same."""
+    """Find the cases with the same input as an earlier case, or nearly the same, except variants of a case."""
     first: dict[str, Case] = {}
     for case in cases:
         if not input_text(case).strip():
@@ -112,7 +112,7 @@ def duplicates(cases: Iterable[Case]) -> Iterator[LintFinding]:
             yield LintFinding(
                 case.place, "duplicate", "warning", f"same input as {where}, so it counts twice: remove one"
             )
-    yield from _near_duplicates(list(first.values()))
+    yield from _near_duplicates([case for case in first.values() if "variant_of" not in case.metadata])
 
 
 def _near_duplicates(cases: Sequence[Case]) -> Iterator[LintFinding]:
@@ -297,8 +297,9 @@ def small_slices(name: str, suite: Suite, cases: Sequence[PlannedCase], place: P
     counted = [case for case in cases if case.skip is None]
     for by in suite.slices:
         sizes = Counter(value for case in counted for key, value in case.slices if key == by)
-        gates = [gate for gate in suite.gates or () if isinstance(gate, SliceGate) and gate.by == by]
-        least = max((gate.min_n for gate in gates if gate.min is not None), default=0)
+        gates = [gate for gate in suite.gates or () if isinstance(gate, SliceGate | ParityGate) and gate.by == by]
+        decided = (gate.min_n for gate in gates if isinstance(gate, ParityGate) or not gate.compares_baseline)
+        least = max(decided, default=0)
         yield from _tiny(f"suites.{name}: slices by {by}", sizes, least, place)
 
 

@@ -13,7 +13,15 @@ from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Final
 
 from pytest_evalgate.errors import GoldenSetError, LineProblem
-from pytest_evalgate.golden.record import FIELDS, LONGEST_ID, GoldenRow, duplicate_ids, parse_row, set_digest
+from pytest_evalgate.golden.record import (
+    FIELDS,
+    LONGEST_ID,
+    GoldenRow,
+    ParsedRow,
+    duplicate_ids,
+    parse_row,
+    set_digest,
+)
 from pytest_evalgate.records.cases import GoldenSet, Place
 from pytest_evalgate.text import jsonl
 from pytest_evalgate.text.files import relative_name
@@ -23,7 +31,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from pytest_evalgate.golden.dialects.translate import Dialect
-    from pytest_evalgate.golden.record import ParsedRow
     from pytest_evalgate.records.cases import Json
     from pytest_evalgate.text.jsonl import JsonLine
 
@@ -159,11 +166,28 @@ def _parse(
     rows: Sequence[JsonLine], name: str, dialect: Dialect | None
 ) -> tuple[list[ParsedRow], tuple[tuple[str, str], ...]]:
     if dialect is None:
-        return [parse_row(row.value, Place(name, row.number)) for row in rows], ()
+        return [_parse_canonical(row, Place(name, row.number)) for row in rows], ()
     from pytest_evalgate.golden.dialects.translate import mapping_of, translate_row  # noqa: PLC0415 - the same
 
     translated = [translate_row(row.value, Place(name, row.number), dialect) for row in rows]
     return [row.parsed for row in translated], mapping_of(translated)
+
+
+def _parse_canonical(row: JsonLine, place: Place) -> ParsedRow:
+    """Parse a canonical row, whose asserts may be written as promptfoo writes them."""
+    entries = row.value.get("asserts")
+    if not isinstance(entries, list) or not any(isinstance(one, dict) and "type" in one for one in entries):
+        return parse_row(row.value, place)
+    from pytest_evalgate.golden.dialects.asserts import translate_types  # noqa: PLC0415 - few rows need it
+    from pytest_evalgate.golden.dialects.translate import TranslationError  # noqa: PLC0415 - the same
+
+    try:
+        value = {**row.value, "asserts": translate_types(entries, row.value)}
+    except TranslationError as error:
+        known = parse_row({**row.value, "asserts": []}, place)
+        problem = LineProblem(place.file, place.line, f"asserts{error.path}", str(error))
+        return ParsedRow(known.id, None, (*known.problems, problem))
+    return parse_row(value, place)
 
 
 def _unreadable(name: str, problems: Iterable[LineProblem]) -> ReadFile:

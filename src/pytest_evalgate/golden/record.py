@@ -47,6 +47,14 @@ def _objects(example: str) -> BeforeValidator:
     return BeforeValidator(check)
 
 
+def _notes(value: Any) -> Any:
+    if isinstance(value, list):
+        value = tuple(value)
+        if not value or not all(isinstance(note, str) and note.strip() for note in value):
+            raise ValueError('must be a text or a list of texts, such as ["names the period", "is polite"]')
+    return value
+
+
 def _with_role(message: dict[str, Any]) -> dict[str, Any]:
     if not isinstance(message.get("role"), str):
         raise ValueError('needs a "role" that is a string, such as "user"')  # noqa: TRY004 - pydantic takes ValueError
@@ -67,6 +75,7 @@ _Listed = Strict(strict=False)  # JSON lists become tuples; the members stay str
 _Values = Annotated[tuple[Any, ...], _Listed]
 _Names = Annotated[tuple[str, ...], _Listed]
 _Texts = Annotated[tuple[str, ...], _Listed, BeforeValidator(_one_or_many)]
+_Notes = Annotated[str | tuple[str, ...], BeforeValidator(_notes)]
 _Objects = Annotated[tuple[dict[str, Any], ...], _Listed, _objects('[{"kind": "contains", "value": "30 days"}]')]
 _Messages = Annotated[
     tuple[Annotated[dict[str, Any], AfterValidator(_with_role)], ...],
@@ -85,7 +94,7 @@ class GoldenRow(BaseModel):
     vars: dict[str, Any] | None = None
     expected: Any = None
     expected_any: _Values | None = None
-    rubric: str | None = None
+    rubric: _Notes | None = None
     context: _Texts | None = None
     reference_context: _Texts | None = None
     output: Any = None

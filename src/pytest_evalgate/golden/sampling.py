@@ -1,4 +1,4 @@
-"""Stratified sampling of a suite's cases, reproducible from a seed."""
+"""Selection of a suite's cases: those of a split, and stratified samples that are reproducible from a seed."""
 
 from __future__ import annotations
 
@@ -8,13 +8,35 @@ from dataclasses import replace
 from itertools import accumulate
 from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping
+from pytest_evalgate.errors import SettingsError
+from pytest_evalgate.text.wording import count, did_you_mean
 
+if TYPE_CHECKING:
+    from collections.abc import Collection, Mapping, Sequence
+
+    from pytest_evalgate.records.cases import GoldenSet
     from pytest_evalgate.records.results import SuitePlan
 
     SliceName = tuple[str, str]  # ("lang", "de")
     Stratum = tuple[SliceName, ...]
+
+
+def select_split(sets: Sequence[GoldenSet], split: str | None, *, place: str) -> tuple[GoldenSet, ...]:
+    """Return golden sets with the cases of one split only; all of them if ``split`` is None.
+
+    Raises:
+        SettingsError: No case is of this split; the message begins with ``place``.
+    """
+    if split is None:
+        return tuple(sets)
+    chosen = tuple(replace(one, cases=tuple(case for case in one if case.split == split)) for one in sets)
+    if not any(chosen):
+        known = Counter(case.split or "none" for one in sets for case in one)
+        splits = ", ".join(f"{name} ({count(number, 'case')})" for name, number in known.most_common())
+        raise SettingsError(
+            f'{place}: no row has the split "{split}"{did_you_mean(split, known)}; there are: {splits}'
+        )
+    return chosen
 
 
 def sample_plan(plan: SuitePlan, size: int | None, always: Collection[str] = ()) -> SuitePlan:

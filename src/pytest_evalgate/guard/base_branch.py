@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pytest_evalgate import golden
-from pytest_evalgate.config import DEFAULT_TIER, for_tier
+from pytest_evalgate.config import DEFAULT_TIER, for_tier, owner_of, suite_named
 from pytest_evalgate.errors import GoldenSetError, SettingsError, UserError
 from pytest_evalgate.guard.base_checkout import BASE_VARIABLE, OPTION, BaseCheckout
 from pytest_evalgate.guard.directions import format_value
@@ -137,14 +137,14 @@ class BaseBranch:
         Raises:
             UserError: the golden sets of the base cannot be read.
         """
-        suite = self.settings.suites.get(name)
+        suite = suite_named(self.settings, name)
         if suite is None:
             return NO_CHANGES
         from pytest_evalgate.guard.golden_changes import golden_changes  # noqa: PLC0415 - only if there is a base
 
         known = [path for golden_file in suite.golden if (path := self.tree.extract(golden_file)).exists()]
         before = self._load(known)
-        found = self._golden[name] = golden_changes(before, sets, suite=suite, read=slice_values)
+        found = self._golden[owner_of(name)] = golden_changes(before, sets, suite=suite, read=slice_values)
         return BranchChanges(found.changed, tuple(map(_as_base_case, found.base_cases)))
 
     def has_suite(self, name: str) -> bool:
@@ -209,9 +209,9 @@ class BaseBranch:
         Raises:
             BaselineError: the baseline of the base cannot be used.
         """
-        if not self.has_suite(name):
+        if suite_named(self.settings, name) is None:
             return head
-        if name in self.head.suites and self._is_acknowledged(f"suites.{name}.baseline"):
+        if suite_named(self.head, name) is not None and self._is_acknowledged(f"suites.{owner_of(name)}.baseline"):
             return self._head_baseline(name)
         return self._base_baseline(name) or head
 
@@ -240,10 +240,11 @@ class BaseBranch:
         return frozenset(one.change for one in self.head.acknowledged if one not in earlier)
 
     def _head_baseline(self, name: str) -> Baseline | None:
-        return own_baseline(self.head.suites[name].baseline, suite=name, root=self.root, state=self.state)
+        configured = _baseline_of(self.head, name)
+        return own_baseline(configured, suite=name, root=self.root, state=self.state)
 
     def _base_baseline(self, name: str) -> Baseline | None:
-        configured = self.settings.suites[name].baseline
+        configured = _baseline_of(self.settings, name)
         if configured is None and Path(files.relative_name(self.state, self.root)).is_absolute():
             return own_baseline(None, suite=name, root=self.root, state=self.state)  # outside of the repository
         return self.tree.baseline(name, configured=configured, state=self.state)
@@ -356,8 +357,14 @@ class BaseBranch:
         from pytest_evalgate.guard.settings_changes import baseline_changes  # noqa: PLC0415 - the same
 
         for name in self._golden:
-            if name in self.head.suites:
+            if suite_named(self.head, name) is not None:
                 yield from baseline_changes(self._base_baseline(name), self._head_baseline(name))
+
+
+def _baseline_of(settings: Settings, name: str) -> str | None:
+    """Return the configured baseline of a suite, which its candidates share."""
+    suite = suite_named(settings, name)
+    return None if suite is None else suite.baseline
 
 
 def _record(data: bytes | None) -> str:

@@ -11,26 +11,36 @@ from typing import TYPE_CHECKING, Any, Final
 from pytest_evalgate.config import (
     Acknowledgement,
     BudgetGate,
+    ClassificationMetric,
     CommandTarget,
+    ConfidenceMetric,
     HookTarget,
     HttpRequest,
     HttpTarget,
+    InvarianceGate,
     Judge,
     MeanScoreGate,
+    MetricGate,
     Model,
     ModelTarget,
     MustPassGate,
     NoRegressionGate,
+    ParityGate,
     PassRateGate,
     Price,
     PythonTarget,
+    RankingMetric,
     RecordedTarget,
+    RegressionMetric,
     Report,
+    RunTarget,
     Settings,
     SliceGate,
+    SpansMetric,
     Suite,
     Table,
     Tier,
+    ViolationRateGate,
 )
 from pytest_evalgate.records.verdicts import Effect, GateChange
 from pytest_evalgate.text import jsonl
@@ -117,6 +127,7 @@ DIRECTIONS: Final[Mapping[type[Table], Mapping[str, Direction]]] = {
     },
     Suite: {
         "golden": _files,
+        "split": changed,
         "threshold": higher,
         "aggregate": changed,
         "cluster": changed,
@@ -124,14 +135,36 @@ DIRECTIONS: Final[Mapping[type[Table], Mapping[str, Direction]]] = {
         "strip_reasoning": changed,
         "allow_empty": ranked(True, False),  # noqa: FBT003 - the two values of the key
         "baseline": changed,
+        "run_labels": changed,
         "mode": ranked("advisory", "blocking"),
     },
     PassRateGate: {"min": higher, "bound": ranked("point", "ci")},
     NoRegressionGate: _NO_REGRESSION,
-    SliceGate: {"min": higher, "min_n": lower, "bound": ranked("point", "ci"), "alpha": higher},
+    SliceGate: {
+        "min": higher,
+        "max_gap": lower,
+        "min_n": lower,
+        "bound": ranked("point", "ci"),
+        "alpha": higher,
+    },
     MeanScoreGate: {"min": higher, "bound": ranked("point", "ci")},
     MustPassGate: {"tags": _tags},
     BudgetGate: {"max_cost_usd": lower, "p95_latency_s": lower},
+    ParityGate: {"max_gap": lower, "min_n": lower, "label": changed, "positive": changed, "alpha": changed},
+    InvarianceGate: {"max_flip": lower},
+    ViolationRateGate: {"max": lower},
+    MetricGate: {
+        "min": higher,
+        "max": lower,
+        "bound": ranked("point", "ci"),
+        "max_drop": lower,
+        "alpha": higher,
+    },
+    ClassificationMetric: dict.fromkeys(("label", "predicted", "labels"), changed),
+    RegressionMetric: dict.fromkeys(("label", "predicted", "unreadable"), changed),
+    ConfidenceMetric: dict.fromkeys(("confidence", "bins"), changed),
+    RankingMetric: dict.fromkeys(("relevant", "predicted", "k"), changed),
+    SpansMetric: dict.fromkeys(("label", "predicted"), changed),
     Price: {"input_per_mtok": higher, "output_per_mtok": higher},
     Judge: {
         **dict.fromkeys(
@@ -155,12 +188,14 @@ DIRECTIONS: Final[Mapping[type[Table], Mapping[str, Direction]]] = {
     },
     CommandTarget: {"command": changed},
     HookTarget: {"kind": changed},
+    RunTarget: {},
 }
 """Direction of each key that can change a verdict."""
 
 _PACE: Final = "it controls the rate of calls; calls that fail are never passes"
 _CACHE: Final = "it controls which outputs are cached"
 _IDENTITY: Final = "gates are matched by this key"
+_NAMED: Final = dict.fromkeys(("kind", "name"), "metrics are matched by their name, and compared only within a kind")
 
 NOT_COMPARED: Final[Mapping[type[Table], Mapping[str, str]]] = {
     Settings: {
@@ -177,11 +212,13 @@ NOT_COMPARED: Final[Mapping[type[Table], Mapping[str, str]]] = {
     },
     Suite: {
         "target": "compared key by key: see target_changes",
+        "targets": "each candidate is compared as a suite: see config.suites.with_candidates",
         "scorers": "compared scorer by scorer",
         "trials": "compared with its effective value: see suite_changes",
         "judge_always": "judges asked after a rule has failed do not change the verdict",
         "slices": "shown only; a slice gate names its own slices",
         "gates": "compared gate by gate",
+        "metrics": "compared metric by metric: see metric_changes",
         "tiers": "each tier is compared: see settings_changes",
     },
     Tier: {
@@ -195,6 +232,15 @@ NOT_COMPARED: Final[Mapping[type[Table], Mapping[str, str]]] = {
     MeanScoreGate: {"kind": _IDENTITY, "scorer": _IDENTITY},
     MustPassGate: {"kind": _IDENTITY},
     BudgetGate: {"kind": _IDENTITY},
+    ParityGate: {"kind": _IDENTITY, "by": _IDENTITY, "of": _IDENTITY},
+    InvarianceGate: {"kind": _IDENTITY},
+    ViolationRateGate: {"kind": _IDENTITY},
+    MetricGate: dict.fromkeys(("kind", "name", "of", "metric"), _IDENTITY),
+    ClassificationMetric: _NAMED,
+    RegressionMetric: _NAMED,
+    ConfidenceMetric: _NAMED,
+    RankingMetric: _NAMED,
+    SpansMetric: _NAMED,
     Acknowledgement: dict.fromkeys(("change", "reason", "owner"), "an acknowledgement is not a change"),
     Price: {},
     Report: dict.fromkeys(("formats", "content", "redact"), "reports do not decide a build"),
@@ -210,6 +256,7 @@ NOT_COMPARED: Final[Mapping[type[Table], Mapping[str, str]]] = {
     HttpRequest: dict.fromkeys(("max_concurrency", "requests_per_minute", "timeout_s"), _PACE),
     CommandTarget: {**dict.fromkeys(("timeout_s", "max_concurrency"), _PACE), "version": _CACHE, "env": _CACHE},
     HookTarget: {},
+    RunTarget: {"run": "only the command line has it"},
 }
 """Keys that are not compared directly, with the reason."""
 
@@ -218,6 +265,8 @@ def direction_of(now: Table, key: str) -> Direction:
     """Return the direction of a key of ``now``; the direction of ``alpha`` depends on the gate's policy."""
     if isinstance(now, NoRegressionGate) and key == "alpha":
         return _alpha(now)
+    if isinstance(now, SliceGate) and now.max_gap is not None and key == "alpha":
+        return changed  # a higher one proves gaps more easily, and rules them out more easily
     return DIRECTIONS[type(now)].get(key, changed)
 
 

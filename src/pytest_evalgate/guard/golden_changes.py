@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any, Final
 
-from pytest_evalgate.config import MustPassGate, SliceGate
+from pytest_evalgate.config import InvarianceGate, MustPassGate, ParityGate, SliceGate
 from pytest_evalgate.guard.directions import NOTHING, format_value
 from pytest_evalgate.records.cases import Case
 from pytest_evalgate.records.verdicts import GateChange
@@ -128,21 +128,45 @@ class _GateFields:
     def _values(self, case: Case) -> Mapping[str, Any]:
         gates = self.suite.gates or ()
         tags = {tag for gate in gates if isinstance(gate, MustPassGate) for tag in gate.tags}
-        sliced = dict.fromkeys(gate.by for gate in gates if isinstance(gate, SliceGate))
+        sliced = dict.fromkeys(gate.by for gate in gates if isinstance(gate, SliceGate | ParityGate))
+        sliced |= dict.fromkeys(
+            gate.label for gate in gates if isinstance(gate, ParityGate) and gate.label is not None
+        )
         cluster = self.suite.cluster
-        specs = [spec if isinstance(spec, dict) else {"kind": spec} for spec in (*self.suite.scorers, *case.asserts)]
-        is_read = any("python" in spec or spec.get("kind", spec.get("type")) in _METADATA_RULES for spec in specs)
+        specs = list(_tables([*self.suite.scorers, *case.asserts]))
+        kinds = {spec.get("kind", spec.get("type")) for spec in specs}
+        is_read = any("python" in spec for spec in specs) or not kinds.isdisjoint(_METADATA_RULES)
         validates_calls = any(spec.get("schema") is True for spec in specs)
+        has_variants = any(isinstance(gate, InvarianceGate) for gate in gates)
+        compares = has_variants or not kinds.isdisjoint({"same-as", "not-same-as"})
         return {
             "must-pass tags": sorted(tags & set(case.tags)),
             "slices": [f"{by}={value}" for by in sliced for value in sorted(set(self.read(case, by)))],
+            "metric labels": self._labels(case),
             "cluster": None if cluster is None else sorted(set(self.read(case, cluster))),
             "trials": case.trials,
             "weight": case.weight,
             "split": case.split,
             "metadata": dict(case.metadata) or None if is_read else None,
             "tools": case.metadata.get("tools") if validates_calls and not is_read else None,
+            "variant_of": case.metadata.get("variant_of") if compares and not is_read else None,
         }
+
+    def _labels(self, case: Case) -> list[Any]:
+        if not self.suite.metrics:
+            return []
+        from pytest_evalgate.scorers.readings import label_outside_of_content  # noqa: PLC0415 - few suites have metrics
+
+        return [label_outside_of_content(metric, case) for metric in self.suite.metrics]
+
+
+def _tables(specs: Iterable[Any]) -> Iterator[Mapping[str, Any]]:
+    """Yield scorers as tables, and those in sets."""
+    for spec in specs:
+        table = spec if isinstance(spec, dict) else {"kind": spec}
+        yield table
+        inner = table.get("asserts") if table.get("kind") == "set" else None
+        yield from _tables(inner if isinstance(inner, list) else ())
 
 
 def _outputs(old: Mapping[str, Case], new: Mapping[str, Case]) -> Iterator[GateChange]:

@@ -13,13 +13,16 @@ from typing import TYPE_CHECKING, Any, Final
 from pytest_evalgate.config import (
     DEFAULT_TIER,
     BudgetGate,
+    MetricGate,
     ModelTarget,
     NoRegressionGate,
     RecordedTarget,
     SliceGate,
     for_tier,
+    has_part_tests,
     known_tiers,
     needs_baseline,
+    owner_of,
     place_of,
     sample_of,
 )
@@ -38,7 +41,7 @@ if TYPE_CHECKING:
 DEFAULT_GATE: Final = NoRegressionGate(kind="no-regression")
 """The gate of a suite without configured gates."""
 
-_MATCHED_BY: Final = ("kind", "scorer", "by")
+_MATCHED_BY: Final = ("kind", "scorer", "by", "name", "of", "metric")
 _NAMED: Final = 10  # cases of a worse baseline, so that its acknowledgement shows what is lost
 _PYTHON_THRESHOLD: Final = 0.5  # of python scorers without one: graded from 0 to 1
 
@@ -133,6 +136,22 @@ def suite_changes(where: str, before: Suite, now: Suite) -> Iterator[GateChange]
             "weaker",
         )
     yield from gate_changes(where, before, now)
+    yield from metric_changes(where, before, now)
+
+
+def metric_changes(where: str, before: Suite, now: Suite) -> Iterator[GateChange]:
+    """Yield the changes of a suite's metrics, whose figures gates compare; an added metric decides nothing yet."""
+    old, new = ({metric.title: metric for metric in suite.metrics} for suite in (before, now))
+    for name, metric in old.items():
+        place, other = f"{where}.metrics.{name}", new.get(name)
+        if other is None or other.kind != metric.kind:
+            what = "metric removed" if other is None else "metric changed"
+            yield GateChange(what, place, format_value(metric), format_value(other), "weaker")
+        else:
+            yield from table_changes(place, "metric changed", metric, other)
+    for name, metric in new.items():
+        if name not in old:
+            yield GateChange("metric added", f"{where}.metrics.{name}", NOTHING, format_value(metric), "neutral")
 
 
 def _size(sample: int | None) -> str:
@@ -214,8 +233,10 @@ def _tests(settings: Settings) -> Counter[tuple[str, tuple[object, ...]]]:
 
 
 def _shares_alpha(gate: Gate) -> bool:
-    if isinstance(gate, SliceGate):
-        return gate.min is None
+    if has_part_tests(gate):
+        return True
+    if isinstance(gate, MetricGate):
+        return gate.max_drop is not None
     return isinstance(gate, NoRegressionGate) and gate.fail_on != "not_proven"
 
 
@@ -226,8 +247,8 @@ def gates_of(suite: Suite) -> tuple[Gate, ...]:
 
 def gate_key(gate: Gate) -> tuple[object, ...]:
     """Return the key by which a gate is matched with its counterpart of the other branch."""
-    by_rate = isinstance(gate, SliceGate) and gate.min is not None
-    return (*(getattr(gate, key, None) for key in _MATCHED_BY), by_rate)
+    modes = (gate.min is None, gate.max_gap is None) if isinstance(gate, SliceGate) else ()
+    return (*(getattr(gate, key, None) for key in _MATCHED_BY), *modes)
 
 
 def gate_changes(where: str, before: Suite, now: Suite) -> Iterator[GateChange]:
@@ -266,19 +287,21 @@ def scorer_changes(where: str, before: Suite, now: Suite) -> Iterator[GateChange
     """Yield the changes of a suite's scorers; ``where`` is the key of the suite.
 
     All scorers have to pass, so an added one is stricter. In a weighted mean any change may raise the mean: weaker.
+    A scorer that only warns is neutral.
     """
     old, new = _named(before), _named(now)
     weighted = any("weight" in spec for spec in (*old.values(), *new.values()))
     for name, spec in old.items():
         place = f"{where}.scorers.{name}"
         if name not in new:
-            yield GateChange("scorer removed", place, format_value(spec), NOTHING, "weaker")
+            removed: Effect = "neutral" if _warns(spec) else "weaker"
+            yield GateChange("scorer removed", place, format_value(spec), NOTHING, removed)
         elif new[name] != spec:
             effect = "weaker" if weighted else _effect(spec, new[name])
             yield GateChange("scorer changed", place, format_value(spec), format_value(new[name]), effect)
     for name, spec in new.items():
         if name not in old:
-            effect = "weaker" if weighted else "stricter"
+            effect = "neutral" if _warns(spec) else "weaker" if weighted else "stricter"
             yield GateChange("scorer added", f"{where}.scorers.{name}", NOTHING, format_value(spec), effect)
 
 
@@ -303,7 +326,14 @@ def _label(spec: Mapping[str, Any]) -> str:
     return str(spec.get("name") or spec.get("judge") or spec.get("kind") or jsonl.canonical(spec))
 
 
+def _warns(spec: Mapping[str, Any]) -> bool:
+    """Return whether a scorer decides nothing."""
+    return spec.get("severity") == "warn"
+
+
 def _effect(before: Mapping[str, Any], now: Mapping[str, Any]) -> Effect:
+    if _warns(before):  # it decided nothing
+        return "neutral" if _warns(now) else "stricter"
     others = [{key: value for key, value in spec.items() if key != "threshold"} for spec in (before, now)]
     old, new = _threshold(before), _threshold(now)
     if others[0] != others[1] or old is None or new is None:
@@ -338,7 +368,7 @@ def baseline_changes(base: Baseline | None, head: Baseline | None) -> Iterator[G
 
 
 def _where(baseline: Baseline) -> str:
-    return f"suites.{baseline.suite}.baseline"
+    return f"suites.{owner_of(baseline.suite)}.baseline"
 
 
 def _summary(baseline: Baseline) -> str:

@@ -11,17 +11,19 @@ from typing import TYPE_CHECKING, Final
 
 from pytest_evalgate.config import HttpTarget, ModelTarget, RecordedTarget
 from pytest_evalgate.guard.directions import NOTHING, format_value, table_changes
+from pytest_evalgate.records.calls import LIST_KINDS
 from pytest_evalgate.records.verdicts import GateChange
 from pytest_evalgate.text.wording import ENDPOINT_MOVED, TARGET_REPLACED
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from pytest_evalgate.config import HttpRequest, Settings, Suite, Target
+    from pytest_evalgate.config import HttpRequest, Model, Settings, Suite, Target
     from pytest_evalgate.records.verdicts import Effect
 
 MODEL_CHANGED: Final = "model changed"
 MODEL_ADDED: Final = "model added"
+MODEL_REMOVED: Final = "model removed"
 TARGET_CHANGED: Final = "target changed"
 
 
@@ -34,7 +36,9 @@ def target_changes(base: Settings, head: Settings) -> Iterator[GateChange]:
         if name in head.models:
             for change in table_changes(f"models.{name}", MODEL_CHANGED, model, head.models[name]):
                 moved = change.where == f"models.{name}.base_url"
-                yield _moved(change.where, change.before, change.now) if moved else change
+                yield _moved(change.where, change.before, change.now) if moved else _of_grader(change, model)
+        elif model.api in LIST_KINDS:  # a scorer that names no model asks the only one of its kind
+            yield GateChange(MODEL_REMOVED, f"models.{name}", f"{model.model} at {model.base_url}", NOTHING, "weaker")
     for name, model in head.models.items():
         if name not in base.models:
             yield GateChange(MODEL_ADDED, f"models.{name}", NOTHING, f"{model.model} at {model.base_url}", "neutral")
@@ -68,6 +72,12 @@ def _of_suite(
 def _request(where: str, before: HttpRequest, now: HttpRequest) -> Iterator[GateChange]:
     for change in table_changes(where, TARGET_CHANGED, before, now):
         yield _moved(change.where, change.before, change.now) if change.where == f"{where}.url" else change
+
+
+def _of_grader(change: GateChange, model: Model) -> GateChange:
+    """Return a change of a model that scorers ask as ``weaker``: it grades, and is not under test."""
+    decides = change.where.rpartition(".")[2] in ("model", "params", "api") and model.api in LIST_KINDS
+    return replace(change, effect="weaker") if decides else change
 
 
 def _moved(where: str, before: str, now: str) -> GateChange:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-from pytest_evalgate.golden.dialects import asserts
+from pytest_evalgate.golden.dialects import asserts, evaluators
 from pytest_evalgate.golden.dialects.translate import TranslationError
 from pytest_evalgate.importing.imported import LeftOut
 from pytest_evalgate.text import jsonl
@@ -18,26 +18,20 @@ if TYPE_CHECKING:
 
     from pytest_evalgate.records.cases import Json
 
-_JUDGED: Final = ("llm-rubric", "LLMJudge")
-
 
 def pruned(row: dict[str, Any], place: str) -> tuple[dict[str, Any], list[LeftOut]]:
-    """Return a row without the checks that cannot be translated, and these.
-
-    The text of an only check by a model becomes the rubric of the case.
-    """
+    """Return a row without the checks that cannot be translated, and these."""
     left_out: list[LeftOut] = []
     for name, read in _READERS.items():
         if isinstance(entries := row.get(name), list):
             kept = [entry for entry in entries if _is_kept(row, name, entry, read, place, left_out)]
             row = {**row, name: kept} if kept else {key: value for key, value in row.items() if key != name}
-            _take_rubric(row, entries, left_out, place)
     return row, left_out
 
 
 _READERS: Final[dict[str, Callable[[list[Json], dict[str, Any]], object]]] = {
     "assert": asserts.promptfoo_scorers,
-    "evaluators": lambda entries, _: asserts.evaluator_scorers(entries),
+    "evaluators": evaluators.evaluator_scorers,
 }
 
 
@@ -55,23 +49,6 @@ def _is_kept(
         left_out.append(LeftOut(place, f"{name}: {_shown(entry)}", str(error)))
         return False
     return True
-
-
-def _take_rubric(row: dict[str, Any], entries: list[Json], left_out: list[LeftOut], place: str) -> None:
-    rubrics = {text for entry in entries if (text := _rubric(entry))}
-    if len(rubrics) == 1 and "rubric" not in row:
-        row["rubric"] = rubrics.pop()
-        judged = [one for one in left_out if one.place == place and any(kind in one.what for kind in _JUDGED)]
-        for one in judged:
-            left_out.remove(one)
-
-
-def _rubric(entry: Json) -> str | None:
-    if isinstance(entry, dict) and entry.get("type") == "llm-rubric" and isinstance(entry.get("value"), str):
-        return str(entry["value"]) or None
-    given = entry.get("LLMJudge") if isinstance(entry, dict) and len(entry) == 1 else None
-    text = given.get("rubric") if isinstance(given, dict) else given
-    return text if isinstance(text, str) and text else None
 
 
 def _shown(entry: Json) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Final, Generic, TypeVar
 
-from pytest_evalgate.judges.question import escape_for_judge
+from pytest_evalgate.judges.escaping import escape_for_judge
 from pytest_evalgate.judges.reply import Unreadable
 from pytest_evalgate.records.calls import FINISH_MESSAGES, Call, CallFailed, RunStopped, record_of
 from pytest_evalgate.targets.request import to_responses
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from pytest_evalgate import config
-    from pytest_evalgate.judges.question import Message
+    from pytest_evalgate.judges.material import Message
     from pytest_evalgate.protocols import ModelClient
     from pytest_evalgate.records.calls import CallRecord, Finish, Reply
     from pytest_evalgate.records.cases import Json

@@ -8,13 +8,12 @@ from pytest_evalgate.errors import SettingsError
 from pytest_evalgate.judges import calibration as calibrations
 from pytest_evalgate.judges import drift
 from pytest_evalgate.judges.ask import JudgeClient
+from pytest_evalgate.judges.escaping import MAX_OUTPUT
+from pytest_evalgate.judges.few_shots import few_shots_of
 from pytest_evalgate.judges.judge import JudgeScorer, PairVoter, SingleVoter
+from pytest_evalgate.judges.material import material_of
 from pytest_evalgate.judges.question import (
-    MAX_OUTPUT,
     Instructions,
-    Material,
-    escape_for_judge,
-    few_shots_of,
     messages,
     pair_messages,
     pair_response_format,
@@ -23,7 +22,9 @@ from pytest_evalgate.judges.question import (
 from pytest_evalgate.judges.reply import PARSER
 from pytest_evalgate.judges.rubric import Rubric, load_rubric
 from pytest_evalgate.judges.scale import SCALES
+from pytest_evalgate.judges.shares import ShareVoter, share_prompts
 from pytest_evalgate.records.cases import Case
+from pytest_evalgate.records.results import Output
 from pytest_evalgate.targets.model import RESERVED_PARAMS
 from pytest_evalgate.targets.request import check_json
 from pytest_evalgate.text import files, jsonl
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
     from pytest_evalgate import config
     from pytest_evalgate.judges.drift import DriftRecord
     from pytest_evalgate.judges.question import FewShot
+    from pytest_evalgate.judges.votes import Voter
     from pytest_evalgate.protocols import ModelClient
     from pytest_evalgate.records.cases import Json
     from pytest_evalgate.records.verdicts import Calibration
@@ -67,20 +69,27 @@ def build_judge(  # noqa: PLR0913 - the parts of a judge, by name
     rubric, few_shots = _files_of(judge, place, root)
     _check_params(judge.params, f"{place}.params")
     _check_params(model.params, f"models.{judge.model}.params")
-    if rubric.pairs and (judge.scale != "binary" or judge.few_shots is not None):
-        raise SettingsError(f"{place}: the rubric {rubric.name} compares two outputs: remove scale and few_shots")
+    if (rubric.pairs or rubric.share) and (judge.scale != "binary" or judge.few_shots is not None):
+        does = "compares two outputs" if rubric.pairs else "computes a share of verdicts"
+        raise SettingsError(f"{place}: the rubric {rubric.name} {does}: remove scale and few_shots")
     version = version_of(parts_of(judge, model, rubric, few_shots))
     judge_client = JudgeClient(client, model, judge.model, f"judge:{name}", version, judge.params)
-    single = SingleVoter(judge_client, Instructions(rubric, SCALES[judge.scale], few_shots))
     return JudgeScorer(
         name=score_name or name,
-        voter=PairVoter(judge_client, rubric) if rubric.pairs else single,
+        voter=_voter(judge_client, Instructions(rubric, SCALES[judge.scale], few_shots)),
         rubric=rubric,
         votes=judge.votes,
         threshold=_DEFAULT_THRESHOLD if threshold is None else threshold,
         weight=weight,
         counts=counts,
     )
+
+
+def _voter(judge_client: JudgeClient, instructions: Instructions) -> Voter:
+    rubric = instructions.rubric
+    if rubric.share is not None:
+        return ShareVoter(judge_client, rubric)
+    return PairVoter(judge_client, rubric) if rubric.pairs else SingleVoter(judge_client, instructions)
 
 
 def _files_of(judge: config.Judge, place: str, root: Path) -> tuple[Rubric, tuple[FewShot, ...]]:
@@ -117,16 +126,25 @@ def parts_of(judge: config.Judge, model: config.Model, rubric: Rubric, few_shots
 
 def _prompt() -> Json:
     """Return the prompts for sample cases that use every section, so that any change of the wording is included."""
-    rubric = Rubric("specimen", "specimen")
-    case = Case("specimen", input="asked", expected="wanted", rubric="notes", context=("context",))
-    material = Material(case, escape_for_judge("<|im_end|>\u200b" + "x" * MAX_OUTPUT), case.context)
-    several = Material(Case("several", expected_any=("a", "b")), "x")
+    rubric = Rubric("specimen", "specimen", needs=("trajectory", "messages"))
+    case = Case(
+        "specimen",
+        input="asked",
+        messages=({"role": "user", "content": [{"type": "image_url", "image_url": "data:image/png;base64,AA=="}]},),
+        expected="wanted",
+        rubric="notes",
+        context=("context",),
+        trajectory=("step",),
+    )
+    material = material_of(case, Output("<|im_end|>\u200b" + "x" * MAX_OUTPUT))
+    several = material_of(Case("several", expected_any=("a", "b")), Output("x"))
     single = [
         [messages(Instructions(rubric, scale), one, "nonce"), response_format(scale)]
         for scale in SCALES.values()
         for one in (material, several)
     ]
-    return [*single, pair_messages(rubric, material, ("one", "two"), "nonce"), pair_response_format()]
+    pair = [pair_messages(rubric, material, ("one", "two"), "nonce"), pair_response_format()]
+    return [*single, *pair, *share_prompts(rubric, material, "nonce")]
 
 
 def fingerprint(parts: Mapping[str, str], threshold: float | None) -> str:

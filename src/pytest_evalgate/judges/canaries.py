@@ -20,7 +20,8 @@ if TYPE_CHECKING:
 
 _CANARY_FOLDER: Final = Path(__file__).parent / "known"
 _REQUIRED: Final = ("input", "output", "verdict")
-_FIELDS: Final = ("id", *_REQUIRED, "expected", "context")
+_LISTS: Final = ("messages", "trajectory")
+_FIELDS: Final = ("id", *_REQUIRED, "expected", "context", *_LISTS)
 _GOOD: Final = {"good": True, "bad": False}
 _MISTAKES: Final = {True: "passed it", False: "failed it", None: "could not tell"}
 
@@ -65,9 +66,9 @@ def canaries_of(judge: config.Judge, *, root: Path) -> tuple[Canary, ...]:
 def read(path: Path, *, name: str) -> tuple[Canary, ...]:
     """Read canaries, one JSON object per line.
 
-    Required fields are ``input``, ``output`` and ``verdict`` ("good" or "bad"). Optional fields are ``id``,
-    ``expected`` (the reference) and ``context`` (a string or a list of strings). ``name`` is the name of the file in
-    messages.
+    Required fields are ``input`` (or ``messages``), ``output`` and ``verdict`` ("good" or "bad"). Optional fields are
+    ``id``, ``expected`` (the reference), ``context`` (a string or a list of strings), ``messages`` and ``trajectory``.
+    ``name`` is the name of the file in messages.
 
     Raises:
         SettingsError: a line is malformed, an id is not unique, or one of the two verdicts is missing; lists every
@@ -91,7 +92,9 @@ def failed_canaries(canaries: Sequence[Canary], scores: Sequence[Score]) -> tupl
 
 
 def _row_problems(row: Mapping[str, Json]) -> Iterator[tuple[str, str]]:
-    yield from ((name, "missing") for name in _REQUIRED if row.get(name) is None)
+    absent = [name for name in _REQUIRED if row.get(name) is None]
+    yield from ((name, "missing") for name in absent if name != "input" or row.get("messages") is None)
+    yield from ((name, "must be a list of objects") for name in _LISTS if not _are_objects(row.get(name)))
     for name in row:
         if name not in _FIELDS:
             yield jsonl.escape_text(name), f"unknown field; a canary has {', '.join(_FIELDS)}"
@@ -101,6 +104,10 @@ def _row_problems(row: Mapping[str, Json]) -> Iterator[tuple[str, str]]:
         yield "id", "must be a string that is not empty"
     if not all(isinstance(text, str) for text in _context(row)):
         yield "context", "must be a string or a list of strings"
+
+
+def _are_objects(value: Json) -> bool:
+    return value is None or (isinstance(value, list) and all(isinstance(one, dict) for one in value))
 
 
 def _set_problems(canaries: Sequence[Canary], name: str) -> Iterator[LineProblem]:
@@ -119,7 +126,9 @@ def _canary(line: jsonl.JsonLine, name: str) -> Canary:
     row = line.value
     case = Case(
         row.get("id") or f"canary-{line.number}",
-        input=row["input"],
+        input=row.get("input"),
+        messages=tuple(row.get("messages") or ()),
+        trajectory=tuple(row["trajectory"]) if row.get("trajectory") else None,
         expected=row.get("expected"),
         context=_context(row),
         place=Place(name, line.number),

@@ -1,7 +1,7 @@
 """LLM judge: a scorer that asks a model, by one or several votes.
 
 Flow: obviously empty outputs fail without a call; otherwise a `Voter` casts votes, one call each (two for a
-comparison), until the median of all votes is known. A vote whose reply is unreadable has no value.
+comparison, and for a share of statements), until the median of all votes is known.
 """
 
 from __future__ import annotations
@@ -11,34 +11,33 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import partial
 from itertools import islice
-from typing import TYPE_CHECKING, ClassVar, Final, Protocol
+from typing import TYPE_CHECKING, ClassVar, Final
 
 from pytest_evalgate.errors import ScorerError
 from pytest_evalgate.judges.ask import JudgeClient, JudgeQuestion
+from pytest_evalgate.judges.escaping import escape_for_judge
+from pytest_evalgate.judges.material import Material, material_of, nonce_of, references_of, text_of
 from pytest_evalgate.judges.question import (
     Instructions,
-    Material,
-    escape_for_judge,
-    material_of,
     messages,
-    nonce_of,
     pair_messages,
     pair_reply_instructions,
     pair_response_format,
-    references_of,
     reply_instructions,
     response_format,
-    text_of,
 )
 from pytest_evalgate.judges.reply import Choice, ParsedVerdict, Unreadable, read, read_choice
+from pytest_evalgate.judges.shares import grades_output, input_problem
+from pytest_evalgate.judges.votes import Vote, agreeing_vote, collect_votes, decided_value, reason
 from pytest_evalgate.records.results import Output, Score
 from pytest_evalgate.scorers.part import NoPartError, part_of
 from pytest_evalgate.text.jsonl import quote_text
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterable, Iterator
 
     from pytest_evalgate.judges.rubric import Rubric
+    from pytest_evalgate.judges.votes import Lookup, Voter
     from pytest_evalgate.records.calls import Call, CallRecord
     from pytest_evalgate.records.cases import Case, Json
 
@@ -53,7 +52,8 @@ class JudgeScorer:
     ``votes`` is the largest number of votes, an odd one. A score passes from ``threshold``, a value in [0, 1].
     ``weight`` is that in the weighted mean of a case, if the suite has one. ``counts`` is false if its scores are only
     reported and do not decide whether a case passes. ``field`` is the path of the part of the output that is graded;
-    an output without it scores 0.
+    an output without it scores 0. ``note`` is the note on the case that it asks for; None for all notes of the case
+    together.
     """
 
     is_judge: ClassVar[bool] = True
@@ -67,31 +67,59 @@ class JudgeScorer:
     weight: float | None = None
     counts: bool = True
     field: str | None = None
+    note: str | None = None
 
-    def calls_of(self, case: Case, output: Output) -> Iterator[Call]:
-        """Yield the calls that `score` makes if all votes agree and every reply is readable. Sends nothing."""
+    @property
+    def grades_notes(self) -> bool:
+        """Whether it can be asked for the notes on a case."""
+        return self.rubric.grades_notes
+
+    def for_note(self, note: str, name: str) -> JudgeScorer:
+        """Return the same judge, asking for one note on a case. Its scores are called ``name``."""
+        return replace(self, note=note, name=name)
+
+    def calls_of(self, case: Case, output: Output, lookup: Lookup | None = None) -> Iterator[Call]:
+        """Yield the calls that `score` makes if all votes agree and every reply is readable. Sends nothing.
+
+        ``lookup`` returns the cached reply to a call: the second call of a share depends on the first reply.
+        """
         with suppress(NoPartError):  # what the part will be is not known yet: count as if it was the output
             output = self._part(case, output)
-        if trivial_fail(text_of(output.value), references_of(case)) is not None:
-            return
-        material = material_of(case, output)
-        if material.missing_input(self.rubric) is None:
+        material = material_of(case, output, self.note)
+        if self._fails(case, output) is None and self._problem(material) is None and material.image_problem is None:
             for index in range(self.votes // 2 + 1):
-                yield from self.voter.calls_of(material, index)
+                yield from self.voter.calls_of(material, index, lookup)
+
+    def _fails(self, case: Case, output: Output) -> str | None:
+        """Return why the output fails without a call; never if the rubric grades passages or an agent's steps."""
+        if "trajectory" in self.rubric.needs or not grades_output(self.rubric):
+            return None
+        return trivial_fail(text_of(output.value), references_of(case))
+
+    def _problem(self, material: Material) -> str | None:
+        return material.missing_input(self.rubric) or input_problem(self.rubric, material)
 
     def case_problem(self, case: Case, output: Output | None = None) -> str | None:
-        """Return what the rubric needs and the case lacks; None if it lacks nothing.
+        """Return what the rubric needs and the case lacks, or why its images cannot be sent; None if it lacks nothing.
 
-        The context may also come from the metadata of the output. Without an ``output``, that is unknown.
+        Context, trajectory and conversation may also come from the metadata of the output. Without an ``output``, they
+        are unknown.
         """
-        context = () if output is None else material_of(case, Output("", output.metadata)).context
+        metadata = {} if output is None else output.metadata
+        material = material_of(case, Output(case.output or "", metadata), self.note)
         if output is None:
-            context = case.context or ("unknown",)
-        return Material(case, "", context).missing_input(self.rubric)
+            unknown = ("unknown",)
+            material = replace(
+                material,
+                context=material.context or unknown,
+                trajectory=material.trajectory or unknown,
+                conversation=material.conversation or unknown,
+            )
+        return self._problem(material) or material.image_problem
 
     def reads(self, case: Case) -> frozenset[str]:  # noqa: ARG002 - as for a rule
         """Return the names of the fields that the judge is shown."""
-        return _SHOWN
+        return _SHOWN if self.grades_notes else _SHOWN - {"rubric"}
 
     async def score(self, case: Case, output: Output) -> Score:
         """Grade one output. The value is the median of the votes, as a share of the scale.
@@ -102,20 +130,26 @@ class JudgeScorer:
         """
         try:
             output = self._part(case, output)
-            failed = trivial_fail(text_of(output.value), references_of(case))
-            material = material_of(case, output)
+            failed = self._fails(case, output)
+            material = material_of(case, output, self.note)
         except NoPartError as error:
             return self._score(0.0, str(error))
         except (TypeError, ValueError) as error:
             raise self._error(case, f"the output cannot be represented as JSON: {error}") from error
         if failed is not None:
             return self._score(0.0, failed)
-        if missing := material.missing_input(self.rubric):
-            raise self._error(case, missing)
+        if (problem := self._problem(material)) is not None:
+            raise self._error(case, problem)
+        if (problem := material.image_problem) is not None:  # images of the output: those of the case were checked
+            return self._score(None, problem)
         cast = await collect_votes(self.voter, material, self.votes)
         value = decided_value(cast, self.votes)
         score = self._score(value, reason(cast, value), tuple(call for vote in cast for call in vote.calls))
-        return replace(score, may_change=value is None and any(vote.may_change for vote in cast))
+        return replace(
+            score,
+            may_change=value is None and any(vote.may_change for vote in cast),
+            rationale=agreeing_vote(cast, value).rationale,
+        )
 
     def _part(self, case: Case, output: Output) -> Output:
         """Return the part of an output that is graded; raise NoPartError if it does not have the part."""
@@ -129,7 +163,7 @@ class JudgeScorer:
         return ScorerError(f'{case.place}: case "{case.id}": judge "{self.name}": {message}')
 
 
-_SHOWN: Final = frozenset({"input", "messages", "context", "expected", "expected_any", "rubric"})
+_SHOWN: Final = frozenset({"input", "messages", "context", "expected", "expected_any", "rubric", "trajectory"})
 
 _MIN_ALPHANUMERIC: Final = 2
 _MAX_OPENER: Final = 80
@@ -191,70 +225,13 @@ def _normalized(text: str) -> str:
 
 
 @dataclass(frozen=True, slots=True)
-class Vote:
-    """One vote: a value in [0, 1] or None if the reply is unreadable, a short description, and the reason.
-
-    ``may_change``: the value is None for a transient reason.
-    """
-
-    value: float | None
-    summary: str
-    reason: str
-    calls: tuple[CallRecord, ...] = ()
-    may_change: bool = False
-
-
-class Voter(Protocol):
-    """Casts the votes of a judge."""
-
-    def calls_of(self, material: Material, index: int) -> Iterator[Call]:
-        """Yield the calls of the 0-based vote ``index``, without retries after unreadable replies. Sends nothing."""
-
-    async def vote(self, material: Material, index: int) -> Vote:
-        """Cast the 0-based vote ``index``.
-
-        Raises:
-            RunStopped: the run was stopped, or its budget is spent.
-        """
-
-
-async def collect_votes(voter: Voter, material: Material, votes: int) -> list[Vote]:
-    """Cast up to ``votes`` votes (odd), stopping as soon as their median is known or can no longer become known."""
-    cast: list[Vote] = []
-    while len(cast) < votes and decided_value(cast, votes) is None:
-        if sum(vote.value is None for vote in cast) > votes // 2:
-            break  # most votes are unreadable
-        cast.append(await voter.vote(material, len(cast)))
-    return cast
-
-
-def decided_value(cast: Sequence[Vote], votes: int) -> float | None:
-    """Return the median of all ``votes`` (odd), which for two-valued votes is the majority.
-
-    A vote that is unreadable or not yet cast may have any value. None if the median depends on such votes.
-    """
-    known = sorted(vote.value for vote in cast if vote.value is not None)
-    unknown, middle = votes - len(known), votes // 2
-    lowest = ([0.0] * unknown + known)[middle]
-    highest = (known + [1.0] * unknown)[middle]
-    return lowest if lowest == highest else None
-
-
-def reason(cast: Sequence[Vote], value: float | None) -> str:
-    """Return the reason of a score: that of the first vote with its value, followed by all votes if there are more."""
-    agreeing = next(vote for vote in cast if vote.value == value)
-    text = f"{agreeing.summary}: {agreeing.reason}" if agreeing.reason else agreeing.summary
-    return text if len(cast) == 1 else f"{text}; votes: {', '.join(vote.summary for vote in cast)}"
-
-
-@dataclass(frozen=True, slots=True)
 class SingleVoter:
     """Voter that asks for the score of one output."""
 
     judge_client: JudgeClient
     instructions: Instructions
 
-    def calls_of(self, material: Material, index: int) -> Iterator[Call]:
+    def calls_of(self, material: Material, index: int, lookup: Lookup | None = None) -> Iterator[Call]:  # noqa: ARG002 - as of a share
         """Yield the call of a vote."""
         yield self.judge_client.call_of(self._question(material), index)
 
@@ -265,7 +242,7 @@ class SingleVoter:
             return Vote(None, "no verdict", reply.value.reason, reply.calls, reply.value.may_change)
         scale, score = self.instructions.scale, reply.value.score
         quote = quote_text(reply.value.evidence, _MAX_QUOTE) if reply.value.evidence else ""
-        return Vote(scale.share(score), scale.describe(score), quote, reply.calls)
+        return Vote(scale.share(score), scale.describe(score), quote, reply.calls, rationale=reply.value.rationale)
 
     def _question(self, material: Material) -> JudgeQuestion[ParsedVerdict]:
         scale = self.instructions.scale
@@ -273,8 +250,8 @@ class SingleVoter:
         return JudgeQuestion(
             messages=messages(self.instructions, material, nonce),
             response_format=response_format(scale),
-            retry_prompt=reply_instructions(scale, nonce),
-            read=partial(read, nonce=nonce, candidate=material.candidate, scale=scale),
+            retry_prompt=reply_instructions(self.instructions, nonce),
+            read=partial(read, nonce=nonce, candidate=material.quotable(self.instructions.rubric), scale=scale),
             label=f"{self.judge_client.purpose}::{material.case.id}",
         )
 
@@ -294,7 +271,7 @@ class PairVoter:
     judge_client: JudgeClient
     rubric: Rubric
 
-    def calls_of(self, material: Material, index: int) -> Iterator[Call]:
+    def calls_of(self, material: Material, index: int, lookup: Lookup | None = None) -> Iterator[Call]:  # noqa: ARG002 - as of a share
         """Yield the two calls of a vote."""
         for output_first in (True, False):
             yield self.judge_client.call_of(self._question(material, output_first=output_first), index)
@@ -303,7 +280,7 @@ class PairVoter:
         """Cast a vote. If a reply is unreadable, the value is None and the other order is not asked for."""
         choices: list[str] = []
         calls: tuple[CallRecord, ...] = ()
-        evidence = ""
+        evidence = rationale = ""
         for output_first in (True, False):
             reply = await self.judge_client.ask(self._question(material, output_first=output_first), index)
             calls += reply.calls
@@ -311,10 +288,12 @@ class PairVoter:
                 return Vote(None, "no verdict", reply.value.reason, calls, reply.value.may_change)
             choices.append(reply.value.choice)
             evidence = evidence or reply.value.evidence
+            rationale = rationale or reply.value.rationale
         value, summary = _OUTCOMES.get((choices[0], choices[1]), _TIE)
         if (value, summary) == _TIE:
-            return Vote(value, summary, "{} when first, {} when second".format(*choices), calls)
-        return Vote(value, summary, quote_text(evidence, _MAX_QUOTE), calls)
+            reason = "{} when first, {} when second".format(*choices)
+            return Vote(value, summary, reason, calls, rationale=rationale)
+        return Vote(value, summary, quote_text(evidence, _MAX_QUOTE), calls, rationale=rationale)
 
     def _question(self, material: Material, *, output_first: bool) -> JudgeQuestion[Choice]:
         reference = escape_for_judge(text_of(material.references[0]))

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from pytest_evalgate.records.cases import Json
 
 _TEXT_COLUMNS: Final = (  # never read as numbers
-    "id", "input", "expected", "context", "output", "cluster", "rater", "batch", "sample"
+    "id", "input", "expected", "context", "output", "cluster", "rater", "batch", "sample", "rubric"
 )  # fmt: skip
 _LABEL_FIELDS: Final = ("label", "human_label")
 _HASHED: Final = (*_TEXT_COLUMNS, *_LABEL_FIELDS, "labels", "claims", "weight", "gold")
@@ -246,6 +246,7 @@ def case_of(row: LabelRow) -> Case:
         input=row.values.get("input"),
         expected=row.values.get("expected"),
         context=(context,) if isinstance(context, str) else tuple(context),
+        rubric=row.values.get("rubric"),
         place=row.place,
     )
 
@@ -320,6 +321,7 @@ _RULES: Final[Mapping[str, tuple[Callable[[Json], bool], str]]] = {
         lambda value: isinstance(value, str) or _are_texts(value),
         "must be a string or a list of strings",
     ),
+    "rubric": (lambda value: isinstance(value, str), "must be a string, the note that was graded"),
     "cluster": (lambda value: isinstance(value, str) or _is_whole(value), "must be a string or a whole number"),
     "weight": (lambda value: is_number(value) and 0 < value < math.inf, "must be a number above 0"),
     "rater": (lambda value: isinstance(value, str) and bool(value.strip()), "must be the name of a person"),

@@ -71,7 +71,7 @@ class Candidate:
 
 def was_asked(results: Iterable[CaseResult], judge: str) -> bool:
     """Return whether a run has scores of a judge."""
-    return any(score.name == judge for result in results for trial in result.trials for score in trial.scores)
+    return any(score.is_of(judge) for result in results for trial in result.trials for score in trial.scores)
 
 
 def candidates_of(results: Iterable[CaseResult], judge: str | None) -> list[Candidate]:
@@ -92,13 +92,14 @@ def candidates_of(results: Iterable[CaseResult], judge: str | None) -> list[Cand
 
 
 def _verdict(trial: Trial, judge: str | None) -> tuple[bool, float] | None:
-    """Return whether an output passed, and its score; None if that is unknown."""
+    """Return whether an output passed, and its score: the lowest one of several notes; None if that is unknown."""
     if judge is None:
         return None if trial.value is None else (trial.value == 1, trial.value)
-    score = next((score for score in trial.scores if score.name == judge), None)
-    if score is None or score.passed is None or score.value is None:
-        return None
-    return score.passed, score.value
+    scores = [score for score in trial.scores if score.is_of(judge)]
+    verdicts = [
+        (score.passed, score.value) for score in scores if score.passed is not None and score.value is not None
+    ]
+    return min(verdicts, default=None) if len(verdicts) == len(scores) else None
 
 
 def _stratum(verdict: tuple[bool, float], trials: Sequence[tuple[bool, float] | None]) -> str:

@@ -65,6 +65,7 @@ class Disagreement:
     passed: bool
     score: float
     reason: str
+    rationale: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,6 +130,7 @@ class _JudgedRow:
     score: float
     judge: bool
     reason: str
+    rationale: str
 
 
 def measure(rows: Sequence[Labelled], options: MeasureOptions) -> Measurement:
@@ -175,7 +177,9 @@ def measure(rows: Sequence[Labelled], options: MeasureOptions) -> Measurement:
         position=_position(labelled),
         panel=_panel(rows, judged, options),
         disagreements=tuple(
-            Disagreement(one.row.case.id, one.row.case.place, one.row.label, one.human, one.score, one.reason)
+            Disagreement(
+                *(one.row.case.id, one.row.case.place, one.row.label, one.human, one.score, one.reason, one.rationale)
+            )
             for one in judged
             if one.human is not one.judge
         ),
@@ -224,7 +228,7 @@ def _readable(row: Labelled, *, in_both_orders: bool) -> Iterator[_JudgedRow]:
     if first is None or first.value is None or first.passed is None or row.passed is None:
         return
     if not in_both_orders or (row.swapped is not None and row.swapped.passed is first.passed):
-        yield _JudgedRow(row, row.passed, first.value, first.passed, first.reason)
+        yield _JudgedRow(row, row.passed, first.value, first.passed, first.reason, first.rationale)
 
 
 def _nothing_to_measure(rows: Sequence[Labelled]) -> str:

@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Literal
 
 from pytest_evalgate.judges.canaries import Canary
-from pytest_evalgate.judges.question import material_of, messages
+from pytest_evalgate.judges.material import material_of
+from pytest_evalgate.judges.question import messages
 from pytest_evalgate.records.cases import Case
 from pytest_evalgate.records.results import Output
 from pytest_evalgate.stats.intervals import clopper_pearson_interval

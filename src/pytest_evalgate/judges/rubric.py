@@ -20,7 +20,9 @@ if TYPE_CHECKING:
     from pytest_evalgate.judges.scale import ScaleName
     from pytest_evalgate.text.problems import Place
 
-Need = Literal["reference", "context"]
+Need = Literal["reference", "context", "trajectory", "messages"]
+ShareName = Literal["passages", "ranked-passages", "claims", "reference", "statement-f1"]
+"""The share that a judge's score is, computed from one verdict for each passage or statement (`shares`)."""
 
 _BUILTIN_FOLDER: Final = Path(__file__).with_name("rubrics")
 _FENCE: Final = "+++\n"
@@ -32,7 +34,8 @@ class Rubric:
     """Grading criteria.
 
     ``needs`` lists what every case must have. ``scale`` is the only scale the rubric is written for, or None for any.
-    If ``pairs`` is true, the judge compares the output with the reference instead of grading it.
+    If ``pairs`` is true, the judge compares the output with the reference instead of grading it. With a ``share``, it
+    gives a verdict for each passage or statement, and the score is computed from these.
     """
 
     name: str
@@ -40,11 +43,18 @@ class Rubric:
     needs: tuple[Need, ...] = ()
     scale: ScaleName | None = None
     pairs: bool = False
+    share: ShareName | None = None
+
+    @property
+    def grades_notes(self) -> bool:
+        """Whether the judge can be asked for a note on a case: those that compute a share have their own question."""
+        return self.share is None
 
     @property
     def sha256(self) -> str:
         """SHA-256, in hexadecimal, of the content without the name and the sources."""
-        return jsonl.digest({"text": self.text, "needs": self.needs, "pairs": self.pairs})
+        share = {} if self.share is None else {"share": self.share}
+        return jsonl.digest({"text": self.text, "needs": self.needs, "pairs": self.pairs, **share})
 
 
 class _Head(Table):
@@ -53,6 +63,7 @@ class _Head(Table):
     needs: tuple[Need, ...] = ()
     scale: Literal["binary", "1-5"] | None = None
     pairs: bool = False
+    share: ShareName | None = None
     sources: tuple[str, ...] = ()
 
 
@@ -93,7 +104,9 @@ def parse_rubric(text: str, *, name: str) -> Rubric:
     if not body.strip():
         raise SettingsError(f"rubric {name}: the text is empty: describe what passes and what fails")
     parsed = _parse_head(head, name)
-    return Rubric(name, body.strip(), parsed.needs, parsed.scale, parsed.pairs)
+    if parsed.pairs and parsed.share is not None:
+        raise SettingsError(f"rubric {name}: in the head: pairs and share exclude each other: keep one of them")
+    return Rubric(name, body.strip(), parsed.needs, parsed.scale, parsed.pairs, parsed.share)
 
 
 def _parse_head(text: str, name: str) -> _Head:

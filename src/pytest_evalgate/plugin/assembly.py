@@ -9,12 +9,14 @@ from typing import TYPE_CHECKING
 from pytest_evalgate import callables, config, golden, scorers, targets
 from pytest_evalgate.app import fit
 from pytest_evalgate.app.project import resolve_path
+from pytest_evalgate.config.candidates import candidates_of
 from pytest_evalgate.engine import Grading
+from pytest_evalgate.engine.suite_outputs import SuiteOutputs
 from pytest_evalgate.errors import GoldenSetError, SettingsError
-from pytest_evalgate.golden.sampling import sample_plan
+from pytest_evalgate.golden.sampling import sample_plan, select_split
 from pytest_evalgate.records.cases import GoldenSet
 from pytest_evalgate.runs.plan import NO_CHANGES, make_plan
-from pytest_evalgate.scorers.scorer import is_judge
+from pytest_evalgate.scorers.scorer import applies_to, asks_model, compares_originals, is_judge
 from pytest_evalgate.text import files, jsonl
 
 if TYPE_CHECKING:
@@ -31,6 +33,8 @@ if TYPE_CHECKING:
     from pytest_evalgate.records.cases import Case, Json
     from pytest_evalgate.records.results import PlannedCase, SuitePlan
     from pytest_evalgate.runs.plan import BranchChanges
+    from pytest_evalgate.scorers.readings import MetricReader
+    from pytest_evalgate.scorers.scorer import WeightedScorer
 
 
 @dataclass(frozen=True)
@@ -72,12 +76,30 @@ class ReadySuite:
     def unread_fields(self) -> tuple[fit.UnreadField, ...]:
         """Fields of the cases that no scorer reads."""
         cases = (case for golden_set in self.sets for case in golden_set)
-        return tuple(fit.unread_fields(cases, lambda case: self.grading_of(case).scorers))
+        return tuple(fit.unread_fields(cases, lambda case: (*self.grading_of(case).scorers, *self.grading.readers)))
 
     @property
     def judges(self) -> tuple[JudgeScorer, ...]:
         """The judges among the suite's scorers."""
         return tuple(scorer for scorer in self.grading.scorers if is_judge(scorer))
+
+    @cached_property
+    def asks_models(self) -> bool:
+        """Whether a scorer of the suite or of a case asks a model."""
+        return any(asks_model(scorer) for own in self._gradings() for scorer in own.scorers)
+
+    @property
+    def asked_models(self) -> tuple[str, ...]:
+        """Keys of the models that scorers other than judges ask."""
+        return tuple(dict.fromkeys(name for name, _ in _asked(self._gradings())))
+
+    @property
+    def has_variants(self) -> bool:
+        """Whether a scorer compares cases with their originals."""
+        return any(compares_originals(scorer) for own in self._gradings() for scorer in own.scorers)
+
+    def _gradings(self) -> tuple[Grading, ...]:
+        return (self.grading, *self.case_grading.values())
 
     def grading_of(self, case: Case) -> Grading:
         """Return the grading of ``case``: the suite's scorers and its own asserts."""
@@ -89,7 +111,7 @@ class Assembly:
     """Builder of suites, each built once, on first use. ``settings`` are those of the tier that runs.
 
     ``in_code`` has the places of the marked tests that run configured suites, by suite. Such a test is the target of
-    its suite, in place of the configured one.
+    its suite, in place of the configured one. ``configured`` are the settings without candidates of the command line.
     """
 
     root: Path
@@ -99,13 +121,14 @@ class Assembly:
     wiring: Wiring
     base: BaseBranch | None = None
     base_problem: str | None = None
+    configured: Settings | None = None
     in_code: dict[str, str] = field(default_factory=dict)
     _ready: dict[str, ReadySuite] = field(default_factory=dict)
     _ad_hoc: dict[str, Suite] = field(default_factory=dict)
 
     def suite_settings(self, name: str) -> Suite | None:
         """Return the settings of a configured suite, or of a golden set of the command line."""
-        suite = self.settings.suites.get(name) or self._ad_hoc.get(name)
+        suite = self.settings.suites.get(name) or self._ad_hoc.get(name) or config.suite_named(self.settings, name)
         if suite is None or name not in self.in_code:
             return suite
         return suite.model_copy(update={"target": None})
@@ -129,14 +152,21 @@ class Assembly:
         """
         return tuple(resolve_path(self.root, path, f"suites.{name}.golden") for path in suite.golden)
 
-    def add_ad_hoc(self, path: Path) -> str:
-        """Make a suite of a golden set of the command line that no suite contains, and return its name."""
+    def replaces(self, name: str) -> bool:
+        """Return whether the command line names the target of a configured suite, or its candidates."""
+        return bool(self.options.targets) and config.suite_named(self.settings, name) is not None
+
+    def add_ad_hoc(self, path: Path) -> tuple[str, ...]:
+        """Make a suite of a golden set of the command line that no suite contains; return it, or its candidates."""
         name = path.stem if path.stem not in self.settings.suites else files.relative_name(path, self.root)
         name = name.replace("/", ".")
         if name in self._ad_hoc and resolve_path(self.root, self._ad_hoc[name].golden[0], name) != path:
             raise SettingsError(f"{path}: a second golden set named {path.stem}: configure a suite for each")
-        self._ad_hoc[name] = config.Suite(golden=(str(path),))
-        return name
+        suite = config.Suite(golden=(str(path),))
+        several = self.options.targets if len(self.options.targets) > 1 else ()
+        made = dict(candidates_of(name, suite, several)) or {name: suite}
+        self._ad_hoc |= made
+        return tuple(made)
 
     def ready(self, name: str) -> ReadySuite:
         """Return a suite by its name.
@@ -158,6 +188,10 @@ class Assembly:
             self._ready[key] = self._build(name, suite, in_code=True)
         return self._ready[key]
 
+    def asked_models(self, name: str) -> tuple[str, ...]:
+        """Return the keys of the models that the scorers of a suite ask, judges left out; none if it is not built."""
+        return self._ready[name].asked_models if name in self._ready else ()
+
     def discard_outputs(self) -> None:
         """Discard recorded outputs, after the last case has run."""
         for suite in self._ready.values():
@@ -169,16 +203,28 @@ class Assembly:
             files.existing_path(self.root, path, f"suites.{name}.golden")
         here = golden.load(self.golden_paths(name, suite), root=self.root)
         sides = NO_CHANGES if self.base is None else self.base.sides(name, here)
+        if suite.split is not None:
+            here, sides = select_split(here, suite.split, place=f"suites.{name}.split"), sides.of_split(suite.split)
         sets = (*here, *_sets_of(sides, here))
         cases = [case for golden_set in sets for case in golden_set]
-        context = replace(self.context, place=f"suites.{name}.scorers", tools=getattr(suite.target, "tools", ()))
-        if malformed := [*golden.check_unique(sets), *scorers.check_asserts(cases, context=context)]:
-            raise GoldenSetError(malformed)
+        outputs = SuiteOutputs(cases)
+        place, tools = f"suites.{name}.scorers", getattr(suite.target, "tools", ())
+        context = replace(self.context, place=place, originals=outputs, tools=tools)
         built = scorers.build_all(suite.scorers, context=context)
+        if malformed := [*golden.check_unique(sets), *scorers.check_asserts(cases, built, context=context)]:
+            raise GoldenSetError(malformed)
         grading = _grading(built, suite)
         case_grading = _case_gradings(cases, built, suite, context)
         target = None if in_code else self._target(name, suite, cases)
-        names = dict.fromkeys(scorer.name for own in (grading, *case_grading.values()) for scorer in own.scorers)
+        outputs.connect(target, lambda case: case_grading.get(case.id, grading))
+        gradings = (grading, *case_grading.values())
+        every = [scorer for own in gradings for scorer in own.scorers]
+        if in_code and any(map(compares_originals, every)):
+            raise SettingsError(
+                f"suites.{name}.scorers: same-as: the output of a test's body is known to that test alone: set a "
+                "target for the suite, and remove the test"
+            )
+        names = dict.fromkeys(scorer.name for scorer in every)
 
         def scorers_of(case: Case) -> Sequence[Scorer]:
             return case_grading.get(case.id, grading).scorers
@@ -186,12 +232,14 @@ class Assembly:
         found = fit.scorer_problems(name, suite, cases, scorers_of)
         if problems := [*found, *fit.name_problems(name, suite, cases, names)]:
             raise SettingsError("\n".join(problems))
-        check_fit(name, cases, scorers_of, target)
+        if not in_code and (unasked := fit.note_problems(name, self.settings.suites, cases, scorers_of)):
+            raise GoldenSetError(unasked)
+        check_fit(name, cases, lambda case: (*scorers_of(case), *grading.readers), target)
         graders = [scorer for grading in case_grading.values() for scorer in grading.scorers]
         whole = make_plan(
             name,
             here,
-            scorers=self._identity(suite),
+            scorers=self._identity(suite, gradings),
             trials=self._trials(name, suite, target),
             slices=suite.slices,
             cluster=suite.cluster,
@@ -211,11 +259,16 @@ class Assembly:
             judge_names=suite.judges,
         )
 
-    def _identity(self, suite: Suite) -> Json:
-        """Return scorers with parameters and code, judges and threshold, which are equal in compared runs."""
-        named = [spec["python"] for spec in suite.scorers if isinstance(spec, dict) and "python" in spec]
+    def _identity(self, suite: Suite, gradings: Iterable[Grading]) -> Json:
+        """Return scorers with parameters and code, judges and threshold, which are equal in compared runs.
+
+        Scorers that only warn may differ.
+        """
+        deciding = [one for one in suite.scorers if not (isinstance(one, dict) and one.get("severity") == "warn")]
+        named = [spec["python"] for spec in deciding if isinstance(spec, dict) and "python" in spec]
+        judges = [str(spec["judge"]) for spec in deciding if isinstance(spec, dict) and "judge" in spec]
         identity: dict[str, Json] = {
-            "scorers": list(suite.scorers),
+            "scorers": deciding,
             "threshold": suite.threshold,
             "code": {spec: callables.code_sha256(spec) for spec in named},
         }
@@ -225,10 +278,12 @@ class Assembly:
             identity["strip_reasoning"] = False
         if suite.allow_empty:
             identity["allow_empty"] = True
-        if suite.judges:
+        if asked := dict(_asked(gradings)):
+            identity["models"] = asked
+        if judges:
             from pytest_evalgate.judges.build import parts_of_judge  # noqa: PLC0415 - only if a suite has a judge
 
-            identity["judges"] = {name: parts_of_judge(name, self.settings, root=self.root) for name in suite.judges}
+            identity["judges"] = {name: parts_of_judge(name, self.settings, root=self.root) for name in judges}
         return identity
 
     def _target(self, name: str, suite: Suite, cases: Sequence[Case]) -> Target | None:
@@ -241,9 +296,9 @@ class Assembly:
 
     def target_settings(self, suite: Suite) -> TargetSettings | None:
         """Return the settings of a suite's target; the command line takes precedence over its own."""
-        if self.options.target:
-            return config.parse_target(self.options.target, instead_of=suite.target)
-        return suite.target
+        if len(self.options.targets) == 1:
+            return config.parse_target(self.options.targets[0], instead_of=suite.target)
+        return suite.target  # one of several targets of the command line is that of a candidate
 
     def _trials(self, name: str, suite: Suite, target: Target | None) -> int:
         wanted = self.options.trials or suite.trials
@@ -257,7 +312,7 @@ class Assembly:
         return wanted or 1
 
 
-def check_fit(name: str, cases: Iterable[Case], scorers_of: fit.ScorersOf, target: Target | None) -> None:
+def check_fit(name: str, cases: Iterable[Case], scorers_of: fit.GradersOf, target: Target | None) -> None:
     """Check that each case can be graded, and that its question reaches the target.
 
     Raises:
@@ -285,20 +340,46 @@ def _planned_of(sets: Sequence[GoldenSet], plan: SuitePlan) -> tuple[GoldenSet, 
     )
 
 
+def _asked(gradings: Iterable[Grading]) -> Iterator[tuple[str, Json]]:
+    """Yield the key and the identity of each model that scorers other than judges ask."""
+    for grading in gradings:
+        for scorer in grading.scorers:
+            if asks_model(scorer) and not is_judge(scorer):
+                yield from scorer.asked_models().items()
+
+
 def _grading(graders: tuple[Scorer, ...], suite: Suite, threshold: float | None = None) -> Grading:
     """Return the grading of a suite, or of a case that has its own ``threshold`` for the mean of its scores."""
     is_own = threshold is not None
     least = threshold if is_own else suite.threshold
-    return Grading(graders, least, suite.judge_always, suite.strip_reasoning, suite.allow_empty, mean=is_own)
+    readers: tuple[MetricReader, ...] = ()
+    if suite.metrics:
+        from pytest_evalgate.scorers.readings import metric_readers  # noqa: PLC0415 - few suites have metrics
+
+        readers = metric_readers(suite.metrics)
+    return Grading(
+        graders,
+        least,
+        suite.judge_always,
+        suite.strip_reasoning,
+        suite.allow_empty,
+        mean=is_own,
+        readers=readers,
+    )
 
 
 def _case_gradings(
-    cases: Sequence[Case], built: tuple[Scorer, ...], suite: Suite, context: scorers.Context
+    cases: Sequence[Case], built: tuple[WeightedScorer, ...], suite: Suite, context: scorers.Context
 ) -> dict[str, Grading]:
-    """Return the grading of each case with asserts or a threshold: the suite's scorers and its own."""
-    taken = [scorer.name for scorer in built]
+    """Return the grading of each case with scorers, notes or a threshold of its own, or that not all scorers grade."""
+    by_default = suite.has_default_scorers
     return {
-        case.id: _grading((*built, *scorers.case_scorers(case, context=context, taken=taken)), suite, case.threshold)
+        case.id: _grading(
+            scorers.scorers_of(case, built, context=context, by_default=by_default), suite, case.threshold
+        )
         for case in cases
-        if case.asserts or case.threshold is not None
+        if case.asserts
+        or len(case.notes) > 1
+        or case.threshold is not None
+        or not all(applies_to(scorer, case) for scorer in built)
     }

@@ -67,12 +67,13 @@ class CaseQueue:
         """
         planned, grading = suite.planned[case.id], suite.grading_of(case)
         if not suite.waits:
-            return run_sync(run_case(suite.required_target, grading, case, planned, suite.plan.trials))
+            return run_sync(run_case(suite.required_target, grading, case, planned, suite.plan.trials_of(case)))
         futures = self._begun.pop((suite.plan.name, case.id), None) or self._submit_case(suite, case)
         return combine_trials(planned, [self.wait(future) for future in futures])
 
     def _submit_case(self, suite: ReadySuite, case: Case) -> Futures:
-        futures = self.submit(suite, [self._trial_of(suite, case, index) for index in range(suite.plan.trials)])
+        indices = range(suite.plan.trials_of(case))
+        futures = self.submit(suite, [self._trial_of(suite, case, index) for index in indices])
         for future in futures:
             future.add_done_callback(self._uncount)
         self._stopper.watch(suite, case, futures)

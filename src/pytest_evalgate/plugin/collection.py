@@ -135,7 +135,7 @@ class CaseCollector:
             metafunc.parametrize("case", [])
             return
         name = marker_options.suite.plan.name
-        if name in self._assembly.settings.suites and self._context.options.target:
+        if self._assembly.replaces(name):
             self._replaced_tests.add(nodeid)
             metafunc.parametrize("case", [])
             return
@@ -211,7 +211,7 @@ class CaseCollector:
         is_concurrent = marker_options.concurrent and reason is None
         golden_test = marked.prepare(item, marker_options.suite, is_concurrent=is_concurrent)
         self._items.append((marker_options.suite.plan.name, golden_test.case.id, item))
-        if golden_test.is_prefetched and marker_options.suite.plan.trials > 1 and (name := stale_output_fixture(item)):
+        if golden_test.is_prefetched and golden_test.trials > 1 and (name := stale_output_fixture(item)):
             self._ledger.add_problem(
                 f"{test}: fixture {name} would return the output of the first trial in every trial: use the output "
                 "fixture in the test itself, or trials=1"

@@ -93,6 +93,11 @@ class SessionDecider:
         )
 
     @cached_property
+    def _config_sha256(self) -> str:
+        """The digest of the configuration, without the candidates of the command line."""
+        return config_sha256(self.assembly.configured or self.assembly.settings)
+
+    @cached_property
     def redactor(self) -> Redactor:
         """The redactor of the configured API keys, for all text that is written or printed."""
         return Redactor.of(key_variables(self.assembly.settings), os.environ)
@@ -153,7 +158,7 @@ class SessionDecider:
 
     def attempt(self, plan: SuitePlan) -> int:
         """Return the number of this attempt at the commit with the cases and scorers of a suite: 1 for the first."""
-        info = RunInfo(config_sha256(self.assembly.settings), self.assembly.options.target)
+        info = RunInfo(self._config_sha256, self.assembly.options.target)
         run = Run(self.run_id, "", self._commit, ())
         return len(self.decider.earlier_attempts(plan, run, info)) + 1
 
@@ -238,6 +243,7 @@ class SessionDecider:
             info=self.origin,
             redactor=self.redactor,
             digests=[name for name, rule in rules.items() if rule.compares_outputs],
+            judges={name: frozenset(rule.judges) for name, rule in rules.items()},
         )
         if self.shard is None:
             verdict = self.decider.decide_attempt(run, self.origin, rules)
@@ -270,7 +276,7 @@ class SessionDecider:
         options, settings = self.assembly.options, self.assembly.settings
         facts = run_facts(self.assembly, [plan.name for plan in plans], self.arguments)
         return RunInfo(
-            config_sha256(settings),
+            self._config_sha256,
             options.target,
             options.shard,
             {name: self.redactor.redact(text) for name, text in facts.items()},
@@ -362,4 +368,4 @@ def without_verdicts(verdict: Verdict, shard: Shard) -> Verdict:
                 GateResult(gate.kind, "not_evaluated", None, None, None, message, gate.of) for gate in suite.gates
             ),
         )
-    return replace(verdict, suites=suites)
+    return replace(verdict, suites=suites, side_by_side=())

@@ -60,7 +60,7 @@ def _target_name(ready: ReadySuite, assembly: Assembly) -> str:
             return f"candidate {shlex.join(target.command)}"
         case config.HookTarget():
             return f"candidate {target.kind}"
-    return "recorded outputs"
+    return f"outputs of run {target.run}" if isinstance(target, config.RunTarget) else "recorded outputs"
 
 
 def _judge(name: str, assembly: Assembly) -> HeaderJudge:
@@ -79,7 +79,7 @@ def _baseline(baseline: Baseline) -> str:
 
 
 def _options(options: Options) -> list[str]:
-    found = [f"--eval-target {options.target}"] if options.target else []
+    found = [f"--eval-target {target}" for target in options.targets]
     return [*found, "offline: cached replies only, nothing is sent"] if options.offline else found
 
 
@@ -90,8 +90,9 @@ def run_facts(assembly: Assembly, suites: Iterable[str], arguments: Iterable[str
     """
     facts = {"command": shlex.join(["pytest", *arguments])}
     options = assembly.options
-    given = {"--eval-tier": options.tier, "--eval-target": options.target, "--eval-baseline": options.baseline}
-    if words := [word for name, value in given.items() if value for word in (name, value)]:
+    given = [("--eval-tier", options.tier), *(("--eval-target", target) for target in options.targets)]
+    given.append(("--eval-baseline", options.baseline))
+    if words := [word for name, value in given if value for word in (name, value)]:
         facts[OPTIONS] = shlex.join(words)  # also if they are in the command: they may come from the environment
     for name in suites:
         suite = assembly.suite_settings(name)
@@ -102,6 +103,9 @@ def run_facts(assembly: Assembly, suites: Iterable[str], arguments: Iterable[str
         for judge in suite.judges:
             model = assembly.settings.models[assembly.settings.judges[judge].model]
             facts[f"{name}: judge {judge}"] = f"{model.model} at {model.base_url}"
+        for key in assembly.asked_models(name):
+            model = assembly.settings.models[key]
+            facts[f"{name}: scorers ask {key}"] = f"{model.model} at {model.base_url}"
     return facts | {
         "pytest-evalgate": version("pytest-evalgate"),
         "pytest": pytest.__version__,

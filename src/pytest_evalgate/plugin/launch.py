@@ -18,6 +18,7 @@ from pytest_evalgate.plugin.marked import GOLDEN_TEST, may_begin
 from pytest_evalgate.protocols import CallingTarget
 from pytest_evalgate.runs import journal
 from pytest_evalgate.runs.state import storage_message
+from pytest_evalgate.scorers.suite_sources import VARIANT_OF
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -118,9 +119,14 @@ class Launch:
             order = self._stopper.start_order(suite, of_case)
             if order is not None:
                 reordered[name] = map(of_case.__getitem__, order)
-        for item in items:
-            name = item.suite.plan.name if isinstance(item, CaseItem) else ""
-            yield next(reordered[name]) if name in reordered else item
+        in_order = [
+            next(reordered[name])
+            if (name := item.suite.plan.name if isinstance(item, CaseItem) else "") in reordered
+            else item
+            for item in items
+        ]
+        # the first to ask for an output pays for it: originals before the variants that are compared with them
+        yield from sorted(in_order, key=_is_compared)
 
     def _begin_journal(self) -> None:
         context = self._context
@@ -221,6 +227,11 @@ class Launch:
             self._context.print_line(f"evalgate: {line}")
 
 
+def _is_compared(item: pytest.Item) -> bool:
+    """Return whether an item is a case that a scorer compares with its original."""
+    return isinstance(item, CaseItem) and item.suite.has_variants and VARIANT_OF in item.case.metadata
+
+
 def _suite_and_case(item: pytest.Item) -> tuple[ReadySuite, Case] | None:
     """Return the suite and the case of an item whose target the engine calls."""
     if isinstance(item, CaseItem):
@@ -240,6 +251,7 @@ def _routes(suite: ReadySuite, judges: Mapping[str, Judge]) -> Iterator[str]:
     if isinstance(suite.target, CallingTarget):
         yield suite.target.route
     yield from (judges[name].model for name in suite.judge_names)
+    yield from suite.asked_models
 
 
 # -- canaries

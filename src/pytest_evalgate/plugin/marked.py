@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, NoReturn, cast
 import pytest
 from pydantic import ValidationError
 
-from pytest_evalgate import targets
+from pytest_evalgate import config, targets
 from pytest_evalgate.config import Suite
 from pytest_evalgate.engine import combine_trials, grade_output
 from pytest_evalgate.errors import EngineStopped, ScorerError, SettingsError
@@ -121,6 +121,11 @@ class GoldenTest:
     graded: list[Trial | None] = field(default_factory=list)
 
     @property
+    def trials(self) -> int:
+        """Number of trials of its case."""
+        return self.suite.plan.trials_of(self.case)
+
+    @property
     def is_prefetched(self) -> bool:
         """True if the engine calls the target before the item, and the bodies run in the item itself."""
         return self.suite.target is not None and not self.is_concurrent
@@ -133,7 +138,7 @@ class GoldenTest:
     def trial_arguments(self, arguments: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
         """Yield the body's arguments for each trial in which it runs."""
         if not self.prefetched:
-            yield from repeat(arguments, self.suite.plan.trials)
+            yield from repeat(arguments, self.trials)
         for trial in self.prefetched:
             if not is_complete(trial):
                 self.bodies.produced.append(None)
@@ -198,7 +203,7 @@ def read_marker(marker: pytest.Mark, assembly: Assembly, test: Callable[..., Any
             'target="pkg.mod:name"'
         )
     paths = [_golden_path(assembly.root, folder, Path(path)) for path in marker.args]
-    names = {name for path in paths for name in assembly.suites_of(path)}
+    names = {config.owner_of(name) for path in paths for name in assembly.suites_of(path)}
     if len(names) > 1 and not marker.kwargs.get("suite"):
         known = sorted(names)
         raise SettingsError(f'{_AT}: its golden set is that of the suites {", ".join(known)}: add suite="{known[0]}"')
@@ -262,14 +267,14 @@ def with_target(assembly: Assembly, name: str, suite: Suite) -> ReadySuite:
     if not isinstance(target, targets.RecordedTargetRunner):
         ready = assembly.ready_in_code(name, suite)
         cases = (case for golden_set in ready.sets for case in golden_set)
-        check_fit(name, cases, lambda case: ready.grading_of(case).scorers, target)
+        check_fit(name, cases, lambda case: (*ready.grading_of(case).scorers, *ready.grading.readers), target)
         return replace(ready, target=target, waits=True)
     if suite.trials is None:
         suite = suite.model_copy(update={"trials": target.trials})
     ready = assembly.ready_in_code(name, suite)
-    if ready.plan.trials > target.trials:
+    if ready.plan.most_trials > target.trials:
         raise SettingsError(
-            f"suite {name}: {ready.plan.trials} trials requested, but {target.trials} recorded: add files"
+            f"suite {name}: {ready.plan.most_trials} trials requested, but {target.trials} recorded: add files"
         )
     return replace(ready, target=target)
 
@@ -397,9 +402,9 @@ async def grade(item: pytest.Item, golden_test: GoldenTest) -> CaseResult:
         publish(item, golden_test.case, error_result(planned, str(error)))
         raise
     trials = [trial for trial in graded if trial is not None]
-    missing = golden_test.suite.plan.trials - len(trials)
+    missing = golden_test.trials - len(trials)
     if missing > 0:
-        which = f" in {missing} of {golden_test.suite.plan.trials} trials" if golden_test.suite.plan.trials > 1 else ""
+        which = f" in {missing} of {golden_test.trials} trials" if golden_test.trials > 1 else ""
         message = f"{item.nodeid} returned no output{which}: return it, or call evalgate.record(output)"
         publish(item, golden_test.case, error_result(planned, message))
         pytest.fail(message, pytrace=False)
@@ -432,10 +437,11 @@ async def grade_trial(
     """
     if produced is None:
         return prefetched
+    grading = golden_test.suite.grading_of(golden_test.case)
     if isinstance(produced, BaseException):
         raised = raised_by(produced)
-        return replace(prefetched or Trial(index, 0.0), value=0.0, reason=describe_error(produced), raised=raised)
-    grading = golden_test.suite.grading_of(golden_test.case)
+        failed = prefetched or grading.with_readings(golden_test.case, Trial(index, 0.0))
+        return replace(failed, value=0.0, reason=describe_error(produced), raised=raised)
     if prefetched is None or prefetched.output is None:
         return await grade_output(grading, golden_test.case, index, produced)
     latency_s = prefetched.output.latency_s if produced.latency_s is None else produced.latency_s

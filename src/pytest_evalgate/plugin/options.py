@@ -21,7 +21,10 @@ FLAGS = {
 VALUES = {
     "--eval-target": (
         "SPEC",
-        "run this target instead of each suite's own: recorded:FILE[,FILE], python:pkg.mod:name, model:NAME, http:URL",
+        (
+            "run this target instead of each suite's own: recorded:FILE[,FILE], python:pkg.mod:name, model:NAME, "
+            "http:URL, run:ID for the outputs of a stored run; give it several times to compare candidates"
+        ),
     ),
     "--eval-baseline": ("SPEC", "compare with this baseline instead of each suite's own: a file, or git:REF"),
     "--eval-base-ref": (
@@ -46,6 +49,8 @@ VALUES = {
 
 
 LABEL = "--eval-label"
+REPEATED = frozenset({"--eval-target"})
+"""Options that may be given several times; in the environment, one value a line."""
 
 
 def add_options(parser: pytest.Parser) -> None:
@@ -54,7 +59,9 @@ def add_options(parser: pytest.Parser) -> None:
     for name, text in FLAGS.items():
         group.addoption(name, action="store_true", default=False, help=text)
     for name, (metavar, text) in VALUES.items():
-        group.addoption(name, metavar=metavar, default=None, help=f"{text} (${environment_variable(name)})")
+        action = "append" if name in REPEATED else "store"
+        described = f"{text} (${environment_variable(name)})"
+        group.addoption(name, action=action, metavar=metavar, default=None, help=described)
     labels = "label the run in the store, such as team=search; can be repeated ($EVALGATE_LABELS, comma-separated)"
     group.addoption(LABEL, metavar="KEY=VALUE", action="append", default=[], help=labels)
 

@@ -45,7 +45,7 @@ class Options:
     estimate: bool = False
     offline: bool = False
     resume: bool = True
-    target: str | None = None
+    targets: tuple[str, ...] = ()
     baseline: str | None = None
     base_ref: str | None = None
     tier: str | None = None
@@ -57,6 +57,28 @@ class Options:
     budget_usd: float | None = None
     max_concurrency: int | None = None
     labels: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def target(self) -> str | None:
+        """The targets of the command line as one text, such that ``--eval-target TEXT`` gives them all again."""
+        return " --eval-target ".join(self.targets) or None
+
+
+def check_options(config: pytest.Config) -> None:
+    """Reject options that the files of the branch may not set; raises as `reject_another_base`."""
+    reject_options_that_run_nothing(config)
+    reject_another_base(config)
+    keep_typed_targets(config)
+
+
+def keep_typed_targets(config: pytest.Config) -> None:
+    """Let targets of the command line replace those of ``addopts``, as for every other option of one value.
+
+    The option itself is changed, because xdist passes it to its workers.
+    """
+    typed = [word for word in map(str, config.invocation_params.args) if word.partition("=")[0] == _TARGET]
+    if typed:
+        config.option.eval_target = config.getoption(_TARGET)[-len(typed) :]
 
 
 def read_options(config: pytest.Config, environ: Mapping[str, str] = os.environ) -> Options:
@@ -73,7 +95,7 @@ def read_options(config: pytest.Config, environ: Mapping[str, str] = os.environ)
         estimate=config.getoption("--eval-estimate"),
         offline=config.getoption("--eval-offline"),
         resume=not config.getoption("--no-eval-resume"),
-        target=values["target"],
+        targets=_repeated(values["target"]),
         baseline=values["baseline"],
         base_ref=values["base_ref"],
         tier=values["tier"],
@@ -88,6 +110,11 @@ def read_options(config: pytest.Config, environ: Mapping[str, str] = os.environ)
     )
 
 
+def _repeated(given: list[str] | str | None) -> tuple[str, ...]:
+    lines = given.splitlines() if isinstance(given, str) else given or []
+    return tuple(filter(None, map(str.strip, lines)))
+
+
 def refs_in_addopts(config: pytest.Config) -> tuple[str, ...]:
     """Return the base refs in ``addopts`` of the branch's own configuration of pytest."""
     words = _addopts(config)
@@ -96,6 +123,7 @@ def refs_in_addopts(config: pytest.Config) -> tuple[str, ...]:
 
 
 _BASE_REF = "--eval-base-ref"
+_TARGET = "--eval-target"
 
 _SETUP_ONLY = ("--setup-only", "--setuponly", "--setup-plan", "--setupplan")
 _RUNNING_NOTHING = {

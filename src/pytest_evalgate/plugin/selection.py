@@ -78,7 +78,7 @@ def select(config: pytest.Config, assembly: Assembly) -> Selection:
     ad_hoc: list[str] = []
     for path in given:
         if path.suffix.lower() in GOLDEN_SUFFIXES and path.is_file() and not assembly.suites_of(path):
-            every[assembly.add_ad_hoc(path)] = (path,)
+            every |= dict.fromkeys(assembly.add_ad_hoc(path), (path,))
             ad_hoc.append(str(path))
     if everything:
         names = [str(config.rootpath / name) for name in dict.fromkeys(assembly.golden_names())]

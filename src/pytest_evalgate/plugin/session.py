@@ -18,6 +18,7 @@ import pytest
 from pytest_evalgate import config as config_
 from pytest_evalgate.app.report import ReportWriter
 from pytest_evalgate.app.wiring import RunContext, Wiring
+from pytest_evalgate.config.candidates import with_requested
 from pytest_evalgate.errors import SettingsError, StorageError, UserError
 from pytest_evalgate.guard.base_branch import find_base
 from pytest_evalgate.plugin import MARKER, marked
@@ -42,10 +43,9 @@ from pytest_evalgate.plugin.ledger import Ledger, attach, detach
 from pytest_evalgate.plugin.marked import GOLDEN_TEST, PrefetchHooks, Recorder
 from pytest_evalgate.plugin.progress import Progress
 from pytest_evalgate.plugin.requested import (
+    check_options,
     read_options,
     refs_in_addopts,
-    reject_another_base,
-    reject_options_that_run_nothing,
 )
 from pytest_evalgate.plugin.selection import Selection, build_selected, fit_warnings, select
 from pytest_evalgate.plugin.signals import defer_interrupts, no_silent_exit, sigterm_as_interrupt
@@ -54,6 +54,7 @@ from pytest_evalgate.plugin.together import ConcurrentBodies
 from pytest_evalgate.plugin.verdict import VerdictHooks
 from pytest_evalgate.runs.state import STATE_VARIABLE, state_of, storage_message
 from pytest_evalgate.scorers import Context, registry
+from pytest_evalgate.scorers.suite_sources import ModelSource
 from pytest_evalgate.text.exceptions import describe_error
 from pytest_evalgate.text.redaction import mask_keys
 
@@ -109,11 +110,11 @@ class EvalSession:
         worker = getattr(config, "workerinput", None)
         if worker is None:
             state.prepare()
-            reject_options_that_run_nothing(config)
-            reject_another_base(config)
+            check_options(config)
         options = read_options(config)
         all_tiers = config_.load(root)
-        settings = config_.for_tier(all_tiers, config_.chosen_tier(all_tiers, options.tier))
+        configured = config_.for_tier(all_tiers, config_.chosen_tier(all_tiers, options.tier))
+        settings = with_requested(configured, options.targets)
         run_identity = (
             new_run_identity(root, state.path, settings, options)
             if worker is None
@@ -146,8 +147,14 @@ class EvalSession:
             hooks=_merged(config.hook.pytest_evalgate_targets),
             keys=None if base.branch is None else base.branch.keys,
         )
-        scoring = Context(rules=registry(rules), roots=(root,), judge=wiring.judge, code=wiring.code)
-        assembly = Assembly(root, settings, options, scoring, wiring, base.branch, base.problem)
+        scoring = Context(
+            rules=registry(rules),
+            roots=(root,),
+            judge=wiring.judge,
+            code=wiring.code,
+            models=ModelSource(settings.models, lambda: wiring.client),
+        )
+        assembly = Assembly(root, settings, options, scoring, wiring, base.branch, base.problem, configured)
         ledger = Ledger()
         closing.callback(ledger.close)
         closing.callback(wiring.close)

@@ -68,7 +68,7 @@ class Stopper:
         """Return the baseline of a suite that may stop, else None. Its gates are checked later."""
         name, options = suite.plan.name, self._context.options
         settings = self._decider.suite_of(name)
-        if settings is None or settings.stop == "never" or suite.plan.trials > 1:
+        if settings is None or settings.stop == "never" or suite.plan.trials > 1 or not suite.plan.is_uniform:
             return None
         if options.offline or options.shard is not None or not isinstance(suite.target, _CallingTarget):
             return None
@@ -92,8 +92,8 @@ class Stopper:
             NotNeeded: the suite has stopped, and the case would send calls.
         """
         rule = self._stopped.get(suite.plan.name)
-        if rule is not None and (suite.judges or not self._is_cached(suite.target, case)):
-            raise NotNeeded(rule)  # the calls of a judge depend on the output, so they cannot be looked up
+        if rule is not None and (suite.asks_models or not self._is_cached(suite.target, case)):
+            raise NotNeeded(rule)  # the calls of scorers depend on the output, so they cannot be looked up
 
     def _is_cached(self, target: Target | None, case: Case) -> bool:
         if not isinstance(target, _CallingTarget):

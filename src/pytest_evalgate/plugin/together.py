@@ -70,10 +70,7 @@ class ConcurrentBodies:
             test = item.stash[GOLDEN_TEST]
             self._begun[item.nodeid] = self._case_queue.submit(
                 test.suite,
-                [
-                    _trial_task(test, arguments, index, self._code, context.copy())
-                    for index in range(test.suite.plan.trials)
-                ],
+                [_trial_task(test, arguments, index, self._code, context.copy()) for index in range(test.trials)],
             )
 
     def _trial(self, future: Future[Trial]) -> Trial | None:

@@ -32,6 +32,15 @@ class Reruns:
 
 
 @dataclass(frozen=True, slots=True)
+class TrialAgreement:
+    """Whether all ``trials`` of a case have the same output (``raw``), and the scorers read the same (``parsed``)."""
+
+    trials: int
+    raw: bool
+    parsed: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Repeats:
     """The agreement of the trials of a suite.
 

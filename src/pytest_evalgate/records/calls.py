@@ -12,7 +12,10 @@ from pytest_evalgate.errors import EvalgateError, MissingOutput
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-CallKind = Literal["chat", "responses", "http", "command", "python"]
+CallKind = Literal["chat", "responses", "embeddings", "moderations", "http", "command", "python"]
+
+LIST_KINDS: Final[frozenset[CallKind]] = frozenset({"embeddings", "moderations"})
+"""Kinds whose ``input`` is one text or a list of texts, and whose reply is a list with a value for each of them."""
 
 Finish = Literal["complete", "length", "content_filter", "refusal", "context_length", "reasoning"]
 """Reason why a reply ended. Only a ``complete`` reply is graded and cached.
@@ -66,6 +69,12 @@ class Call:
     accepts: Callable[[Reply], bool] | None = field(default=None, compare=False, repr=False)
     cached_as: Call | None = field(default=None, compare=False, repr=False)
     allow_empty: bool = field(default=False, compare=False, repr=False)
+
+    @property
+    def texts(self) -> int:
+        """Number of texts in the ``input`` of a call of one of the `LIST_KINDS`."""
+        given = self.payload.get("input")
+        return len(given) if isinstance(given, list | tuple) else 1
 
 
 @dataclass(frozen=True, slots=True)

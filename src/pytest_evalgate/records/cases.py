@@ -64,7 +64,7 @@ class Case:
     vars: Mapping[str, Json] = field(default_factory=nothing)
     expected: Json = None
     expected_any: tuple[Json, ...] = ()
-    rubric: str | None = None
+    rubric: str | tuple[str, ...] | None = None
     context: tuple[str, ...] = ()
     reference_context: tuple[str, ...] = ()
     output: Json = None
@@ -90,10 +90,17 @@ class Case:
         return golden_id_of(self.id, self.side)
 
     @property
+    def notes(self) -> tuple[str, ...]:
+        """The notes for judges, each of which is asked for separately: those of ``rubric``."""
+        return (self.rubric,) if isinstance(self.rubric, str) else self.rubric or ()
+
+    @property
     def question(self) -> dict[str, Json]:
         """The ``input`` and ``expected`` of the case for reports, if it has them."""
         asked = self.input if self.input is not None else [*self.messages] or dict(self.vars) or None
-        expected = self.expected if self.expected is not None else [*self.expected_any] or self.rubric
+        expected = (
+            self.expected if self.expected is not None else [*self.expected_any] or "\n".join(self.notes) or None
+        )
         return {name: value for name, value in (("input", asked), ("expected", expected)) if value is not None}
 
 

@@ -6,12 +6,14 @@ from collections.abc import Mapping  # noqa: TC003 - `runs.record_file` validate
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final, Literal
 
+from pytest_evalgate.records.attempts import TrialAgreement  # noqa: TC001 - as below
 from pytest_evalgate.records.cases import Json, Place, Side, golden_id_of, nothing
 from pytest_evalgate.records.raised import Raised  # noqa: TC001 - as above
 from pytest_evalgate.text.detectors import DetectedSpan  # noqa: TC001 - as above
 
 if TYPE_CHECKING:
     from pytest_evalgate.records.calls import CallRecord, Finish
+    from pytest_evalgate.records.cases import Case
 
 Outcome = Literal["passed", "missed", "errored", "skipped", "not_run", "unscored"]
 
@@ -59,7 +61,8 @@ class Score:
     ``passed`` is None if ``value`` is: unknown is neither a pass nor a miss. A score that does not ``count``, such as
     that of a judge without calibration, is reported only. ``calls`` are the calls of the scorer; the trial keeps them.
     ``may_change``: a value that is None for a transient reason, such as a judge's call that timed out. ``spans`` are
-    what a rule found in the graded text, such as personal data.
+    what a rule found in the graded text, such as personal data. ``rationale`` is a judge's own reason, in a sentence;
+    it decides nothing.
     """
 
     name: str
@@ -71,6 +74,22 @@ class Score:
     calls: tuple[CallRecord, ...] = field(default=(), compare=False)
     may_change: bool = field(default=False, compare=False)
     spans: tuple[DetectedSpan, ...] = ()
+    rationale: str = ""
+
+    @property
+    def why(self) -> str:
+        """The reason, and a judge's rationale after it."""
+        return " - ".join(filter(None, (self.reason, self.rationale)))
+
+    def is_of(self, judge: str) -> bool:
+        """Return whether this is a score of the judge whose scores are called ``judge``: its own, or one of a note."""
+        return self.name == judge or self.name.startswith(f"{judge}{NOTE}")
+
+
+NOTE: Final = ":"
+
+
+"""Separator of the name of a judge's score and the name of one of several notes in a row: ``faq:2``."""
 
 
 Graded = tuple[float | None, str]
@@ -86,12 +105,24 @@ Returned = Graded | Score | float | None
 
 
 @dataclass(frozen=True, slots=True)
+class Reading:
+    """The values that a metric of the suite needs of one trial: the label and the prediction, for example.
+
+    ``metric`` is `Metric.key`. A value that could not be read is None.
+    """
+
+    metric: str
+    values: tuple[str | float | None, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Trial:
     """One run of one case: the output, its scores and the result.
 
     ``value`` is 1.0 or 0.0. It is None if the trial has no result; ``reason`` explains it. ``calls`` are the calls of
     the target and the judges, failed ones included. ``is_final``: a trial without a result would have none in another
-    run either, until something is changed. ``raised``: where the target's own exception was raised.
+    run either, until something is changed. ``raised``: where the target's own exception was raised. ``readings`` are
+    the values of the metrics of the suite.
     """
 
     index: int
@@ -102,6 +133,7 @@ class Trial:
     calls: tuple[CallRecord, ...] = ()
     is_final: bool = False
     raised: Raised | None = None
+    readings: tuple[Reading, ...] = ()
 
     @property
     def is_unscored(self) -> bool:
@@ -116,7 +148,8 @@ class PlannedCase:
     ``fingerprint`` covers the content of the case and the scorers of its suite: cases that differ in it are not
     paired. ``slices`` contains (by, value) pairs. ``cluster`` is the value that dependent cases have in common.
     ``side`` is "head" or "base" if the branch added, removed or edited the case. The form at the base still runs, with
-    an id that ends in ``@base``.
+    an id that ends in ``@base``. ``weight`` is its importance in rates and changes. ``trials`` is its own number of
+    trials, None for that of its suite. ``variant_of`` is the id of the case that this one is a variant of.
     """
 
     id: str
@@ -127,6 +160,9 @@ class PlannedCase:
     skip: str | None = None
     cluster: str | None = None
     side: Side = "both"
+    variant_of: str | None = None
+    weight: float = 1.0
+    trials: int | None = None
 
     @property
     def golden_id(self) -> str:
@@ -138,7 +174,8 @@ class PlannedCase:
 class SuitePlan:
     """The cases of a suite that a run must account for, in the order of the golden sets.
 
-    If the tier runs a sample, ``drawn_from`` is the number of cases from which it was drawn.
+    ``trials`` is the number of trials of each case without its own. If the tier runs a sample, ``drawn_from`` is the
+    number of cases from which it was drawn.
     """
 
     name: str
@@ -149,12 +186,32 @@ class SuitePlan:
     cases: tuple[PlannedCase, ...]
     drawn_from: int | None = None
 
+    def trials_of(self, case: Case | PlannedCase) -> int:
+        """Return the number of trials of a case: its own, else that of the suite."""
+        return case.trials or self.trials
+
+    @property
+    def fewest_trials(self) -> int:
+        """The smallest number of trials of a case."""
+        return min(map(self.trials_of, self.cases), default=self.trials)
+
+    @property
+    def most_trials(self) -> int:
+        """The largest number of trials of a case."""
+        return max(map(self.trials_of, self.cases), default=self.trials)
+
+    @property
+    def is_uniform(self) -> bool:
+        """Whether all cases have the weight 1 and the trials of the suite."""
+        return all(case.weight == 1 and case.trials is None for case in self.cases)
+
 
 @dataclass(frozen=True, slots=True)
 class CaseResult:
     """All trials of one planned case in one run. ``question`` is `Case.question`.
 
-    ``is_final``: an errored case would be errored in another run as well, until something is changed.
+    ``is_final``: an errored case would be errored in another run as well, until something is changed. ``agreement``
+    is that of its trials, if their outputs were left out.
     """
 
     case: PlannedCase
@@ -163,6 +220,7 @@ class CaseResult:
     reason: str = ""
     question: Mapping[str, Json] = field(default_factory=nothing, compare=False)
     is_final: bool = False
+    agreement: TrialAgreement | None = field(default=None, compare=False)
 
     @property
     def lowest(self) -> float:

@@ -15,6 +15,8 @@ from pytest_evalgate.records.corrected import (  # noqa: TC001 - as above
 )
 from pytest_evalgate.records.measured import MetricResult  # noqa: TC001 - as above
 from pytest_evalgate.records.results import StopRule  # noqa: TC001 - as above
+from pytest_evalgate.records.side_by_side import SideBySide  # noqa: TC001 - as above
+from pytest_evalgate.records.weighting import Weighting  # noqa: TC001 - as above
 
 VerdictName = Literal["pass", "fail", "inconclusive", "incomplete", "not_evaluated", "invalid"]
 
@@ -75,12 +77,16 @@ class OtherModel:
 class BaselineCase:
     """A case of a promoted run. ``values`` has one value in [0, 1] for each trial.
 
-    ``scores`` has the scores, one for each trial, of the scorers whose scores differ from ``values``.
+    ``scores`` has the scores, one for each trial, of the scorers whose scores differ from ``values``. ``readings`` has
+    the values that each metric read, by `Reading.metric`, one tuple for each trial. ``weight`` is that of the promoted
+    run; comparisons use the weights of the run that is compared.
     """
 
     fingerprint: str
     values: tuple[float, ...]
     scores: Mapping[str, tuple[float, ...]] = field(default_factory=nothing)
+    readings: Mapping[str, tuple[tuple[str | float | None, ...], ...]] = field(default_factory=nothing)
+    weight: float = 1.0
 
     @property
     def mean(self) -> float:
@@ -250,6 +256,7 @@ class SliceResult:
 
     ``shrunken`` is the pass rate, shrunk towards that of all slices with the same ``by``; slices with fewer cases are
     shrunk more. It is used to rank and display slices, never to gate. ``gated`` means that a gate tests the slice.
+    ``n_eff`` is the effective number of cases if they do not weigh alike; None if they do.
     """
 
     by: str
@@ -261,16 +268,18 @@ class SliceResult:
     delta: Delta | None = None
     shrunken: float | None = None
     gated: bool = False
+    n_eff: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class GateResult:
     """The result of one gate: ``value``, or ``bound`` if it uses one, compared with ``required``.
 
-    ``of`` distinguishes gates of one kind: the slices of a slice gate, the tags of a must-pass gate, the scorer of a
-    gate on scores. ``delta`` is the change that it decides on (of the cases, of the scores, of the worst slice), ``p``
-    its adjusted p, None if a bound decides. A gate that could not have failed for a drop of its margin (10 points
-    without one) is blind below ``blind_below``; about ``cases_to_see`` cases detect such a drop with a power of 80 %.
+    ``of`` distinguishes gates of one kind: the slices of a slice or parity gate, the tags of a must-pass gate, the
+    scorer of a gate on scores. ``delta`` is the change that it decides on (of the cases, of the scores, of the worst
+    slice), ``p`` its adjusted p, None if a bound decides. A gate that could not have failed for a drop of its margin
+    (10 points without one) is blind below ``blind_below``; about ``cases_to_see`` cases detect such a drop with a
+    power of 80 %.
     """
 
     kind: GateKind
@@ -357,7 +366,7 @@ class SuiteVerdict:
     ``cases`` is the number of cases without the skipped ones; ``passed`` is the number of cases that pass in most of
     their trials. ``corrected`` is the pass rate, corrected for the errors of the judge that decides it. ``reruns``
     is None for the first attempt at a commit. ``notes`` are warnings about the numbers. ``other_models`` replied in
-    place of those that were asked for.
+    place of those that were asked for. ``weighting`` is None if all cases weigh alike.
     """
 
     cases: int
@@ -382,6 +391,7 @@ class SuiteVerdict:
     corrected: CorrectedRate | None = None
     reruns: Reruns | None = None
     metrics: tuple[MetricResult, ...] = ()
+    weighting: Weighting | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -409,6 +419,7 @@ class Verdict:
     """The verdict of the build: the content of ``verdict.json``. ``resumed`` is an interrupted run that it resumed.
 
     ``changed_in_gate`` is None if the base branch of a pull request could not be read; ``base_problem`` is the reason.
+    ``side_by_side`` compares the candidates of each suite that ran with several targets.
     """
 
     verdict: VerdictName
@@ -426,3 +437,4 @@ class Verdict:
     refused: str | None = None
     base_problem: str | None = None
     resumed: TakenOver | None = None
+    side_by_side: tuple[SideBySide, ...] = ()

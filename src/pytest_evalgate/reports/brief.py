@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Literal
 
 from pytest_evalgate.reports import phrases
+from pytest_evalgate.reports.metric_tables import headline
 from pytest_evalgate.text.escape import code, inline, one_line
 from pytest_evalgate.text.layout import Line, wrap_lines
 from pytest_evalgate.text.wording import count, percent, seconds
@@ -116,6 +117,8 @@ def _sections(
 ) -> Iterator[tuple[str, list[str]]]:
     """Yield the sections of the brief, with their escaped items."""
     yield "Gates", [item for suite in phrases.worst_suites(brief.view) for item in _gates(suite, escape, quote)]
+    if metrics := [one for suite in brief.view.suites for one in _metrics(suite, escape, quote)]:
+        yield "Metrics", metrics
     yield "Trend", [_trend(suite, escape, quote) for suite in brief.view.suites]
     yield "Cost", [escape(item) for item in _cost(brief.view)]
     yield "Accepted baselines", [_baseline(one, escape, quote) for one in brief.baselines]
@@ -132,6 +135,11 @@ def _gates(suite: SuiteView, escape: Callable[[str], str], quote: Callable[[str]
         base = "" if numbers.base == "-" else f", baseline {numbers.base}%"
         why = sentences.get(index) or f"{gate.message.removesuffix('.')}."
         yield f"{head}{escape(rate + base)}. {escape(why[:1].upper() + why[1:])}"
+
+
+def _metrics(suite: SuiteView, escape: Callable[[str], str], quote: Callable[[str], str]) -> Iterator[str]:
+    for metric in suite.verdict.metrics:
+        yield f"{quote(suite.name)}, {escape(metric.name)}: {escape(headline(metric))}"
 
 
 def _trend(suite: SuiteView, escape: Callable[[str], str], quote: Callable[[str], str]) -> str:

@@ -13,6 +13,7 @@ from operator import attrgetter
 from typing import TYPE_CHECKING, Final, Literal
 
 from pytest_evalgate.reports import phrases
+from pytest_evalgate.reports.metric_tables import gated_figures
 from pytest_evalgate.text.escape import xml_attribute, xml_text
 
 if TYPE_CHECKING:
@@ -80,6 +81,11 @@ def _build_test(view: ReportView) -> _Test:
         "tier": verdict.tier,
         "commit": verdict.commit or "",
         **dict(view.facts),
+        **{
+            f"metric.{suite.name}.{name}": value
+            for suite in view.suites
+            for name, value in gated_figures(suite.verdict)
+        },
     }
     exit_note = phrases.exit_note(verdict, view.notes)
     message = f"{phrases.run_word(verdict.verdict)}: {phrases.reason(verdict)} ({exit_note})"

@@ -32,6 +32,7 @@ from pytest_evalgate.reports.markdown_cases import (
     worst_of_run,
 )
 from pytest_evalgate.reports.markdown_gates import (
+    candidate_blocks,
     chance_sentence,
     gate_changes,
     gate_messages,
@@ -40,6 +41,7 @@ from pytest_evalgate.reports.markdown_gates import (
     judge_table,
     slice_tables,
 )
+from pytest_evalgate.reports.metric_tables import markdown_details, markdown_lines
 from pytest_evalgate.reports.view import MAX_DETAILED
 from pytest_evalgate.text.escape import fenced
 from pytest_evalgate.text.wording import NO_BASELINE, UNDER_TEST, count, points, seconds
@@ -147,9 +149,11 @@ def _is_clean(view: ReportView) -> bool:
         (verdict.verdict, verdict.exit_code) == ("pass", 0)
         and verdict.base_problem is None
         and not view.notes
+        and not verdict.side_by_side
         and all(change.what in UNDER_TEST for change in verdict.changed_in_gate or ())
         and all(
-            suite.verdict.verdict == "pass" and not (_has_dropped(suite.verdict.delta) or suite.verdict.notes)
+            suite.verdict.verdict == "pass"
+            and not (_has_dropped(suite.verdict.delta) or suite.verdict.notes or suite.warned)
             for suite in view.suites
         )
     )
@@ -210,6 +214,8 @@ def _comment(view: ReportView, limits: _PageLimits) -> Iterator[str]:
     if limits.listed:
         yield from run_lists(view, worst, limits.listed)
     yield from filter(None, [better_cases(view)])
+    metrics = [line for suite in view.suites for line in markdown_lines(suite.name, suite.verdict)]
+    yield from _lines_block(metrics, limits.gates)
     notes = [note for suite in view.suites for note in _notes(suite)]
     yield from _notes_block([*notes, *map(prose, view.notes)], limits.gates)
     yield from _acknowledgement(view, _TABLES)
@@ -243,6 +249,8 @@ def _header(view: ReportView, limits: _PageLimits) -> Iterator[str]:
         yield from gate_changes(changes, limits.listed)
     if suites:
         yield gate_table(suites, limits.gates)
+    for found in verdict.side_by_side:
+        yield from candidate_blocks(found)
     yield from _lines_block([*_chance(suites)], limits.worst or 1)
     yield from _lines_block([line for suite in suites for line in gate_messages(suite)], limits.gates)
     if changes and limits.brief and all(change.effect != "weaker" for change in changes):
@@ -350,6 +358,7 @@ def _details(suite: SuiteView, limits: _PageLimits) -> Iterator[str]:
     verdict = suite.verdict
     if verdict.slices and (limits.passing_slices or verdict.verdict != "pass"):
         yield collapsible(count(len(verdict.slices), "slice"), *slice_tables(verdict))
+    yield from markdown_details(verdict)
     if verdict.judges:
         yield collapsible(count(len(verdict.judges), "judge"), judge_table(verdict.judges))
     yield from _notes_block([*_notes(suite)], _ALL_GATES)
@@ -359,7 +368,7 @@ def _details(suite: SuiteView, limits: _PageLimits) -> Iterator[str]:
 
 def _notes(suite: SuiteView) -> Iterator[str]:
     trend = phrases.trend_warning(suite.verdict)
-    for note in (*suite.verdict.notes, *([] if trend is None else [trend])):
+    for note in (*phrases.scorer_warnings(suite), *suite.verdict.notes, *([] if trend is None else [trend])):
         yield f"{name(suite.name)}: {prose(note)}"
 
 

@@ -6,13 +6,14 @@ from itertools import accumulate, chain, groupby
 from operator import attrgetter
 from typing import TYPE_CHECKING, Final
 
-from pytest_evalgate.reports import phrases
+from pytest_evalgate.reports import candidate_table, phrases
 from pytest_evalgate.reports.markdown_blocks import name, prose, table
 from pytest_evalgate.text.wording import count, percent
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
+    from pytest_evalgate.records.side_by_side import SideBySide
     from pytest_evalgate.records.verdicts import GateChange, GateResult, JudgeVerdict, SuiteVerdict
     from pytest_evalgate.reports.view import GateSentence, SuiteView
 
@@ -40,6 +41,16 @@ def _gate_rows(suite: SuiteView) -> Iterator[tuple[str, ...]]:
 def _result(suite: SuiteView, gate: GateResult) -> str:
     word = phrases.result_of(suite.verdict, gate)
     return word if gate.result == "pass" else f"**{word}**"
+
+
+def candidate_blocks(found: SideBySide) -> Iterator[str]:
+    """Render the candidates of a suite side by side, and the tests between them."""
+    yield f"### Candidates of {name(found.suite)}"
+    rows = ((name(candidate), *cells) for candidate, *cells in candidate_table.rows(found))
+    yield table(tuple(heading[:1].upper() + heading[1:] for heading in candidate_table.HEADINGS), rows)
+    conclusion = candidate_table.conclusion(found)
+    yield prose(conclusion[:1].upper() + conclusion[1:])
+    yield "\n".join(f"- {prose(text)}" for text in candidate_table.sentences(found))
 
 
 def chance_sentence(suite: SuiteView) -> GateSentence | None:
@@ -112,7 +123,7 @@ def slice_tables(verdict: SuiteVerdict) -> Iterator[str]:
         pieces = list(group)
         how = phrases.slice_gates(pieces, verdict.gates, "gated, Holm's p")
         yield f"By {name(by)} ({how})"
-        rates = (f"{one.passed:,}/{one.n:,} · {phrases.share(one.pass_rate, one.interval)}" for one in pieces)
+        rates = (phrases.slice_rate(one).replace("  ", " · ") for one in pieces)
         rows = ((name(one.value), rate, *phrases.slice_change(one)) for one, rate in zip(pieces, rates, strict=True))
         yield table(_SLICE_HEADINGS, rows)
 

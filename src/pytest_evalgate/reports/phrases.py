@@ -86,11 +86,16 @@ def gate_name(gate: GateResult) -> str:
     """Return the name of a gate: ``CI >= 85%``, ``must-pass billing``; it may contain text of the configuration."""
     if gate.kind == "pass-rate" and gate.required is not None:
         return f"{'CI' if gate.bound is not None else 'rate'} >= {100 * gate.required:g}%"
+    if gate.kind == "violation-rate" and gate.required is not None:
+        return f"violations <= {100 * gate.required:g}%"
     return f"{gate.kind} {gate.of}" if gate.of else gate.kind
 
 
 def rate(verdict: SuiteVerdict) -> str:
-    """Return ``221/240  92.1% (88.0-94.9)``, or the number of cases that ran if the pass rate is not known yet."""
+    """Return ``221/240  92.1% (88.0-94.9)``, or the number of cases that ran if the pass rate is not known yet.
+
+    A weighted rate is not that of the counts before it, and ends in ``weighted, n_eff 143``.
+    """
     ended = verdict.accounting
     if verdict.stopped is not None:
         return f"{completed_part(verdict)} run"
@@ -101,7 +106,15 @@ def rate(verdict: SuiteVerdict) -> str:
     if verdict.pass_rate is None or verdict.interval is None:
         return "-"
     counted = f"{verdict.cases:,} x{verdict.trials}" if verdict.trials > 1 else f"{verdict.passed:,}/{verdict.cases:,}"
-    return f"{counted}  {share(verdict.pass_rate, verdict.interval)}"
+    n_eff = None if verdict.weighting is None else verdict.weighting.n_eff
+    weighted = "" if n_eff is None else f" weighted, n_eff {n_eff:,.0f}"
+    return f"{counted}  {share(verdict.pass_rate, verdict.interval)}{weighted}"
+
+
+def slice_rate(piece: SliceResult) -> str:
+    """Return the counts and the rate of a slice: ``166/178  93.3% (88.6-96.1)``."""
+    weighted = "" if piece.n_eff is None else f" n_eff {piece.n_eff:,.0f}"
+    return f"{piece.passed:,}/{piece.n:,}  {share(piece.pass_rate, piece.interval)}{weighted}"
 
 
 def cost(calls: Calls) -> str:
@@ -225,14 +238,18 @@ def completed_part(verdict: SuiteVerdict) -> str:
 
 
 def slice_gates(pieces: Sequence[SliceResult], gates: Iterable[GateResult], tested: str) -> str:
-    """Return how slices of one key are gated: ``tested`` for a test of their change, and the rate that is required."""
-    mine = (gate.required for gate in gates if gate.kind == "slice" and gate.of == pieces[0].by)
-    required = max((rate for rate in mine if rate is not None), default=None)
-    is_tested = any(piece.gated for piece in pieces)
-    if required is None:
-        return tested if is_tested else "not gated, p not adjusted"
-    rate = f"rate >= {percent(required)} gated"
-    return f"{tested}; {rate}" if is_tested else f"{rate}, p not adjusted"
+    """Return how slices of one key are gated: ``tested`` for a test of their change, and what is required of them.
+
+    That is their rate, or their gap below the cases outside of them.
+    """
+    limits = [(gate.of, gate.required) for gate in gates if gate.kind == "slice" and gate.required is not None]
+    rates = [limit for of, limit in limits if of == pieces[0].by]
+    gaps = [limit for of, limit in limits if of == f"{pieces[0].by} gap"]
+    required = [f"rate >= {percent(max(rates))} gated"] if rates else []
+    required += [f"gap <= {_size(min(gaps))} gated"] if gaps else []
+    if any(piece.gated for piece in pieces):
+        return "; ".join([tested, *required])
+    return f"{'; '.join(required) or 'not gated'}, p not adjusted"
 
 
 def slice_change(piece: SliceResult) -> tuple[str, str, str]:
@@ -265,6 +282,14 @@ def trend_warning(verdict: SuiteVerdict) -> str | None:
     """Return the message of the trend if it needs attention."""
     trend = verdict.trend
     return trend.message if trend is not None and (trend.alarm or "unusually" in trend.message) else None
+
+
+def scorer_warnings(suite: SuiteView) -> Iterator[str]:
+    """Yield a warning for each scorer that only warns: ``length missed 12 cases, first golden/faq.jsonl:3: ...``."""
+    for one in suite.warned:
+        scorer, _, why = one.text.partition(": ")
+        text = f'{scorer} (severity = "warn") missed {count(one.count, "case")}, first {one.example}'
+        yield f"{text}: {why}" if why else text
 
 
 def weakest_first(changes: Sequence[GateChange]) -> list[GateChange]:
@@ -345,7 +370,7 @@ def _severity(suite: SuiteVerdict, gate: GateResult) -> float:
     if gate.kind == "budget" or gate.required is None:
         return 0.0
     reached = gate.value if gate.bound is None or gate.result == "fail" else gate.bound
-    return 0.0 if reached is None else gate.required - reached
+    return 0.0 if reached is None else abs(gate.required - reached)  # `required` is a minimum or a maximum
 
 
 def _all_passed(verdict: Verdict) -> str:

@@ -12,7 +12,8 @@ from itertools import groupby
 from operator import attrgetter
 from typing import TYPE_CHECKING, Final
 
-from pytest_evalgate.reports import phrases
+from pytest_evalgate.reports import candidate_table, phrases
+from pytest_evalgate.reports.metric_tables import terminal_lines
 from pytest_evalgate.reports.terminal_cases import judge_lines, worst_lines
 from pytest_evalgate.reports.terminal_lists import ListLimits, errored_lines, missed_lines, regressed_lines
 from pytest_evalgate.text.escape import one_line
@@ -31,6 +32,7 @@ from pytest_evalgate.text.wording import NO_BASELINE, OPTIONS, count, percent, p
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
+    from pytest_evalgate.records.side_by_side import SideBySide
     from pytest_evalgate.records.verdicts import (
         Calibration,
         GateChange,
@@ -46,6 +48,7 @@ _NARROWEST: Final = 60
 _VERDICT_LINE: Final = 100
 _WIDEST_NAME: Final = 24
 _WIDEST_GATE: Final = 40
+_WIDEST_CANDIDATE: Final = 32
 _MINUTE, _HOUR = 60, 3_600
 _COLOURS: dict[VerdictName, str] = {"pass": "green", "fail": "red", "invalid": "red"}
 
@@ -94,8 +97,7 @@ def _lines(view: ReportView, width: int, verbosity: int, limits: ListLimits) -> 
     yield from gate_change_lines(view.verdict.changed_in_gate or (), width)
     for problem in view.verdict.problems:
         yield from wrap_lines(f"INVALID: {one_line(problem)}", width, "red")
-    if view.suites:
-        yield from _table(view.suites, width)
+    yield from _tables(view, width)
     for suite in phrases.worst_suites(view):
         yield from _suite(suite, view, width, verbosity, limits)
     if view.verdict.suites_not_run:
@@ -146,6 +148,36 @@ def gate_change_lines(changes: Sequence[GateChange], width: int) -> Iterator[Lin
             yield from wrap_lines(
                 f"{' ' * 11}... and {len(alike) - listed:,} more: {what} (all are in verdict.json)", width
             )
+
+
+def _tables(view: ReportView, width: int) -> Iterator[Line]:
+    if view.suites:
+        yield from _table(view.suites, width)
+    for found in view.verdict.side_by_side:
+        yield from candidate_lines(found, width)
+
+
+def candidate_lines(found: SideBySide, width: int) -> Iterator[Line]:
+    """Render the candidates of a suite side by side.
+
+    ::
+
+        CANDIDATES of support: 2, the highest rate first
+          candidate       pass rate (95% CI)  cost      p95    group
+          support[large]  95.0% (91.5-97.1)   US$3.10   2.0 s  a
+          support[mini]   92.1% (88.0-94.9)   US$0.31   1.2 s  a
+        no two candidates are distinguishable (1 pair tested, Holm's p at most 0.05)
+          support[large] against support[mini]: +2.9 pp (-0.8..+6.6), 12 better, 5 worse, p=0.14: not distinguishable
+    """
+    yield from wrap_lines(one_line(candidate_table.title(found)), width)
+    names = (
+        (truncate_columns(one_line(name), _WIDEST_CANDIDATE), *cells) for name, *cells in candidate_table.rows(found)
+    )
+    table = align_or_stack([candidate_table.HEADINGS, *names], width - 2, 1)
+    yield from (Line(f"  {text}") for text in table)
+    yield from wrap_lines(one_line(candidate_table.conclusion(found)), width)
+    for text in candidate_table.sentences(found):
+        yield from wrap_lines(f"  {one_line(text)}", width)
 
 
 @dataclass(frozen=True, slots=True)
@@ -213,6 +245,9 @@ def _suite(suite: SuiteView, view: ReportView, width: int, verbosity: int, limit
         yield from regressed_lines(suite, width, limits)
     yield from missed_lines(suite, width, limits, shown=shown, options=dict(view.facts).get(OPTIONS, ""))
     yield from slice_lines(suite.name, verdict, width)
+    yield from terminal_lines(suite.name, verdict, width)
+    for text in phrases.scorer_warnings(suite):
+        yield from wrap_lines(f"  WARN {name}: {one_line(text)}", width, "yellow")
     yield from _warnings(name, verdict, width)
     yield from _judges_and_flaky(suite, view.calibrations, width)
 
@@ -324,7 +359,7 @@ def _slice_row(piece: SliceResult) -> tuple[str, ...]:
     return (
         truncate_columns(one_line(piece.value), _WIDEST_NAME),
         f"{piece.n:,}",
-        f"{piece.passed:,}/{piece.n:,}  {phrases.share(piece.pass_rate, piece.interval)}",
+        phrases.slice_rate(piece),
         *phrases.slice_change(piece),
         note,
     )

@@ -93,15 +93,16 @@ def _lines(
 
 
 def _score_lines(trial: TrialView, width: int, judges: Mapping[str, str]) -> Iterator[Line]:
-    for score in trial.scores:
-        if score.name in judges:
-            yield from _row("judge", f"{_scored(score)}  ({judges[score.name]})", width)
-    rules = [_scored(score) for score in trial.scores if score.name not in judges]
+    judged = [(score, note) for score in trial.scores for judge, note in judges.items() if score.is_of(judge)]
+    for score, note in judged:
+        yield from _row("judge", f"{_scored(score)}  ({note})", width)
+        if score.rationale not in trial.reason:
+            yield from _row("why", score.rationale, width, guarded=True)
+    rules = [_scored(score) for score in trial.scores if not any(map(score.is_of, judges))]
     if len(trial.scores) > 1:
         yield from _row("scores", ", ".join(rules), width)
     if trial.reason:
-        asked = any(score.name in judges for score in trial.scores)
-        yield from _row("reason", f"{trial.reason}{'  (model text)' if asked else ''}", width, guarded=True)
+        yield from _row("reason", f"{trial.reason}{'  (model text)' if judged else ''}", width, guarded=True)
 
 
 def _raised_lines(trial: TrialView, width: int, most: int | None) -> Iterator[Line]:

@@ -12,6 +12,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final, Literal
 from urllib.parse import quote
 
+from pytest_evalgate.text.pictures import without_image_data
 from pytest_evalgate.text.wording import LEFT_OUT
 
 if TYPE_CHECKING:
@@ -93,6 +94,7 @@ class SuiteView:
         worst: The three worst cases of a suite with a failed gate, with their texts.
         sentences: Plain-language reading of each gate that compares with the baseline.
         errors: Reasons of cases without an output, most frequent first.
+        warned: For each scorer that only warns: the number of cases that it misses, with the reason of the first.
         uncached: Number of cases of which a call has no cached reply, so that a re-run repeats it.
         flaky: Cases that passed in some trials only.
         details: At most 200 cases in full, by id.
@@ -114,6 +116,7 @@ class SuiteView:
     missed_cases: tuple[ChangedCaseRow, ...] = ()
     worst: tuple[WorstCase, ...] = ()
     sentences: tuple[GateSentence, ...] = ()
+    warned: tuple[Reason, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -293,7 +296,8 @@ class TextPolicy:
         return f"{reason} ({raised.place})" if reason and raised is not None and raised.place else reason
 
     def plain(self, text: str) -> str:
-        """Return a text, truncated or left out as configured."""
+        """Return a text, truncated or left out as configured, without the data of images."""
+        text = without_image_data(text)
         if self.content == "full" and len(text) <= LONGEST:  # nearly every text of a run
             return text
         if self.content == "none":

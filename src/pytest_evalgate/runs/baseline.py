@@ -6,8 +6,10 @@ Beside a baseline, ``NAME.outputs.jsonl`` contains the output of each case for r
 from __future__ import annotations
 
 import dataclasses
+import math
 from typing import TYPE_CHECKING, Final
 
+from pytest_evalgate.config import owner_of
 from pytest_evalgate.errors import BaselineError
 from pytest_evalgate.records.served import other_models
 from pytest_evalgate.records.verdicts import Baseline, BaselineCase, Provenance
@@ -46,7 +48,7 @@ def find(spec: str | None, *, suite: str, file: Path, root: Path) -> Baseline | 
             return None
         source = f"file:{files.relative_name(path, root)}"
         baseline = _BASELINE.read(path, source, source=source)
-    if baseline.suite != suite:
+    if owner_of(baseline.suite) != owner_of(suite):
         raise BaselineError(f"{source}: is the baseline of suite {baseline.suite!r}, not of {suite!r}")
     return baseline
 
@@ -54,11 +56,13 @@ def find(spec: str | None, *, suite: str, file: Path, root: Path) -> Baseline | 
 def file_of(configured: str | None, *, suite: str, root: Path, state: Path) -> Path:
     """Return the file to which the baseline of ``suite`` is written; the default one if a commit is configured.
 
+    The candidates of a suite share its baseline.
+
     Raises:
         BaselineError: It is outside of the root folder.
     """
     if configured is None or configured.startswith(_GIT):
-        return state / "baselines" / f"{suite}.json"
+        return state / "baselines" / f"{owner_of(suite)}.json"
     return _inside(root, configured)
 
 
@@ -97,7 +101,7 @@ def promote(run: Run, suite: SuiteRun, *, reason: str, now: str) -> Baseline:
         run.id, run.created, now, run.commit, reason, suite.plan.golden_sha256, suite.plan.scorers_sha256
     )
     others = other_models(counted)
-    return Baseline(name, "run", provenance, suite.plan.trials, cases, _scorer_names(suite.results), others)
+    return Baseline(name, "run", provenance, suite.plan.most_trials, cases, _scorer_names(suite.results), others)
 
 
 _NOT_COMPLETE: Final = (
@@ -116,7 +120,16 @@ def _baseline_case(result: CaseResult) -> BaselineCase:
     trials = [{score.name: score.value for score in trial.scores} for trial in result.trials]
     scores = {name: tuple(trial.get(name) or 0.0 for trial in trials) for name in _scorer_names([result])}
     differing = {name: column for name, column in scores.items() if column != values}
-    return BaselineCase(result.case.fingerprint, values, differing)
+    return BaselineCase(result.case.fingerprint, values, differing, _readings(result), result.case.weight)
+
+
+def _readings(result: CaseResult) -> Mapping[str, tuple[tuple[str | float | None, ...], ...]]:
+    """Return the values that each metric read in every trial of a case."""
+    read: dict[str, list[tuple[str | float | None, ...]]] = {}
+    for trial in result.trials:
+        for one in trial.readings:
+            read.setdefault(one.metric, []).append(one.values)
+    return {name: tuple(rows) for name, rows in read.items() if len(rows) == len(result.trials)}
 
 
 def _scorer_names(results: Iterable[CaseResult]) -> tuple[str, ...]:
@@ -152,6 +165,10 @@ def _encode_case(case: BaselineCase) -> Json:
     encoded: Json = {"fingerprint": case.fingerprint, "values": _numbers(case.values)}
     if case.scores:
         encoded["scores"] = {name: _numbers(values) for name, values in case.scores.items()}
+    if case.weight != 1:
+        encoded["weight"] = case.weight
+    if case.readings:
+        encoded["readings"] = {name: [list(row) for row in rows] for name, rows in case.readings.items()}
     return encoded
 
 
@@ -172,6 +189,7 @@ def _check(baseline: Baseline) -> None:
         raise ValueError("cases: empty")
     for case_id, case in baseline.cases.items():
         check_filled(id=case_id, fingerprint=case.fingerprint)
+        _check_weight(case_id, case.weight)
         if len(case.values) > baseline.trials:
             raise ValueError(f"case {case_id}: {len(case.values)} values of {baseline.trials} trials")
         if not case.values or not all(0 <= value <= 1 for value in case.values):
@@ -180,6 +198,14 @@ def _check(baseline: Baseline) -> None:
             if len(scores) != len(case.values) or not all(0 <= score <= 1 for score in scores):
                 problem = f"scores of {name} must be in [0, 1], one for each trial, got {list(scores)}"
                 raise ValueError(f"case {case_id}: {problem}")
+        for name, rows in case.readings.items():
+            if len(rows) != len(case.values):
+                raise ValueError(f"case {case_id}: readings of {name} must be one for each trial, got {len(rows)}")
+
+
+def _check_weight(case_id: str, weight: float) -> None:
+    if not 0 < weight < math.inf:
+        raise ValueError(f"case {case_id}: weight must be above 0, got {weight}")
 
 
 _BASELINE: Final = RecordFile(

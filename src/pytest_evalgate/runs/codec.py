@@ -7,7 +7,7 @@ validates one. Rows that this process wrote are not validated: for 100,000 cases
 from __future__ import annotations
 
 import sys
-from typing import TYPE_CHECKING, Annotated, Any, get_args
+from typing import TYPE_CHECKING, Annotated, Any, Final, get_args
 
 from pydantic import ConfigDict, Field, ValidationError
 
@@ -15,7 +15,7 @@ from pytest_evalgate.config.tables import Table
 from pytest_evalgate.records.calls import CallRecord, Finish
 from pytest_evalgate.records.cases import Place, Side
 from pytest_evalgate.records.raised import Raised
-from pytest_evalgate.records.results import CaseResult, Outcome, Output, PlannedCase, Score, SuitePlan, Trial
+from pytest_evalgate.records.results import CaseResult, Outcome, Output, PlannedCase, Reading, Score, SuitePlan, Trial
 from pytest_evalgate.text import jsonl
 from pytest_evalgate.text.detectors import DetectedSpan
 from pytest_evalgate.text.problems import first_problem
@@ -29,6 +29,7 @@ Count = Annotated[int, Field(ge=0)]
 Amount = Annotated[float, Field(ge=0)]
 Share = Annotated[float, Field(ge=0, le=1)]
 _BinaryValue = Annotated[float, Field(ge=0, le=1, multiple_of=1)]
+_REASON: Final = 200
 _Pair = Annotated[list[str], Field(min_length=2, max_length=2)]
 
 
@@ -65,6 +66,7 @@ class ScoreRow(_Row):
     value: Share | None
     passed: bool | None
     reason: str = ""
+    rationale: str = ""
     weight: Amount | None = None
     counts: bool = True
     spans: list[SpanRow] = Field(default_factory=list)
@@ -105,6 +107,7 @@ class TrialRow(_Row):
     calls: list[CallRow] = Field(default_factory=list)
     is_final: bool = False
     raised: RaisedRow | None = None
+    readings: dict[str, list[str | float | None]] = Field(default_factory=dict)
 
 
 class CaseRow(_Row):
@@ -121,6 +124,9 @@ class CaseRow(_Row):
     skip: str | None = None
     cluster: str | None = None
     side: Side = "both"
+    weight: Annotated[float, Field(gt=0)] = 1.0
+    planned_trials: Annotated[int, Field(ge=1)] | None = None
+    variant_of: str | None = None
     reason: str = ""
     question: QuestionRow | None = None
     trials: list[TrialRow] = Field(default_factory=list)
@@ -190,6 +196,9 @@ def encode_case(case: PlannedCase) -> dict[str, Json]:
             skip=case.skip,
             cluster=case.cluster,
             side=None if case.side == "both" else case.side,
+            weight=None if case.weight == 1 else case.weight,
+            planned_trials=case.trials,  # "trials" are those of the result
+            variant_of=case.variant_of,
         ),
     }
 
@@ -205,6 +214,9 @@ def decode_case(value: Mapping[str, Json]) -> PlannedCase:
         skip=value.get("skip"),
         cluster=value.get("cluster"),
         side=value.get("side", "both"),
+        weight=value.get("weight", 1.0),
+        trials=value.get("planned_trials"),
+        variant_of=value.get("variant_of"),
     )
 
 
@@ -227,7 +239,7 @@ def decode_result(
     """Decode the result of ``case``.
 
     ``texts=False`` leaves out the texts, which take most of the memory and which gates do not need: the question, the
-    values and metadata of outputs, the reasons of single scores, and tracebacks.
+    values and metadata of outputs, tracebacks, and the reasons of single scores, except the beginnings of warnings.
     ``digests`` keeps those of the values.
 
     Raises:
@@ -254,6 +266,7 @@ def _encode_trial(trial: Trial) -> dict[str, Json]:
             calls=[_encode_call(call) for call in trial.calls],
             is_final=trial.is_final or None,
             raised=None if trial.raised is None else _encode_raised(trial.raised),
+            readings={one.metric: list(one.values) for one in trial.readings},
         ),
     }
 
@@ -272,7 +285,9 @@ def _decode_trial(index: int, value: Mapping[str, Json], *, texts: bool, digests
     scores = tuple(_decode_score(score, texts=texts) for score in value.get("scores", ()))
     reason, is_final = value.get("reason", ""), value.get("is_final", False)
     raised = _decode_raised(value.get("raised"), texts=texts)
-    return Trial(index, value["value"], output, scores, reason, calls, is_final, raised)
+    read = value.get("readings")
+    readings = tuple(Reading(sys.intern(name), tuple(values)) for name, values in read.items()) if read else ()
+    return Trial(index, value["value"], output, scores, reason, calls, is_final, raised, readings)
 
 
 def _encode_output(output: Output, calls: tuple[CallRecord, ...]) -> dict[str, Json]:
@@ -330,13 +345,22 @@ def _decode_call(value: Mapping[str, Json]) -> CallRecord:
 def _encode_score(score: Score) -> dict[str, Json]:
     named = {"name": score.name, "value": score.value, "passed": score.passed}
     spans = [{"kind": one.kind, "start": one.start, "end": one.end} for one in score.spans]
-    counts = None if score.counts else False
-    return {**named, **_present(reason=score.reason, weight=score.weight, counts=counts, spans=spans)}
+    own = _present(
+        reason=score.reason,
+        rationale=score.rationale,
+        weight=score.weight,
+        counts=None if score.counts else False,
+        spans=spans,
+    )
+    return {**named, **own}
 
 
 def _decode_score(value: Mapping[str, Json], *, texts: bool) -> Score:
     name = sys.intern(value["name"])  # every case has the same few scorers
-    reason = value.get("reason", "") if texts else ""
+    counts = value.get("counts", True)
+    reason, rationale = (value.get(key, "") if texts else "" for key in ("reason", "rationale"))
+    if not (texts or counts) and value["passed"] is False:  # reports show why a scorer warns, for its first miss
+        reason = value.get("reason", "")[:_REASON]
     spans = tuple(DetectedSpan(sys.intern(one["kind"]), one["start"], one["end"]) for one in value.get("spans", ()))
     return Score(
         name,
@@ -344,8 +368,9 @@ def _decode_score(value: Mapping[str, Json], *, texts: bool) -> Score:
         value["passed"],
         reason,
         value.get("weight"),
-        value.get("counts", True),
+        counts,
         spans=spans,
+        rationale=rationale,
     )
 
 

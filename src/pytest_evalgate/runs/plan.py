@@ -28,6 +28,10 @@ class BranchChanges:
     changed: frozenset[str] = frozenset()
     base_cases: tuple[Case, ...] = ()
 
+    def of_split(self, split: str) -> BranchChanges:
+        """Return the changes without the base's cases of other splits."""
+        return BranchChanges(self.changed, tuple(case for case in self.base_cases if case.split == split))
+
 
 NO_CHANGES: Final = BranchChanges()
 """For a golden set that is unchanged, or whose base is unknown."""
@@ -60,7 +64,7 @@ def make_plan(  # noqa: PLR0913 - the settings of a suite, by name
         name: The suite.
         sets: Its golden sets; ids are unique over all of them.
         scorers: The scorers as JSON, a part of each case's fingerprint.
-        trials: Trials of each case.
+        trials: Trials of each case that has no number of its own.
         slices: Names of slices, see `slice_values`.
         aggregate: The rule that combines the trials of a case. Runs with different rules are not compared.
         sides: The changes of this branch.
@@ -85,6 +89,9 @@ def make_plan(  # noqa: PLR0913 - the settings of a suite, by name
             skip=case.skip,
             cluster=clusters.get(case.id),
             side="head" if case.id in sides.changed else case.side,
+            weight=case.weight,
+            trials=case.trials,
+            variant_of=variant_of(case),
         )
 
     return SuitePlan(
@@ -114,14 +121,22 @@ def _clusters(cases: Sequence[Case], by: str) -> dict[str, str]:
     return {case_id: names[0] for case_id, names in found.items()}
 
 
+def variant_of(case: Case) -> str | None:
+    """Return the id of the case that ``case`` is a variant of, from ``metadata.variant_of``; None if it is none."""
+    value = case.metadata.get("variant_of")
+    return value if isinstance(value, str) and value else None
+
+
 def slice_values(case: Case, by: str) -> Iterator[str]:
     """Yield the slices of a case.
 
-    ``by`` is a tag key (``lang`` for tags like ``lang:de``), a dotted path into the case (``metadata.type``), or
-    ``tag`` for tags without a colon.
+    ``by`` is a tag key (``lang`` for tags like ``lang:de``), a dotted path into the case (``metadata.type``),
+    ``expected`` (the class of a classifier), or ``tag`` for tags without a colon.
     """
     if by == "tag":
         yield from (tag for tag in case.tags if ":" not in tag)
+    elif by == "expected" and case.expected is not None:
+        yield case.expected if isinstance(case.expected, str) else jsonl.canonical(case.expected)
     elif by in case.slice:
         yield case.slice[by]
     elif "." in by:

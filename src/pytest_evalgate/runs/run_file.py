@@ -18,6 +18,7 @@ from pydantic import Field
 
 from pytest_evalgate.config import DEFAULT_TIER
 from pytest_evalgate.errors import RunFileError
+from pytest_evalgate.records.answers import agreement_of
 from pytest_evalgate.records.results import Run, StopRule, SuitePlan, SuiteRun
 from pytest_evalgate.runs import codec
 from pytest_evalgate.runs.codec import Amount, Count  # noqa: TC001 - pydantic resolves the annotations of _Head
@@ -38,6 +39,7 @@ RUN_FILE: Final = "run.jsonl"
 _AGAIN: Final = "run again with: pytest --eval-gate"
 _NOT_STOPPED: Final[Mapping[str, StopRule]] = MappingProxyType({})
 _NO_REDACTION: Final = Redactor()
+_NO_JUDGES: Final[Mapping[str, Collection[str]]] = MappingProxyType({})
 _LIMITS: Final = jsonl.JsonLimits(line_bytes=64 << 20, depth=80, problems=20)  # fits the largest escaped output
 _STORE: Final = ("store", "store_env", "store_texts")
 _NOT_DIGESTED: Final = {"xdist", "history", "cache_auth", "budget_usd", "max_duration_s", "report", *_STORE}
@@ -119,6 +121,7 @@ def write_stream(  # noqa: PLR0913 - the parts of a run file, by name
     info: RunInfo = _UNKNOWN,
     redactor: Redactor = _NO_REDACTION,
     digests: Collection[str] = (),
+    judges: Mapping[str, Collection[str]] = _NO_JUDGES,
 ) -> Run:
     """Write a run file atomically, from results that arrive one by one.
 
@@ -131,9 +134,11 @@ def write_stream(  # noqa: PLR0913 - the parts of a run file, by name
         info: The origin of the run.
         redactor: Removes secrets that results may contain.
         digests: Suites whose gates ask whether outputs are those that people labelled.
+        judges: The names of the scores of each suite's judges, whose reasons quote the output.
 
     Returns:
-        The run without outputs and the reasons of scores, which can be large and which gates do not need.
+        The run without outputs and the reasons of scores, which can be large and which gates do not need. Whether the
+        trials of a case agree is computed before.
     """
     suites: list[SuiteRun] = []
     shared: dict[tuple[Trial, ...], tuple[Trial, ...]] = {}  # most cases have equal trials once outputs are left out
@@ -146,7 +151,11 @@ def write_stream(  # noqa: PLR0913 - the parts of a run file, by name
                 redacted = redactor.redact(result)
                 planned = dumps({**codec.encode_case(case), "suite": plan.name})
                 yield f"{planned[:-1]},{redacted[1:]}\n"  # joins two JSON objects; parsing the result takes longer
-                lean = codec.decode_result(json.loads(redacted), case, texts=False, digests=plan.name in digests)
+                value = json.loads(redacted)
+                lean = codec.decode_result(value, case, texts=False, digests=plan.name in digests)
+                if len(lean.trials) > 1:
+                    whole = codec.decode_result(value, case)
+                    lean = replace(lean, agreement=agreement_of(whole, judges.get(plan.name, ())))
                 kept.append(replace(lean, trials=shared.setdefault(lean.trials, lean.trials)))
             suites.append(SuiteRun(plan, tuple(kept), stopped.get(plan.name)))
 

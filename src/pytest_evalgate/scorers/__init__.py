@@ -2,7 +2,15 @@
 
 from __future__ import annotations
 
-from pytest_evalgate.scorers.build import Context, build, build_all, case_scorers, check_asserts, schema_files
+from pytest_evalgate.scorers.build import (
+    Context,
+    build,
+    build_all,
+    case_scorers,
+    check_asserts,
+    schema_files,
+    scorers_of,
+)
 from pytest_evalgate.scorers.registry import RULES, registry
 from pytest_evalgate.scorers.scorer import BuiltScorer, grade, passes
 
@@ -18,4 +26,5 @@ __all__ = [
     "passes",
     "registry",
     "schema_files",
+    "scorers_of",
 ]

@@ -3,21 +3,27 @@
 from __future__ import annotations
 
 import functools
+import importlib
 import inspect
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Final
 
 from pytest_evalgate import callables
 from pytest_evalgate.errors import CallableError, GoldenSetError, LineProblem, SettingsError
+from pytest_evalgate.records.results import NOTE
+from pytest_evalgate.scorers.notes import NOTE_KIND, ask_for_notes, name_problem, note_judges, note_scorer
 from pytest_evalgate.scorers.registry import (
+    BUILDERS,
     MEASURES,
     RULES,
     ScorerOptions,
     SpecError,
+    is_built,
+    known_kinds,
     read_options,
     read_params,
 )
-from pytest_evalgate.scorers.scorer import BuiltScorer
+from pytest_evalgate.scorers.scorer import BuiltScorer, applies_to
 from pytest_evalgate.text.wording import did_you_mean
 from pytest_evalgate.usercode import UserCode
 
@@ -28,7 +34,8 @@ if TYPE_CHECKING:
     from pytest_evalgate.protocols import Rule
     from pytest_evalgate.records.cases import Case, Json
     from pytest_evalgate.records.results import Output
-    from pytest_evalgate.scorers.scorer import WeightedScorer
+    from pytest_evalgate.scorers.scorer import NoteJudge, WeightedScorer
+    from pytest_evalgate.scorers.suite_sources import ModelSource, Originals
 
     JudgeFactory = Callable[[str, ScorerOptions], WeightedScorer]
 
@@ -42,7 +49,9 @@ class Context:
 
     ``rules`` are by name, ``roots`` are the folders of the user's own code, ``place`` is the name of the specification
     in messages, ``judge`` builds the scorer of a configured judge, and ``code`` runs the user's functions. ``tools``
-    are those of the suite's target: the default of a rule that needs tools.
+    are those of the suite's target: the default of a rule that needs tools. ``models`` are those that scorers may ask,
+    ``originals`` the other cases of the suite. ``judges`` are those of the suite that can be asked for the notes in
+    the asserts of a case.
     """
 
     rules: Mapping[str, Rule] = field(default_factory=lambda: RULES)
@@ -50,15 +59,18 @@ class Context:
     place: str = "scorers"
     judge: JudgeFactory | None = None
     code: UserCode = field(default_factory=UserCode)
+    models: ModelSource | None = None
+    originals: Originals | None = None
     tools: Sequence[Json] = ()
+    judges: tuple[NoteJudge, ...] = ()
 
 
 def build(spec: str | Mapping[str, Any], *, context: Context) -> WeightedScorer:
     """Build one scorer.
 
     ``spec`` is the name of a rule, ``{kind = "...", ...}`` with the rule's parameters, ``{python = "pkg.mod:name"}``,
-    or ``{judge = "NAME"}``. Tables also accept ``threshold`` (default 1.0; 0.5 for python and `MEASURES`), ``weight``
-    and ``name``.
+    or ``{judge = "NAME"}``. Tables also accept ``threshold`` (default 1.0; 0.5 for python and `MEASURES`), ``weight``,
+    ``name`` and ``severity``.
 
     Raises:
         SettingsError: The specification cannot be used.
@@ -75,9 +87,29 @@ def build_all(specs: Iterable[str | Mapping[str, Any]], *, context: Context) -> 
     Raises:
         SettingsError: As for `build`; the message names the context's place and the index.
     """
-    return _uniquely_named(
+    built = _uniquely_named(
         build(spec, context=replace(context, place=f"{context.place}[{index}]")) for index, spec in enumerate(specs)
     )
+    judges = note_judges(built)
+    for index, scorer in enumerate(built):
+        if (problem := name_problem(scorer, judges)) is not None:
+            raise SettingsError(f"{context.place}[{index}]: {problem}")
+    return built
+
+
+def build_members(specs: Iterable[str | Mapping[str, Any]], *, context: Context) -> tuple[WeightedScorer, ...]:
+    """Build the members of a set, with unique names.
+
+    Raises:
+        SpecError: A specification cannot be used; the message names its index.
+    """
+    built: list[WeightedScorer] = []
+    for index, spec in enumerate(specs):
+        try:
+            built.append(_build(spec, context))
+        except SpecError as error:
+            raise SpecError(f"{context.place}[{index}]: {error}") from None
+    return _uniquely_named(built)
 
 
 def _build(spec: str | Mapping[str, Any], context: Context) -> WeightedScorer:
@@ -98,15 +130,21 @@ def _build(spec: str | Mapping[str, Any], context: Context) -> WeightedScorer:
 
 def schema_files(specs: Iterable[str | Mapping[str, Any]]) -> tuple[str, ...]:
     """Return the schema files that specifications name."""
-    named = (spec.get("schema") for spec in specs if not isinstance(spec, str))
-    return tuple(dict.fromkeys(one for one in named if isinstance(one, str)))
+    tables = [spec for spec in specs if not isinstance(spec, str)]
+    named = [one for spec in tables if isinstance(one := spec.get("schema"), str)]
+    inner = [one for spec in tables if spec.get("kind") == "set" for one in schema_files(spec.get("asserts", ()))]
+    return tuple(dict.fromkeys([*named, *inner]))
 
 
-def _rule(kind: Any, given: Mapping[str, Any], context: Context) -> BuiltScorer:
+def _rule(kind: Any, given: Mapping[str, Any], context: Context) -> WeightedScorer:
+    if isinstance(kind, str) and is_built(kind):
+        module: Any = importlib.import_module(f"pytest_evalgate.scorers.{BUILDERS[kind.removeprefix('not-')]}")
+        built: WeightedScorer = module.build(given, context, negated=kind.startswith("not-"))
+        return built
     if not isinstance(kind, str) or kind not in context.rules:
-        plain = sorted(name for name in context.rules if not name.startswith("not-"))
-        known = f"; known are {', '.join(plain)}, and not- forms"
-        raise SpecError(f'unknown scorer "{kind}"{did_you_mean(str(kind), context.rules) or known}')
+        names = known_kinds(context.rules)
+        known = f"; known are {', '.join(name for name in names if not name.startswith('not-'))}, and not- forms"
+        raise SpecError(f'unknown scorer "{kind}"{did_you_mean(str(kind), names) or known}')
     rule = context.rules[kind]
     options, params = read_params(kind, rule, given, context.roots[0] if context.roots else None)
     threshold = _GRADED_THRESHOLD if kind in MEASURES else _RULE_THRESHOLD
@@ -151,7 +189,7 @@ def _scorer(
     code: UserCode | None,
 ) -> BuiltScorer:
     chosen = threshold if options.threshold is None else options.threshold
-    return BuiltScorer(options.name or name, function, chosen, options.weight, code, options.field)
+    return BuiltScorer(options.name or name, function, chosen, options.weight, code, options.field, options.counts)
 
 
 def _uniquely_named(scorers: Iterable[WeightedScorer], taken: Iterable[str] = ()) -> tuple[WeightedScorer, ...]:
@@ -190,17 +228,57 @@ def case_scorers(case: Case, *, context: Context, taken: Iterable[str] = ()) -> 
     return _uniquely_named((one for one in built if not isinstance(one, LineProblem)), taken)
 
 
-def check_asserts(cases: Iterable[Case], *, context: Context) -> list[LineProblem]:
-    """Return the problems in the asserts of ``cases``, each with its line and its place, such as ``asserts[0]``."""
+def scorers_of(
+    case: Case, suite: Sequence[WeightedScorer], *, context: Context, by_default: bool = False
+) -> tuple[WeightedScorer, ...]:
+    """Return the scorers of a case: those of its suite that grade it, and its asserts.
+
+    If the suite has its scorers ``by_default``, because it names none, a case without an expected value is graded by
+    its asserts alone. A judge is asked once for each of several notes on a case, and its scores are called ``faq:1``
+    and ``faq:2``. Each of these questions contains the rubric, so it is not asked without a note as well.
+
+    Raises:
+        GoldenSetError: An assert cannot be used. `check_asserts` finds these before the run.
+    """
+    if by_default and case.asserts and case.expected is None and not case.expected_any:
+        suite = ()
+    suite = tuple(scorer for scorer in suite if applies_to(scorer, case))
+    judges = note_judges(suite)
+    if not judges and not case.asserts:
+        return suite
+    numbered = [f"{judge.name}{NOTE}{number}" for judge in judges for number in range(1, len(case.notes) + 1)]
+    taken = [*(scorer.name for scorer in suite), *numbered]
+    own = case_scorers(case, context=replace(context, judges=judges), taken=taken)
+    asked = {judge.name for judge in judges for scorer in own if scorer.name.startswith(f"{judge.name}{NOTE}")}
+    return (*ask_for_notes(case, suite, judges, asked), *own)
+
+
+def check_asserts(
+    cases: Iterable[Case], suite: Iterable[WeightedScorer] = (), *, context: Context
+) -> list[LineProblem]:
+    """Return the problems in the asserts of ``cases``, each with its line and its place, such as ``asserts[0]``.
+
+    ``suite`` are the scorers of the suite, whose judges are asked for notes.
+    """
+    context = replace(context, judges=note_judges(suite))
     return [one for case in cases for one in _built(case, context) if isinstance(one, LineProblem)]
 
 
 def _built(case: Case, context: Context) -> Iterator[WeightedScorer | LineProblem]:
     for index, entry in enumerate(case.asserts):
         try:
-            yield _build(_spec(entry), context)
+            spec = _spec(entry)
+            yield note_scorer(spec, context.judges) if spec.get("kind") == NOTE_KIND else _plain(spec, context)
         except SpecError as error:
             yield LineProblem(case.place.file, case.place.line, f"asserts[{index}]", str(error))
+
+
+def _plain(spec: Mapping[str, Any], context: Context) -> WeightedScorer:
+    """Return the scorer of an assert that asks no judge."""
+    scorer = _build(spec, context)
+    if (problem := name_problem(scorer, context.judges)) is not None:
+        raise SpecError(problem)
+    return scorer
 
 
 def _spec(entry: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -210,7 +288,7 @@ def _spec(entry: Mapping[str, Any]) -> Mapping[str, Any]:
         raise SpecError("a golden set cannot run code: move it to the scorers of the suite, as { python = ... }")
     if isinstance(entry.get("schema"), str):
         raise SpecError("a golden set cannot name a schema file: write the schema itself, or move it to the suite")
-    if "judge" in entry:
+    if "judge" in entry and kind != NOTE_KIND:
         raise SpecError("a golden set cannot ask a model: move it to the scorers of the suite")
     if "type" not in entry:
         return entry

@@ -14,7 +14,7 @@ from collections import ChainMap
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from types import SimpleNamespace
-from typing import TYPE_CHECKING, Annotated, Any, Concatenate, Final, get_type_hints
+from typing import TYPE_CHECKING, Annotated, Any, Concatenate, Final, Literal, TypeVar, get_type_hints
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model
 
@@ -25,7 +25,7 @@ from pytest_evalgate.text.problems import explain
 from pytest_evalgate.text.wording import did_you_mean
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
     from pathlib import Path
 
     from pytest_evalgate.protocols import Rule
@@ -141,6 +141,26 @@ class _BuiltInRules(Mapping[str, BuiltIn]):
 RULES: Final[Mapping[str, BuiltIn]] = _BuiltInRules()
 """The built-in rules by name. Every rule that returns 0 or 1 has a ``not-`` form."""
 
+BUILDERS: Final[Mapping[str, str]] = {
+    "similar": "similar",
+    "moderation": "moderation",
+    "same-as": "same_as",
+    "set": "scorer_set",
+}
+"""Built-in scorers that need more than the case and the output, and the modules whose ``build`` makes them."""
+
+_BUILT: Final = frozenset({*BUILDERS, *(f"not-{name}" for name in BUILDERS if name != "set")})
+
+
+def is_built(kind: str) -> bool:
+    """Return whether a kind is one of the `BUILDERS`, or its negation."""
+    return kind in _BUILT
+
+
+def known_kinds(rules: Iterable[str] = ()) -> tuple[str, ...]:
+    """Return the names of all scorers: the built-in ones, and ``rules``."""
+    return tuple(sorted({*RULES, *_BUILT, *rules}))
+
 
 def registry(extra: Mapping[str, RuleFunction]) -> Mapping[str, Rule]:
     """Return the built-in rules together with ``extra`` ones of plug-ins.
@@ -149,7 +169,7 @@ def registry(extra: Mapping[str, RuleFunction]) -> Mapping[str, Rule]:
         SettingsError: An extra rule has the name of a built-in rule or a reserved parameter, or is not a function.
     """
     for name, rule in extra.items():
-        if name in RULES:
+        if name in RULES or is_built(name):
             raise SettingsError(f'the rule "{name}" is built in and cannot be replaced: register it as another name')
         if not inspect.isfunction(rule):
             raise SettingsError(f'the rule "{name}" is {type(rule).__name__}, not a function: register a function')
@@ -171,6 +191,7 @@ class ScorerOptions(BaseModel):
 
     ``threshold`` is the smallest value that passes, ``weight`` the weight in the weighted mean of a case, ``name`` the
     name in reports. ``field`` is the path of the part of the output to grade, such as ``answer.text`` (see `part`).
+    With ``severity = "warn"`` a miss is reported and decides nothing.
     """
 
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
@@ -179,7 +200,15 @@ class ScorerOptions(BaseModel):
     weight: Annotated[float, Field(gt=0, allow_inf_nan=False)] | None = None
     name: Annotated[str, Field(min_length=1, max_length=100)] | None = None
     field: Annotated[str, Field(pattern=r"^[^.\s]+(\.[^.\s]+)*$", max_length=200)] | None = None
+    severity: Literal["fail", "warn"] = "fail"
 
+    @property
+    def counts(self) -> bool:
+        """Whether the scores decide cases."""
+        return self.severity == "fail"
+
+
+_Options = TypeVar("_Options", bound=ScorerOptions)
 
 RESERVED: Final = frozenset({"kind", "python", *ScorerOptions.model_fields})
 """Names that no parameter of a rule may have."""
@@ -200,12 +229,10 @@ def read_params(
     return options, {name: getattr(options, name) for name in parameters(rule)}
 
 
-def read_options(
-    model: type[ScorerOptions], spec: Mapping[str, Any], kind: str, root: Path | None = None
-) -> ScorerOptions:
+def read_options(model: type[_Options], spec: Mapping[str, Any], kind: str, root: Path | None = None) -> _Options:
     """Validate ``spec`` as ``model``; raise SpecError as `read_params` does."""
     try:
-        return model.model_validate(dict(spec), context={"root": root})
+        options = model.model_validate(dict(spec), context={"root": root})
     except ValidationError as error:
         known = [name for name in model.model_fields if name != "kind"]
 
@@ -218,6 +245,9 @@ def read_options(
 
         problems = explain(error, spec, unknown=suggest, missing=example)
         raise SpecError(f"{kind}: {'; '.join(map(str, problems))}") from None
+    if not options.counts and options.weight is not None:
+        raise SpecError(f'{kind}: weight: with severity = "warn" it decides nothing: remove one of the two')
+    return options
 
 
 @functools.lru_cache(maxsize=256)  # a model takes half a millisecond, and every row of a golden set may have asserts

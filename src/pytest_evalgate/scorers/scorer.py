@@ -32,28 +32,54 @@ _PAIR: Final = 2
 async def grade(
     case: Case, output: Output, scorers: Sequence[Scorer], *, every: bool = True, mean: bool = False
 ) -> tuple[Score, ...]:
-    """Score one output with each scorer, rules before judges.
+    """Score one output with each scorer: rules, then scorers that ask a model, then judges.
 
-    If ``every`` is False, the judges are not asked about an output that a rule already failed. With ``mean``, and if a
-    score has a weight, no single rule fails an output.
+    If ``every`` is False, no model is asked about an output that an earlier scorer failed. With ``mean``, and if a
+    score has a weight, no single scorer fails an output.
 
     Raises:
         ScorerError: There is no scorer, or a scorer failed.
     """
     if not scorers:
         raise ScorerError(f'{case.place}: case "{case.id}" has no scorers: add at least one to the suite')
-    scores = [await scorer.score(case, output) for scorer in scorers if not is_judge(scorer)]
-    # without weights one miss decides, so that the judges' scores could not change the result
-    weighted = mean or any(score.weight is not None for score in scores)
-    is_missed = not weighted and any(score.counts and score.passed is False for score in scores)
-    if every or not is_missed:
-        scores += [await scorer.score(case, output) for scorer in scorers if is_judge(scorer)]
+    scores: list[Score] = []
+    for rank in sorted({_rank(scorer) for scorer in scorers}):
+        # without weights one miss decides, so that the scores of models could not change the result
+        weighted = mean or any(score.weight is not None for score in scores)
+        is_missed = not weighted and any(score.counts and score.passed is False for score in scores)
+        if every or not is_missed:
+            scores += [await scorer.score(case, output) for scorer in scorers if _rank(scorer) == rank]
     return tuple(scores)
 
 
+def _rank(scorer: Scorer) -> int:
+    return 2 if is_judge(scorer) else int(asks_model(scorer))
+
+
 def is_judge(scorer: Scorer) -> TypeGuard[Any]:
-    """Return whether a scorer asks a model, which takes time and money."""
+    """Return whether a scorer is a judge."""
     return getattr(scorer, "is_judge", False)
+
+
+def asks_model(scorer: Scorer) -> TypeGuard[Any]:
+    """Return whether a scorer asks a model, which takes time and money: a judge, or a rule such as ``similar``."""
+    return is_judge(scorer) or getattr(scorer, "asks_model", False)
+
+
+def compares_originals(scorer: Scorer) -> bool:
+    """Return whether a scorer compares cases with their originals, as ``same-as`` does."""
+    return getattr(scorer, "compares_originals", False)
+
+
+def of_trial(scorers: Sequence[Scorer], index: int) -> tuple[Scorer, ...]:
+    """Return the scorers for the 0-based trial ``index``: some compare with another output of the same trial."""
+    return tuple(scorer.of_trial(index) if hasattr(scorer, "of_trial") else scorer for scorer in scorers)
+
+
+def applies_to(scorer: Scorer, case: Case) -> bool:
+    """Return whether a scorer of a suite grades ``case``: some grade only cases of one kind."""
+    applies = getattr(scorer, "applies_to", None)
+    return applies is None or bool(applies(case))
 
 
 def passes(scores: Sequence[Score], threshold: float | None, *, mean: bool = False) -> bool | None:
@@ -103,12 +129,24 @@ class WeightedScorer(Scorer, Protocol):
         """Weight in the weighted mean of a case; None if it has none."""
 
 
+class NoteJudge(WeightedScorer, Protocol):
+    """A judge that can be asked for each note on a case."""
+
+    @property
+    def grades_notes(self) -> bool:
+        """Whether it can: a judge that computes a share has its own question."""
+
+    def for_note(self, note: str, name: str) -> WeightedScorer:
+        """Return the scorer for one note; its scores are called ``name``."""
+
+
 @dataclass(frozen=True, slots=True)
 class BuiltScorer:
     """A scorer that calls ``function(case, output)``, plain or async, and turns the returned value into a score.
 
     ``code`` runs the functions of users. None for a rule of this package, which returns at once. ``field`` is the path
-    of the part of the output that is graded; an output without it scores 0.
+    of the part of the output that is graded; an output without it scores 0. Scores that do not ``count`` are reported
+    only.
     """
 
     name: str
@@ -117,6 +155,7 @@ class BuiltScorer:
     weight: float | None = None
     code: UserCode | None = None
     field: str | None = None
+    counts: bool = True
 
     @property
     def waits(self) -> bool:
@@ -166,7 +205,7 @@ class BuiltScorer:
             cause = truncate(str(error)) if type(error) is ScorerError else describe_error(error)
             raise ScorerError(f'{case.place}: case "{case.id}": scorer "{self.name}": {cause}') from error
         passed = None if value is None else value >= self.threshold - _ROUNDING
-        return Score(self.name, value, passed, reason, self.weight, spans=spans)
+        return Score(self.name, value, passed, reason, self.weight, self.counts, spans=spans)
 
     async def _grade(self, case: Case, output: Output) -> _Read:
         if self.field is not None:

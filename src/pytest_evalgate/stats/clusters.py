@@ -159,7 +159,7 @@ def cluster_sums(values: npt.NDArray[np.float64], clusters: Sequence[Hashable]) 
     return np.bincount(codes, weights=values).astype(np.float64)
 
 
-def drop_p(delta: float, se: float, df: int) -> float:
+def drop_p(delta: float, se: float, df: float) -> float:
     """Return Student's one-sided p of a drop; with ``se`` 0 it is 0 for a drop and 1 otherwise."""
     if se == 0:
         return 0.0 if delta < 0 else 1.0

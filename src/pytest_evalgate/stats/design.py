@@ -203,6 +203,9 @@ class _Joint:
 class LabelDesign:
     """The labels of a stratified sample of one run, and the rates that they estimate.
 
+    In 2,000 simulated builds each, for N = 200, 500 and 1,000 and 60, 150 and 300 labels, the 95 % intervals held the
+    true rate in 94.0 to 96.0 % (`fresh_rate`) and 94.0 to 97.0 % (`own_rate`): see ``benchmarks/sampled_labels.py``.
+
     Raises:
         ValueError: there is no stratum.
     """
@@ -252,7 +255,8 @@ class LabelDesign:
 
         The mean of the strata, weighted by their outputs; a simple random sample is stratified afterwards by the
         verdicts that the judge gave in the run. For a judge that passes or fails this is prediction-powered inference
-        with the best weight (`judged.ppi_mean`), with limits that also hold if few errors were found.
+        with the best weight (`judged.ppi_mean`), with limits that also hold if few errors were found: for 60 labels of
+        200 outputs, 86 % of them good, 96 % of the intervals held the truth, and 91 % of those of `judged.ppi_mean`.
         """
         own = None if self.is_stratified or not self.strata[0].is_mixed else passed
 

@@ -32,6 +32,7 @@ from pytest_evalgate.stats.numeric import (
     upper_t,
     upper_z,
 )
+from pytest_evalgate.stats.weights import relative_weights, weighted_mean
 
 if TYPE_CHECKING:
     from collections.abc import Hashable, Sequence
@@ -88,6 +89,7 @@ def finding_of_means(
     baseline: Numbers,
     candidate: Numbers,
     clusters: Sequence[Hashable] | None = None,
+    weights: Numbers | None = None,
     alpha: float = 0.05,
     margin: float | None = None,
 ) -> Finding:
@@ -95,28 +97,44 @@ def finding_of_means(
 
     The exact sign-flip mid-p if at most 16 cases (or cluster sums) differ, else Student's t. The bounds are Student's;
     the lower one is capped at the score bound of ``n`` pairs without a difference. With ``clusters`` the test and the
-    bounds are those of cluster sums. The two runs may have different numbers of trials. Shapes: (n,), (n,), (n,).
-    Source: Miller 2024; Tango 1998 for the cap.
+    bounds are those of cluster sums. The two runs may have different numbers of trials. With ``weights`` the
+    differences are multiplied by them, and the bounds are those of the Hajek mean. Shapes: (n,) each.
+    Source: Miller 2024; Tango 1998 for the cap; Särndal, Swensson & Wretman 1992 for weights.
 
     Raises:
-        ValueError: no pair, unequal lengths, a mean that is NaN or outside [0, 1], a single cluster, ``alpha`` outside
-            (0, 0.5) or ``margin`` outside (0, 1).
+        ValueError: no pair, unequal lengths, a mean that is NaN or outside [0, 1], a single cluster, a weight that is
+            not positive and finite, ``alpha`` outside (0, 0.5) or ``margin`` outside (0, 1).
     """
     check_alpha(alpha)
     check_margin(margin)
     differences = paired_differences(baseline, candidate)
-    if clusters is None:
+    if weights is not None:
+        sums, delta, se, df = _weighted_change(differences, weights, clusters)
+    elif clusters is None:
         sums, delta, se = differences, float(differences.mean()), standard_error(differences)
+        df = float(len(sums) - 1)
     else:
-        sums, (delta, se, _) = cluster_sums(differences, clusters), mean_se_df(differences, clusters)
+        sums, (delta, se, df) = cluster_sums(differences, clusters), mean_se_df(differences, clusters)
     exact = int(np.count_nonzero(np.abs(sums) > ROUNDING)) <= MAX_FLIPS
-    p = sign_flip_midp(sums) if exact else drop_p(delta, se, len(sums) - 1)
-    bounds = _student_bounds(delta, se, len(sums), alpha)
+    p = sign_flip_midp(sums) if exact else drop_p(delta, se, df)
+    bounds = _student_bounds(delta, se, df, alpha)
     name = finding_name(p, bounds.lower, alpha, margin)
     tests: tuple[DeltaTest, DeltaTest] = ("sign-flip-midp", "paired-t")
     if clusters is not None:
         tests = "cluster-sign-flip-midp", "cluster-t"
     return Finding(name, tests[0 if exact else 1], delta, p, bounds.lower, bounds.upper)
+
+
+def _weighted_change(
+    differences: npt.NDArray[np.float64], weights: Numbers, clusters: Sequence[Hashable] | None
+) -> tuple[npt.NDArray[np.float64], float, float, float]:
+    """Return the weighted differences or their cluster sums, the mean, its standard error and degrees of freedom."""
+    weighted = relative_weights(weights) * differences
+    sums = weighted if clusters is None else cluster_sums(weighted, clusters)
+    if clusters is None and len(sums) == 1:
+        return sums, float(differences.mean()), 0.0, 0.0
+    found = weighted_mean(differences, weights, clusters)
+    return sums, found.mean, found.se, found.df
 
 
 def finding_name(p: float, lower: float, alpha: float, margin: float | None = None) -> FindingName:
@@ -136,17 +154,17 @@ def finding_name(p: float, lower: float, alpha: float, margin: float | None = No
     return "no_regression_beyond_margin" if inside_margin else "inconclusive"
 
 
-def _student_bounds(delta: float, se: float, units: int, alpha: float) -> Interval:
-    """Return Student's one-sided bounds, the lower one capped at the score bound of ``units`` unchanged pairs.
+def _student_bounds(delta: float, se: float, df: float, alpha: float) -> Interval:
+    """Return Student's one-sided bounds, the lower one capped at the score bound of ``df + 1`` unchanged pairs.
 
     At a true drop equal to the margin and n <= 50, the plain bound wrongly rules out the drop in 6 to 17 % of builds,
     the capped one in at most 9 %.
     """
-    if units == 1 and delta != 0:
+    if df == 0 and delta != 0:
         return Interval(-1.0, 1.0)  # the spread cannot be estimated from one pair
     z2 = upper_z(alpha) ** 2
-    cap = z2 / (units + z2)
-    half = upper_t(alpha, units - 1) * se if se else cap
+    cap = z2 / (df + 1 + z2)
+    half = upper_t(alpha, df) * se if se else cap
     return Interval(lower=max(-1.0, delta - max(half, cap)), upper=min(1.0, delta + half))
 
 

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from pytest_evalgate.targets.build import HookTargetRunner, TargetContext, build_target, close_target
 from pytest_evalgate.targets.outputs import TargetFailure, as_output
-from pytest_evalgate.targets.recorded import RecordedTargetRunner, RowTargetRunner, load
+from pytest_evalgate.targets.recorded import RecordedTargetRunner, Recording, RowTargetRunner, load
 
 __all__ = [
     "HookTargetRunner",
     "RecordedTargetRunner",
+    "Recording",
     "RowTargetRunner",
     "TargetContext",
     "TargetFailure",

@@ -103,6 +103,8 @@ def build_target(spec: config.Target, *, context: TargetContext) -> Target:
             return load_command(spec, root=context.root, place=context.place)
         case config.HookTarget():
             return build_hook_target(spec, context.hooks, context.code, place=context.place)
+        case config.RunTarget():
+            raise SettingsError(f"run:{spec.run}: outputs of a run are graded by: pytest --eval-target run:{spec.run}")
 
 
 def close_target(target: Target) -> None:

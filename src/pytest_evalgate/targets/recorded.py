@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 import unicodedata
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from pytest_evalgate.errors import LineProblem, MissingOutput, RecordingError, group_problems
@@ -22,10 +22,15 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Recording:
-    """Recorded outputs of one file, by case id."""
+    """Recorded outputs of one file, or of one trial of a stored run, by case id.
+
+    A stored run also has ``failures``, which are raised again, and the ``questions`` that its outputs answer.
+    """
 
     name: str
     outputs: dict[str, Output]
+    failures: dict[str, Exception] = field(default_factory=dict)
+    questions: dict[str, Json] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,15 +53,25 @@ class RecordedTargetRunner:
         """Return the recorded output.
 
         Raises:
-            MissingOutput: There is no row for the case, or its output is null.
+            MissingOutput: There is no row for the case, its output is null, or it answers another question.
+            Exception: The target failed in the stored run.
         """
         recording = self.recordings[trial]
-        output = recording.outputs.get(case.golden_id)
+        key = case.id if case.id in recording.questions else case.golden_id
+        if key in recording.questions and not _is_same(recording.questions[key], case.question.get("input")):
+            raise MissingOutput(f"the question has changed since {recording.name}", is_final=True)
+        if key in recording.failures:
+            raise recording.failures[key]
+        output = recording.outputs.get(key)
         if output is None:
             raise MissingOutput(f"no recorded output in {recording.name}", is_final=True)
         if output.value is None:
             raise MissingOutput(f"the recorded output in {recording.name} is null", is_final=True)
         return output
+
+
+def _is_same(before: Json, now: Json) -> bool:
+    return before == now or jsonl.canonical(before) == jsonl.canonical(now)
 
 
 @dataclass(frozen=True, slots=True)

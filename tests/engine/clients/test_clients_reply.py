@@ -25,9 +25,9 @@ _JSON = st.recursive(
 )
 
 
-def _read(body: Any, kind: CallKind = "chat", status: int = 200) -> Reply:
+def _read(body: Any, kind: CallKind = "chat", status: int = 200, texts: int = 1) -> Reply:
     raw = body if isinstance(body, bytes) else json.dumps(body).encode()
-    return read_reply(kind, HttpResponse(status, {}, raw), _FAULT_FACTORY)
+    return read_reply(kind, HttpResponse(status, {}, raw), _FAULT_FACTORY, texts=texts)
 
 
 def _chat(message: Any, reason: Any = "stop", **more: Any) -> dict[str, Any]:
@@ -398,3 +398,93 @@ def test_any_message_is_a_reply_or_a_fault(value: Any, kind: CallKind) -> None:
         assert fault.kind in ("malformed", "no_answer")  # noqa: PT017 - either way of ending is fine
     else:
         assert reply.value is None or isinstance(reply.value, str)
+
+
+def _vectors(*vectors: Any, **more: Any) -> dict[str, Any]:
+    return {"data": [{"index": at, "embedding": vector} for at, vector in enumerate(vectors)], **more}
+
+
+def test_embeddings_are_read_in_the_order_of_the_texts() -> None:
+    body = {
+        "object": "list",
+        "model": "emb-2026",
+        "data": [{"index": 1, "embedding": [0, -1.5]}, {"index": 0, "embedding": [1, 2]}],
+        "usage": {"prompt_tokens": 7, "total_tokens": 7},
+    }
+    assert _read(body, "embeddings", texts=2) == Reply(
+        [[1.0, 2.0], [0.0, -1.5]], served_model="emb-2026", tokens_in=7, tokens_out=0
+    )
+    assert _read({"data": [{"embedding": [1]}, {"embedding": [2]}]}, "embeddings", texts=2).value == [[1.0], [2.0]]
+
+
+@pytest.mark.parametrize(
+    ("body", "message"),
+    [
+        ({}, "data is null"),
+        ([], "the reply is list"),
+        ({"data": {}}, "data is dict"),
+        (_vectors([1.0]), "data has 1 members for 2 texts"),
+        (_vectors([1.0], [2.0], [3.0]), "data has 3 members for 2 texts"),
+        (_vectors([1.0], [2.0, 3.0]), "the embeddings have 1 and 2 numbers"),
+        (_vectors([1.0], []), "is empty or has only zeros"),
+        (_vectors([1.0], [0, 0.0]), "is empty or has only zeros"),
+        (_vectors([1.0], None), "data[1].embedding is null"),
+        (_vectors([1.0], "AACAPw=="), "data[1].embedding is str"),
+        (_vectors([1.0], [True]), "a member that is not a number"),
+        (_vectors([1.0], ["1"]), "a member that is not a number"),
+        (_vectors([1.0], [10**400]), "a number that is not finite"),
+        (b'{"data": [{"embedding": [1]}, {"embedding": [NaN]}]}', "NaN"),
+        (b'{"data": [{"embedding": [1]}, {"embedding": [1e999]}]}', ""),
+        ({"data": [{"index": 0, "embedding": [1]}, {"index": 0, "embedding": [2]}]}, "data[1].index is 0"),
+        ({"data": [{"index": 0, "embedding": [1]}, {"index": 2, "embedding": [2]}]}, "data[1].index is 2"),
+        ({"data": [[1.0], [2.0]]}, "data[0] is list"),
+    ],
+    ids=str,
+)
+def test_embeddings_of_another_shape_are_a_fault(body: Any, message: str) -> None:
+    with pytest.raises(CallFault) as caught:
+        _read(body, "embeddings", texts=2)
+    assert caught.value.kind == "malformed"
+    assert message in str(caught.value)
+
+
+def test_moderations_are_read_with_their_categories() -> None:
+    results = [
+        {"flagged": True, "categories": {"hate": True, "violence": False, "illicit": None}, "category_scores": {}},
+        {"flagged": False, "categories": {"hate": False}},
+    ]
+    assert _read({"model": "mod", "results": results}, "moderations", texts=2) == Reply(
+        [
+            {"flagged": True, "categories": {"hate": True, "violence": False}},
+            {"flagged": False, "categories": {"hate": False}},
+        ],
+        served_model="mod",
+        tokens_out=0,
+    )
+
+
+@pytest.mark.parametrize(
+    ("body", "message"),
+    [
+        ({}, "results is null"),
+        ({"results": []}, "results has 0 members for 1 texts"),
+        ({"results": [{"categories": {}}]}, "results[0].flagged is null"),
+        ({"results": [{"flagged": "no", "categories": {}}]}, "results[0].flagged is str"),
+        ({"results": [{"flagged": False}]}, "results[0].categories is null"),
+        ({"results": [{"flagged": False, "categories": {"hate": 0.2}}]}, "results[0].categories is float"),
+    ],
+    ids=str,
+)
+def test_moderations_of_another_shape_are_a_fault(body: Any, message: str) -> None:
+    with pytest.raises(CallFault, match="malformed") as caught:
+        _read(body, "moderations")
+    assert message in str(caught.value)
+
+
+@pytest.mark.parametrize("kind", ["embeddings", "moderations"])
+def test_an_error_in_place_of_a_list_is_classified(kind: CallKind) -> None:
+    with pytest.raises(CallFault) as caught:
+        _read({"error": {"message": "slow down", "code": "rate_limit_exceeded"}}, kind)
+    assert caught.value.kind == "rate_limit"
+    too_long = {"error": {"message": "maximum context length is 8192 tokens", "code": "context_length_exceeded"}}
+    assert _read(too_long, kind, 400).finish == "context_length"

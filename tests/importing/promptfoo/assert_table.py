@@ -6,6 +6,7 @@ https://www.promptfoo.dev/docs/configuration/expected-outputs/ describes the typ
 
 from __future__ import annotations
 
+import json
 from typing import Any, Final, NamedTuple
 
 
@@ -28,6 +29,18 @@ def _pair(kind: str, value: Any, good: str, bad: str, **variables: Any) -> list[
         Row(negative, bad, passes=True, variables=variables),
     ]
 
+
+def _set(*entries: dict[str, Any], **options: Any) -> dict[str, Any]:
+    return {"type": "assert-set", "assert": list(entries), **options}
+
+
+_A: Final[dict[str, Any]] = {"type": "contains", "value": "a"}
+_B: Final[dict[str, Any]] = {"type": "contains", "value": "b"}
+_CITY: Final = {
+    "type": "object",
+    "required": ["city", "people"],
+    "properties": {"city": {"type": "string"}, "people": {"type": "number"}},
+}
 
 TABLE: Final = [
     *_pair("equals", "Paris", "Paris", "Paris."),
@@ -65,6 +78,24 @@ TABLE: Final = [
     *_pair("is-json", None, "1", "one"),
     *_pair("is-json", None, "[]", "[1,]"),
     *_pair("is-json", None, "null", "```json\n{}\n```"),
+    *_pair("is-json", _CITY, '{"city": "Oslo", "people": 700000}', '{"city": "Oslo"}'),
+    *_pair("is-json", _CITY, '{"city": "Oslo", "people": 1, "more": [1]}', '{"city": "Oslo", "people": "many"}'),
+    *_pair("is-json", json.dumps(_CITY), '{"city": "", "people": 0}', '["Oslo", 1]'),
+    *_pair("is-json", {"type": "string", "format": "date"}, '"2024-02-29"', '"2024-02-30"'),
+    *_pair("is-json", {"items": [{"type": "string"}, {"type": "number"}]}, '["a", 1]', '["a", "b"]'),
+    *_pair("is-json", {"exclusiveMinimum": 3}, "3.5", "3"),
+    *_pair("contains-json", None, 'Here: {"a": 1} as asked', "Here: (a: 1)"),
+    *_pair("contains-json", None, '```json\n{"a": [1, 2]}\n```', "no brackets at all"),
+    *_pair("contains-json", _CITY, 'So {"city": "Oslo", "people": 5}.', 'So {"city": "Oslo"}.'),
+    *_pair("is-sql", None, "SELECT id FROM users WHERE name = 'Ada'", "SELECT FROM WHERE"),
+    *_pair("is-sql", None, "SELECT `a` FROM `t` LIMIT 3", "users with the name Ada"),
+    *_pair("is-sql", {"databaseType": "PostgreSQL"}, "SELECT a::int FROM t", "SELECT (a FROM t"),
+    *_pair("is-xml", None, "<a><b>1</b></a>", "<a><b>1</a>"),
+    *_pair("is-xml", {"requiredElements": ["a.b"]}, "<a><b>1</b></a>", "<a><c>1</c></a>"),
+    *_pair("is-refusal", None, "I'm sorry, but I cannot help with that.", "The capital is Oslo."),
+    *_pair("levenshtein", "kitten", "sitting", "a quite different text"),
+    *_pair("levenshtein", "Paris", "Paris", "Constantinople"),
+    *_pair("levenshtein", "{{city}}", "Osla", "Constantinople", city="Oslo"),
     *_pair("word-count", 3, "one two three", "one two"),
     *_pair("word-count", "3", " one  two\nthree ", "one two three four"),
     *_pair("word-count", {"min": 2}, "one two", "one"),
@@ -97,6 +128,22 @@ TABLE: Final = [
         passes=False,
     ),
     Row({"type": "bleu", "value": "the quick brown fox jumps"}, "a dog", passes=False),
+    Row({"type": "levenshtein", "value": "kitten", "threshold": 3}, "sitting", passes=True),
+    Row({"type": "levenshtein", "value": "kitten", "threshold": 2}, "sitting", passes=False),
+    Row({"type": "not-levenshtein", "value": "kitten", "threshold": 2}, "sitting", passes=True),
+    Row({"type": "gleu", "value": "the quick brown fox jumps"}, "the quick brown fox jumps", passes=True),
+    Row({"type": "gleu", "value": "the quick brown fox jumps"}, "a dog", passes=False),
+    Row({"type": "gleu", "value": "the quick brown fox", "threshold": 0.45}, "the quick red fox", passes=False),
+    Row({"type": "gleu", "value": "the quick brown fox", "threshold": 0.3}, "the quick red fox", passes=True),
+    Row(_set(_A, _B), "ab", passes=True),
+    Row(_set(_A, _B), "a", passes=False),
+    Row(_set(_A, _B, threshold=0.5), "a", passes=True),
+    Row(_set(_A, _B, threshold=0.5), "c", passes=False),
+    Row(_set({**_A, "weight": 3}, _B, threshold=0.7), "a", passes=True),
+    Row(_set({**_A, "weight": 3}, _B, threshold=0.7), "b", passes=False),
+    Row(_set(_A, {"type": "levenshtein", "value": "abc", "threshold": 1}), "abd", passes=True),
+    Row({"type": "is-json", "value": _CITY, "transform": "output.trim()"}, ' {"city": "", "people": 0}', passes=True),
+    Row({"type": "is-json", "value": _CITY, "transform": "JSON.parse(output).x"}, '{"x": {"city": 3}}', passes=False),
     Row({"type": "latency", "threshold": 60_000}, "fast", passes=True),
     Row({"type": "equals", "value": "a", "transform": "output.trim()"}, " a\n", passes=True),
     Row({"type": "equals", "value": "a", "transform": "JSON.parse(output).x"}, '{"x": "a"}', passes=True),
@@ -114,6 +161,10 @@ DIFFERENT: Final = [
     Row({"type": "contains", "value": "caf\u00e9"}, "cafe\u0301", passes=True),  # fails; one form of Unicode here
     Row({"type": "is-json"}, '{"a": 1, "a": 2}', passes=False),  # passes; a key that occurs twice is refused here
     Row({"type": "is-json"}, "[1e999]", passes=False),  # passes; the number overflows
+    Row({"type": "contains-json"}, "Here: {a: 1}", passes=False),  # passes; it is YAML, not JSON
+    Row({"type": "contains-json"}, "[1, 2]", passes=True),  # fails; only objects are found
+    Row({"type": "is-xml"}, "```xml\n<a/>\n```", passes=True),  # fails; a code fence is accepted here
+    Row({"type": "is-json", "value": {"type": "array"}}, "```json\n[]\n```", passes=True),  # fails; the same
     Row({"type": "javascript", "value": "output.length === 1"}, "\U0001f600", passes=True),  # fails: two code units
 ]
 """Rows on which promptfoo decides the other way round."""

@@ -99,6 +99,12 @@ def replies() -> list[tuple[str, str]]:
 def respond(request: Request) -> Behaviour:
     """Reply to the last message, as `replies` has it; a reply with a tool is a tool call."""
     body = request.body
+    if request.path.endswith("/embeddings"):
+        count = len(body["input"]) if isinstance(body["input"], list) else 1
+        return Behaviour.reply({"data": [{"index": index, "embedding": [0.5, 1.0]} for index in range(count)]})
+    if request.path.endswith("/moderations"):
+        flags = {"flagged": False, "categories": {"hate": False, "harassment": False}}
+        return Behaviour.reply({"results": [flags] * (len(body["input"]) if isinstance(body["input"], list) else 1)})
     messages = body.get("messages") or body.get("input")
     asked = messages if isinstance(messages, str) else json.dumps(messages[-1:], ensure_ascii=False)
     if "THE OUTPUT TO GRADE" in asked:

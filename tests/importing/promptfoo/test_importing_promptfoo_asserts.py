@@ -38,9 +38,11 @@ def test_an_assert_passes_what_its_documentation_says(row: Row) -> None:
 
 
 LEFT_OUT = [
-    ({"type": "similar", "value": "x"}, '"similar" has no equivalent scorer'),
-    ({"type": "levenshtein", "value": "x"}, '"levenshtein" has no equivalent scorer'),
-    ({"type": "is-json", "value": {"type": "object"}}, "no scorer checks a schema"),
+    ({"type": "similar:dot", "value": "x"}, "is not the cosine: use similar"),
+    ({"type": "meteor", "value": "x"}, "needs a dictionary of synonyms"),
+    ({"type": "is-json", "value": {"type": "unheard"}}, '"unheard" is not'),
+    ({"type": "is-sql", "value": {"databaseType": "Oracle"}}, '"Oracle" is not one of'),
+    ({"type": "levenshtein", "value": "x", "threshold": 1.5}, "must be a whole number"),
     ({"type": "unheard-of"}, '"unheard-of" has no equivalent scorer'),
     ({"value": "x"}, 'has no "type"'),
     ({"type": "contains"}, "must be a non-empty string"),
@@ -56,9 +58,8 @@ LEFT_OUT = [
     ({"type": "python", "value": "file://grade.py:check"}, "file://grade.py:check is not run"),
     ({"type": "equals", "value": "x", "transform": "output.split(',')[0]"}, "which is code"),
     ({"type": "starts-with", "value": "x", "transform": "output.trim()"}, "which changes this check"),
-    ({"type": "contains", "value": "x", "weight": 0}, "weight: 0 decides nothing"),
     ({"type": "llm-rubric"}, 'has no "value"'),
-    ({"type": "select-best", "value": "x"}, "compares the outputs of several providers"),
+    ({"type": "select-best", "value": "x"}, "compares outputs of several providers"),
     ({"type": "assert-set", "assert": []}, "it has no asserts"),
     ({"type": "contains-any", "value": '"x'}, "a quoted member without an end"),
 ]
@@ -78,8 +79,36 @@ def test_a_set_with_a_threshold_is_a_mean_if_it_is_alone() -> None:
     alone, source = _read(entry)
     assert (_passes(alone, "a"), _passes(alone, "x")) == (True, False)
     beside, source = _read(entry, {"type": "contains", "value": "c"})
+    assert source.left_out == []
+    assert (_passes(beside, "ac"), _passes(beside, "a"), _passes(beside, "c")) == (True, False, False)
+
+
+def test_a_set_that_a_judge_grades_is_no_rule() -> None:
+    inner = [{"type": "llm-rubric", "value": "is polite"}, {"type": "contains", "value": "b"}]
+    found, source = _read(
+        {"type": "assert-set", "threshold": 0.5, "assert": inner}, {"type": "contains", "value": "c"}
+    )
     assert [left.what for left in source.left_out] == ["assert-set"]
-    assert len(beside.specs) == 1
+    assert len(found.specs) == 1
+
+
+def test_the_weight_zero_decides_nothing() -> None:
+    found, source = _read({"type": "contains", "value": "x", "weight": 0})
+    assert found.specs == [{"kind": "contains", "value": "x", "severity": "warn"}]
+    assert source.left_out == []
+
+
+def test_models_that_rules_ask_are_named() -> None:
+    found, source = _read(
+        {"type": "similar", "value": "x", "provider": "openai:embedding:text-embedding-3-small"},
+        {"type": "moderation", "value": ["hate"]},
+    )
+    assert source.left_out == []
+    assert [spec["kind"] for spec in found.specs] == ["similar", "moderation"]
+    assert {api: provider for api, (provider, _) in found.asked.items()} == {
+        "embeddings": "openai:embedding:text-embedding-3-small",
+        "moderations": None,
+    }
 
 
 def test_weights_count_only_in_a_mean() -> None:

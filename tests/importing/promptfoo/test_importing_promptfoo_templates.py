@@ -6,8 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from pytest_evalgate.golden.dialects.transforms import read_transform
 from pytest_evalgate.importing.promptfoo import nunjucks
-from pytest_evalgate.importing.promptfoo.expressions import read_javascript, read_python, read_transform
+from pytest_evalgate.importing.promptfoo.expressions import read_javascript, read_python
 from pytest_evalgate.importing.promptfoo.nunjucks import NunjucksError, render, translate
 
 RENDERED: list[tuple[str, dict[str, Any], str]] = [

@@ -244,7 +244,10 @@ def _disagreements(found: tuple[Disagreement, ...], listed: int) -> Iterator[str
         )
         for one in found[:listed]
     ]
-    yield from (truncate_columns(f"    {line}", WIDTH) for line in align(rows))
+    for one, line in zip(found, align(rows), strict=False):
+        yield truncate_columns(f"    {line}", WIDTH)
+        if one.rationale:
+            yield truncate_columns(f"      why: {one_line(one.rationale)}", WIDTH)
     if len(found) > listed:
         yield f"    ... {len(found) - listed:,} more: --list {len(found)}, or --json"
 

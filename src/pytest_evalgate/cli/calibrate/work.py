@@ -186,7 +186,8 @@ def _case_of(row: Labelled, cases: Mapping[str, Case]) -> Case | None:
 def _complete(row: Labelled, known: Case | None, outputs: Mapping[str, Output]) -> Labelled:
     case = row.case
     if known is not None:  # under the id of the row, and with the context that people saw
-        case = replace(known, id=case.id, place=case.place, context=case.context or known.context)
+        context, rubric = case.context or known.context, case.rubric or known.rubric
+        case = replace(known, id=case.id, place=case.place, context=context, rubric=rubric)
     output = outputs.get(row.case.id, row.output) if row.output.value is None else row.output
     return replace(row, case=replace(case, fingerprint=golden.fingerprint(case)), output=output)
 

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import dataclasses
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from pytest_evalgate.app.decide import RunDecider
 from pytest_evalgate.cli.compare.sides import UNANSWERED, check_gateable, lacks_clusters, match
-from pytest_evalgate.config import NoRegressionGate
+from pytest_evalgate.config import NoRegressionGate, suite_named
 from pytest_evalgate.errors import SettingsError
 from pytest_evalgate.gates.decide import GateInputs
 from pytest_evalgate.gates.pairing import count_outcomes, pair
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     from pytest_evalgate.gates import SuiteRules
     from pytest_evalgate.gates.pairing import Pair, Pairing
     from pytest_evalgate.records.cases import Json
+    from pytest_evalgate.records.measured import MetricResult
     from pytest_evalgate.records.results import CaseResult, Run
     from pytest_evalgate.records.verdicts import Delta, SuiteVerdict, Verdict
 
@@ -55,6 +57,7 @@ class SuiteComparison:
     """One suite; ``delta`` is None if nothing can be tested.
 
     ``alpha`` and ``margin`` are those of ``delta``. ``scores`` are the changes of the scorers that have a gate.
+    ``metrics`` are those of the newer side, with their changes.
     ``notes`` describe what was left out and approximated.
     """
 
@@ -67,6 +70,7 @@ class SuiteComparison:
     changes: Changes
     scores: tuple[ScoreChange, ...] = ()
     notes: tuple[str, ...] = ()
+    metrics: tuple[MetricResult, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,7 +175,8 @@ def compare(project: Project, older: Side, newer: Side, options: CompareOptions)
     matches = match(older, newer, options.suite)
     if options.gate:
         check_gateable(matches, older.run, project.settings)
-    decider = RunDecider(project.root, project.settings, project.state.path, project.settings.suites.get)
+    suite_of = partial(suite_named, project.settings)
+    decider = RunDecider(project.root, project.settings, project.state.path, suite_of)
     rules = _rules(decider, matches, options)
     part = replace(newer.run, suites=tuple(found.part for found in matches.both))
     verdicts = decider.decide(part, rules).suites
@@ -205,6 +210,7 @@ def _suite(found: SuitePair, rules: SuiteRules, verdict: SuiteVerdict, settings:
         changes=changes_of(pair(found.part, found.older.baseline), gate.alpha),
         scores=tuple(_score_changes(rules, verdict)),
         notes=tuple(_suite_notes(found, rules, verdict, settings)),
+        metrics=verdict.metrics,
     )
 
 

@@ -6,6 +6,8 @@ import shlex
 from typing import TYPE_CHECKING, Final
 
 from pytest_evalgate.cli.printing import WIDTH, wrapped
+from pytest_evalgate.reports.metric_tables import change_text as figure_change
+from pytest_evalgate.reports.metric_tables import number, subject
 from pytest_evalgate.reports.phrases import change_text
 from pytest_evalgate.reports.terminal import verdict_line
 from pytest_evalgate.text.escape import one_line
@@ -17,6 +19,7 @@ if TYPE_CHECKING:
 
     from pytest_evalgate.cli.compare.result import CaseChange, Changes, Comparison, FlakyPair, SuiteComparison
     from pytest_evalgate.cli.compare.sides import SourceRun
+    from pytest_evalgate.records.measured import MetricResult
     from pytest_evalgate.records.verdicts import Delta, Verdict
 
     Row = tuple[str, ...]
@@ -102,11 +105,30 @@ def _suite(suite: SuiteComparison, command: str) -> Iterator[str]:
         yield from _wrapped(f"{suite.suite}, {score.scorer}: {finding}", indent="")
     for sentence in (*_power_line(suite), *suite.notes, *_counts(changes)):
         yield from _wrapped(sentence)
+    for metric in suite.metrics:
+        yield from _metric(suite.suite, metric)
     yield from _some(("REGRESSED", *_CHANGE), _changed(changes.regressed), command)
     yield from _some(("FIXED", *_CHANGE), _changed(changes.fixed))
     yield from _some(("FLAKY", "place", "A -> B", "p"), _flaky(changes.flaky))
     for word, cases in (("EDITED", changes.edited), ("ADDED", changes.added), ("REMOVED", changes.removed)):
         yield from _some((word, "place"), [(case.case, case.place or _NONE) for case in cases])
+
+
+def _metric(suite: str, metric: MetricResult) -> Iterator[str]:
+    """Yield the figures of a metric on both sides; those of a class only if they changed."""
+    rows = [
+        (
+            subject(one),
+            number(one.change.before),
+            number(one.change.before + one.change.delta),
+            figure_change(one),
+        )
+        for one in metric.figures
+        if one.change is not None and (not one.of or one.change.delta)
+    ]
+    if not rows:
+        yield from _wrapped(f"{suite}, {metric.name}: {metric.notes[-1] if metric.notes else 'no figure to compare'}")
+    yield from _list((metric.name.upper(), "A", "B", "change (95% CI)"), rows)
 
 
 def _finding(delta: Delta, alpha: float, margin: float | None) -> str:

@@ -13,11 +13,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from pytest_evalgate.app.decide import RunDecider
-from pytest_evalgate.config import CONFIG_FILE
+from pytest_evalgate.config import CONFIG_FILE, suite_named
 from pytest_evalgate.engine import combine_trials
 from pytest_evalgate.errors import BaselineError, RunFileError, SettingsError, UserError
 from pytest_evalgate.records.cases import Place
-from pytest_evalgate.records.results import PlannedCase, Run, Score, SuitePlan, SuiteRun, Trial
+from pytest_evalgate.records.results import PlannedCase, Reading, Run, Score, SuitePlan, SuiteRun, Trial
 from pytest_evalgate.records.verdicts import Baseline
 from pytest_evalgate.runs import baseline as baselines
 from pytest_evalgate.runs import git_tree, run_file
@@ -235,7 +235,7 @@ def check_gateable(matches: SuitePairs, older: Run, settings: Settings) -> None:
 
 def lacks_clusters(found: SuitePair, settings: Settings) -> bool:
     """Return whether the suite has clusters that the newer side does not contain. Baselines never contain them."""
-    suite = settings.suites.get(found.name)
+    suite = suite_named(settings, found.name)
     configured = suite is not None and suite.cluster is not None
     return configured and all(case.cluster is None for case in found.whole.plan.cases)
 
@@ -315,8 +315,16 @@ def _result(case_id: str, case: BaselineCase, scorers: tuple[str, ...]) -> CaseR
     planned = PlannedCase(case_id, Place("", 0), case.fingerprint)
     columns = {name: case.scores.get(name, case.values) for name in scorers}
     return combine_trials(
-        planned, [Trial(index, value, scores=_scores(columns, index)) for index, value in enumerate(case.values)]
+        planned,
+        [
+            Trial(index, value, scores=_scores(columns, index), readings=_readings(case, index))
+            for index, value in enumerate(case.values)
+        ],
     )
+
+
+def _readings(case: BaselineCase, index: int) -> tuple[Reading, ...]:
+    return tuple(Reading(name, rows[index]) for name, rows in case.readings.items())
 
 
 def _scores(columns: dict[str, tuple[float, ...]], index: int) -> tuple[Score, ...]:

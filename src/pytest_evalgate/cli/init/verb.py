@@ -13,7 +13,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from pytest_evalgate import config
+from pytest_evalgate.app.python_project import PYTEST_INI
 from pytest_evalgate.cli.init.detection import Detected
+from pytest_evalgate.cli.init.packs import PACK_STEPS, PACKS, pack_notes, pack_templates
 from pytest_evalgate.cli.init.parts import DEMO
 from pytest_evalgate.cli.init.placing import Placed, Template, place_all
 from pytest_evalgate.cli.init.proposal import Proposal
@@ -74,6 +76,14 @@ def _add_arguments(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="with --github or --gitlab: other tiers in pull requests, at night and for tags",
     )
+    option(
+        "--pack",
+        dest="packs",
+        action="append",
+        choices=PACKS,
+        default=[],
+        help="golden sets from public data and suites for safety; repeatable",
+    )
     option("--force", action="store_true", help="replace existing files that differ")
 
 
@@ -84,12 +94,15 @@ def _run(args: argparse.Namespace) -> int:
         )
     folder = Path.cwd()
     detected = Detected(folder, os.environ)
-    is_for_project = not (args.demo or args.github or args.gitlab or args.pre_commit)
+    is_for_project = not (args.demo or args.github or args.gitlab or args.pre_commit or args.packs)
     if args.demo or (is_for_project and args.force):
         _check_single_configuration(folder)
     plan = _of_project(detected, replaces=args.force) if is_for_project else Plan()
     if args.demo:
         plan += Plan(templates=DEMO.templates(), steps=DEMO.steps)
+    if args.packs:
+        templates = (*_missing_ini(detected), *pack_templates(args.packs, detected))
+        plan += Plan(templates=templates, notes=tuple(pack_notes(detected)), steps=PACK_STEPS)
     plan += _of_ci(args, Workflow(detected, args.shards or 1, args.tiers))
     placed = _placed(plan, detected, force=args.force)
     print_result(args, _as_json(placed, plan), _lines(placed, plan))
@@ -104,6 +117,11 @@ VERB: Final = Verb(
     _run,
     _add_arguments,
 )
+
+
+def _missing_ini(detected: Detected) -> Iterator[Template]:
+    if (ini := detected.missing_ini) is not None:
+        yield Template(PYTEST_INI, ini[0].encode(), about=ini[1])
 
 
 def _of_project(detected: Detected, *, replaces: bool) -> Plan:

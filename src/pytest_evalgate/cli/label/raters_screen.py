@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from pytest_evalgate.cli.printing import wrapped
+from pytest_evalgate.cli.printing import WIDTH, wrapped
 from pytest_evalgate.text.escape import one_line
-from pytest_evalgate.text.layout import align, truncate_columns
+from pytest_evalgate.text.layout import align_or_stack, truncate_columns
 from pytest_evalgate.text.wording import count, interval, p_value, percent
 
 if TYPE_CHECKING:
@@ -52,7 +52,7 @@ def _alpha(found: BatchAgreement) -> str:
 def _table(found: RatersReport) -> Iterator[str]:
     rows = [("rater", "labels", "right on gold", "as the others", "first, last half", "min/row")]
     rows += [_row(one) for one in found.raters]
-    yield from (f"  {line}" for line in align(rows))
+    yield from (f"  {line}" for line in align_or_stack(rows, WIDTH - 2, 3))
 
 
 def _row(one: RaterCheck) -> tuple[str, str, str, str, str, str]:

@@ -12,7 +12,7 @@ from pytest_evalgate.judges.label_pairs import FIELD
 from pytest_evalgate.judges.label_rows import cell_of, id_of, read_rows
 from pytest_evalgate.judges.label_sample import DrawnFrom
 from pytest_evalgate.judges.labels import LabelsError
-from pytest_evalgate.judges.question import material_of
+from pytest_evalgate.judges.material import material_of
 from pytest_evalgate.records.results import Output
 from pytest_evalgate.text import jsonl
 
@@ -26,8 +26,12 @@ if TYPE_CHECKING:
 
 Format = Literal["jsonl", "csv"]
 
-PAIR_COLUMNS: Final = ("id", "input", "expected", "context", "output", "label", FIELD)
-COLUMNS: Final = ("id", "input", "expected", "context", "output", "label", "cluster", "weight", "sample", "batch")
+PAIR_COLUMNS: Final = ("id", "input", "expected", "rubric", "context", "output", "label", FIELD)
+COLUMNS: Final = (
+    *("id", "input", "expected", "rubric", "context", "output", "label", "cluster", "weight", "sample", "batch"),
+)
+"""Columns of a sheet. Only the sheet of a golden set with notes on its cases has a ``rubric``."""
+
 _FIRST_BATCH: Final = 1
 
 
@@ -38,8 +42,9 @@ def new_sheet(drawn: Iterable[SampledOutput], cases: Mapping[str, Case], form: F
         return "".join(map(_line, rows))
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(COLUMNS)
-    writer.writerows([_cells(row, COLUMNS) for row in rows])
+    columns = _used(COLUMNS, cases)
+    writer.writerow(columns)
+    writer.writerows([_cells(row, columns) for row in rows])
     return text.getvalue()
 
 
@@ -50,9 +55,14 @@ def pair_sheet(rows: Iterable[PairSheetRow], cases: Mapping[str, Case], form: Fo
         return "".join(map(_line, written))
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
-    writer.writerows([PAIR_COLUMNS] if header else [])
-    writer.writerows([_cells(row, PAIR_COLUMNS) for row in written])
+    columns = _used(PAIR_COLUMNS, cases)
+    writer.writerows([columns] if header else [])
+    writer.writerows([_cells(row, columns) for row in written])
     return text.getvalue()
+
+
+def _used(columns: Sequence[str], cases: Mapping[str, Case]) -> list[str]:
+    return [name for name in columns if name != "rubric" or any(case.notes for case in cases.values())]
 
 
 def _pair_row(row: PairSheetRow, case: Case | None) -> dict[str, Json]:
@@ -144,5 +154,10 @@ def _question(case: Case | None, output: Output | Json) -> dict[str, Json]:
     expected = case.expected if case.expected is not None else list(case.expected_any)
     # the context that a judge gets: the one that the application retrieved, else that of the case
     whole = output if isinstance(output, Output) else Output(output)
-    fields = {"input": asked, "expected": expected, "context": list(material_of(case, whole).context)}
+    fields = {
+        "input": asked,
+        "expected": expected,
+        "rubric": "\n".join(case.notes) or None,
+        "context": list(material_of(case, whole).context),
+    }
     return {name: value for name, value in fields.items() if value not in (None, [])}

@@ -14,10 +14,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Literal, get_args
 
 from pytest_evalgate import golden
-from pytest_evalgate.config import NoRegressionGate, PassRateGate, SliceGate
+from pytest_evalgate.config import NoRegressionGate, PassRateGate, has_part_tests, suite_named
 from pytest_evalgate.errors import RunFileError, SettingsError
 from pytest_evalgate.gates.pairing import pair
 from pytest_evalgate.gates.power import DEFAULT_DISCORDANCE
+from pytest_evalgate.golden.sampling import select_split
 from pytest_evalgate.runs import baseline as baselines
 from pytest_evalgate.runs import run_file
 from pytest_evalgate.stats.families import fewest_losses
@@ -266,7 +267,7 @@ class SuiteEvidence:
     @property
     def alpha(self) -> float | None:
         """Level of the test for a drop of the suite: half of the gate's if the slices are tested, too."""
-        sliced = any(isinstance(gate, SliceGate) and gate.min is None for gate in self.gates)
+        sliced = any(map(has_part_tests, self.gates))
         return next((test.alpha / 2 if sliced else test.alpha for test in self._tests), None)
 
     @property
@@ -337,13 +338,14 @@ def _count_cases(project: Project, evidence: SuiteEvidence) -> tuple[int, str]:
     if evidence.baseline is not None:
         return len(evidence.baseline.cases), "baseline"
     if evidence.configured is not None:
-        sets = golden.load([project.root / name for name in evidence.configured.golden], root=project.root)
+        loaded_sets = golden.load([project.root / name for name in evidence.configured.golden], root=project.root)
+        sets = select_split(loaded_sets, evidence.configured.split, place=f"suites.{evidence.name}.split")
         return sum(case.skip is None for loaded in sets for case in loaded), "golden set"
     raise SettingsError("no suite is configured and no run is stored: add the number of cases, --cases 200")
 
 
 def _evidence(project: Project, name: str, run: Run | None) -> SuiteEvidence:
-    configured = project.settings.suites.get(name)
+    configured = suite_named(project.settings, name)
     spec = None if configured is None else configured.baseline
     commit = spec if spec is not None and spec.startswith("git:") else None
     baseline = baselines.find(commit, suite=name, file=project.baseline_file(name), root=project.root)

@@ -61,7 +61,7 @@ class HttpClient(_TransportClient):
         transport = await self._transport.get()
         url, content = request_url(self._base_url, PATHS[call.kind]), _encode(call.payload)
         response = await transport.exchange("POST", url, self._headers, content)
-        return read_reply(call.kind, response, self._fault_factory, allow_empty=call.allow_empty)
+        return read_reply(call.kind, response, self._fault_factory, allow_empty=call.allow_empty, texts=call.texts)
 
 
 class EndpointClient(_TransportClient):

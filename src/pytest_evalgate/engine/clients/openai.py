@@ -37,7 +37,9 @@ class SdkClient:
 
     async def send(self, call: Call) -> Reply:
         """Send ``call`` once; raises like `Client.send`."""
-        return read_reply(call.kind, await self._post(call), self._fault_factory, allow_empty=call.allow_empty)
+        return read_reply(
+            call.kind, await self._post(call), self._fault_factory, allow_empty=call.allow_empty, texts=call.texts
+        )
 
     async def close(self) -> None:
         """Close the connections."""

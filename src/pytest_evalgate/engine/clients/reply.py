@@ -6,11 +6,12 @@ A 200 without a valid reply is a fault.
 from __future__ import annotations
 
 import json
+import math
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlsplit, urlunsplit
 
-from pytest_evalgate.records.calls import Reply
+from pytest_evalgate.records.calls import LIST_KINDS, Reply
 from pytest_evalgate.targets.outputs import has_answer
 from pytest_evalgate.text.jsonl import escape_text, loads_received
 from pytest_evalgate.text.reasoning import is_reasoning_part, message_reasoning, split_text, texts_of
@@ -21,7 +22,12 @@ if TYPE_CHECKING:
     from pytest_evalgate.engine.faults import FaultFactory, HttpResponse
     from pytest_evalgate.records.calls import CallKind, Finish
 
-PATHS: Final[Mapping[str, str]] = {"chat": "/chat/completions", "responses": "/responses"}
+PATHS: Final[Mapping[str, str]] = {
+    "chat": "/chat/completions",
+    "responses": "/responses",
+    "embeddings": "/embeddings",
+    "moderations": "/moderations",
+}
 """Path of each kind of call, below the base URL."""
 
 # Bytes of the longest body that is read.
@@ -83,11 +89,12 @@ def request_url(base_url: str, path: str) -> str:
 
 
 def read_reply(
-    kind: CallKind, response: HttpResponse, fault_factory: FaultFactory, *, allow_empty: bool = False
+    kind: CallKind, response: HttpResponse, fault_factory: FaultFactory, *, allow_empty: bool = False, texts: int = 1
 ) -> Reply:
-    """Return the reply in a response to a call of kind ``chat`` or ``responses``.
+    """Return the reply in a response to a call to a model.
 
-    Without ``allow_empty``, a complete reply has a text beside its reasoning, or tool calls.
+    Without ``allow_empty``, a complete reply has a text beside its reasoning, or tool calls. ``texts`` is the number
+    of texts in a call of one of the `LIST_KINDS`, whose reply has a value for each.
 
     Raises:
         CallFault: there is no valid reply.
@@ -97,6 +104,8 @@ def read_reply(
     try:
         check_size(response)
         body = _typed(loads_received(response.body), dict, "the reply")
+        if kind in LIST_KINDS:
+            return (_embeddings if kind == "embeddings" else _moderations)(body, texts)
         return _answer(_READERS[kind], body, allow_empty=allow_empty)
     except _NoAnswer as error:
         fault = fault_factory.fault("no_answer", str(error), response)
@@ -274,6 +283,70 @@ def _responses(body: dict[str, Any]) -> Reply:
             finish=finish,
         ),
     )
+
+
+def _embeddings(body: dict[str, Any], texts: int) -> Reply:
+    """Return the vectors of the texts, in the order of the texts: of one length, finite, and none of zeros alone."""
+    items = _items(body, "data", texts)
+    vectors: dict[int, list[float]] = {}
+    for position, item in enumerate(items):
+        index = item.get("index", position)
+        if type(index) is not int or not 0 <= index < texts or index in vectors:
+            raise _Malformed(f"data[{position}].index is {index!r}, for {texts} texts")
+        vectors[index] = _vector(item.get("embedding"), f"data[{position}].embedding")
+    lengths = sorted({len(vector) for vector in vectors.values()})
+    if len(lengths) > 1:
+        raise _Malformed(f"the embeddings have {lengths[0]} and {lengths[-1]} numbers")
+    return _list_reply(body, [vectors[index] for index in range(texts)])
+
+
+def _vector(value: Any, name: str) -> list[float]:
+    numbers = _typed(value, list, name)
+    if not all(type(number) in (int, float) for number in numbers):
+        raise _Malformed(f"{name} has a member that is not a number")
+    try:
+        vector = list(map(float, numbers))
+    except OverflowError:
+        vector = [math.inf]
+    if not all(map(math.isfinite, vector)):
+        raise _Malformed(f"{name} has a number that is not finite")
+    if not any(vector):
+        raise _Malformed(f"{name} is empty or has only zeros")
+    return vector
+
+
+def _moderations(body: dict[str, Any], texts: int) -> Reply:
+    """Return for each text whether it is flagged, and whether each category is."""
+    found = []
+    for position, item in enumerate(_items(body, "results", texts)):
+        name = f"results[{position}]"
+        categories = _typed(item.get("categories"), dict, f"{name}.categories")
+        # a category that the model does not support for this kind of input is null
+        known = {key: _typed(flag, bool, f"{name}.categories") for key, flag in categories.items() if flag is not None}
+        found.append({"flagged": _typed(item.get("flagged"), bool, f"{name}.flagged"), "categories": known})
+    return _list_reply(body, found)
+
+
+def _items(body: dict[str, Any], name: str, texts: int) -> list[dict[str, Any]]:
+    if body.get("error"):
+        raise _ErrorBody
+    items = _typed(body.get(name), list, name)
+    if len(items) != texts:
+        raise _Malformed(f"{name} has {len(items)} members for {texts} texts")
+    return [_typed(item, dict, f"{name}[{position}]") for position, item in enumerate(items)]
+
+
+def _list_reply(body: dict[str, Any], values: list[Any]) -> Reply:
+    model = body.get("model")
+    # nothing is written, so that the price depends on the texts alone
+    return Reply(
+        values, served_model=model if isinstance(model, str) else "", tokens_in=_read_tokens(body), tokens_out=0
+    )
+
+
+def _read_tokens(body: dict[str, Any]) -> int | None:
+    usage = _usage_of(body)
+    return _count(usage, *_READ, "total_tokens")
 
 
 def _reply(body: dict[str, Any], message: _Message) -> Reply:

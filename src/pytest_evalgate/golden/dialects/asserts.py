@@ -1,4 +1,4 @@
-"""Translation of the asserts of promptfoo and the evaluators of pydantic-evals to scorers of the case.
+"""Translation of the tests of promptfoo: variables, options, tables, and the asserts of a case.
 
 An assert without an equivalent rule is an error: a case must not pass because a check was dropped.
 """
@@ -9,47 +9,28 @@ import re
 from typing import TYPE_CHECKING, Any, Final
 
 from pytest_evalgate.golden.dialects import javascript
+from pytest_evalgate.golden.dialects.assert_types import GRADED, KNOWN, WITH_VALUE, AssertEntry, read_type
+from pytest_evalgate.golden.dialects.transforms import read_transforms
 from pytest_evalgate.golden.dialects.translate import TranslationError, read_input
 from pytest_evalgate.text import jsonl
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    Spec = dict[str, Any]
+
 COLUMNS: Final = ("__expected", "__expected1")
 """Columns that identify a row of a promptfoo table. Its other columns are variables."""
 
-_BY_JUDGE: Final = "needs a model: add a judge to the scorers of the suite"
-_BY_BUDGET: Final = "applies to the whole run: add a budget gate to the suite"
 _BY_CODE: Final = 'is code, which a golden set cannot run: move it to the suite, as { python = "pkg.mod:name" }'
 _NAMES_FILE: Final = "refers to a file: copy its content into the row"
-_NO_RULE: Final = "has no equivalent scorer; there are"
-# The types of asserts: https://www.promptfoo.dev/docs/configuration/expected-outputs/
-_TEXT: Final = {"equals": "exact", **{kind: kind for kind in ("contains", "icontains", "starts-with", "bleu")}}
-_BLEU: Final = {"tokenize": "none", "ignore_case": True, "strict": True}
-_TEXTS: Final = frozenset(f"{case}contains-{how}" for case in ("", "i") for how in ("any", "all"))
-_ALONE: Final = {"is-json": "json-valid"}
-_BOUND: Final = frozenset({"regex", "word-count"})
-_LIMITS: Final = {"latency": 1000.0, "cost": 1.0}
-"""Types whose threshold is the largest figure, with its units in ours: milliseconds in a second."""
-_PROMPTFOO_ELSEWHERE: Final = {
-    **dict.fromkeys(
-        ("llm-rubric", "g-eval", "factuality", "model-graded-closedqa", "model-graded-factuality"), _BY_JUDGE
-    ),
-    **dict.fromkeys(("answer-relevance", "context-faithfulness", "context-recall", "context-relevance"), _BY_JUDGE),
-    **dict.fromkeys(("grade", "is-refusal", "moderation", "select-best", "pi"), _BY_JUDGE),
-    **dict.fromkeys(("javascript", "python", "ruby", "webhook", "fn", "eval"), _BY_CODE),
-}
-_OTHERS: Final = (  # without an equivalent scorer, but a cell with one of them is not an expected text
-    *("contains-json", "levenshtein", "rouge-n", "similar", "perplexity", "perplexity-score", "tool-call-f1"),
-    *("is-sql", "contains-sql", "is-xml", "contains-xml", "is-html", "contains-html", "is-valid-openai-tools-call"),
-)
-_KNOWN: Final = frozenset({*_TEXT, *_TEXTS, *_ALONE, *_PROMPTFOO_ELSEWHERE, *_OTHERS, *_BOUND, *_LIMITS})
-_WITH_VALUE: Final = frozenset({*_TEXT, *_TEXTS, "regex", "grade", "eval", "fn"})
-_ENTRY: Final = frozenset({"type", "value", "threshold", "weight", "metric"})
-_GRADED: Final = frozenset({"bleu"})
+_SET: Final = "assert-set"
+_ENTRY: Final = frozenset({"type", "value", "threshold", "weight", "metric", "transform"})
+_SET_ENTRY: Final = frozenset({"type", "assert", "threshold", "weight", "metric"})
 _CHANGES: Final = ("transform", "postprocess", "prefix", "suffix")
 _CELL: Final = re.compile(
-    r"(?P<type>(?:not-)?[a-z][a-z0-9-]*)(?:\((?P<threshold>[0-9]{1,9}(?:\.[0-9]{1,9})?)\))?(?::\s*(?P<value>.*))?",
+    r"(?P<type>(?:not-)?(?:similar:(?:cosine|dot|euclidean)(?=[(:]|\Z)|[a-z][a-z0-9-]*))"
+    r"(?:\((?P<threshold>[0-9]{1,9}(?:\.[0-9]{1,9})?)\))?(?::\s*(?P<value>.*))?",
     re.DOTALL,
 )
 _NAME: Final = re.compile(r"\{\{\s*(\w+)\s*\}\}")
@@ -113,13 +94,40 @@ def promptfoo_scorers(value: Any, row: Mapping[str, Any]) -> dict[str, Any]:
         raise TranslationError(f"must be a list, not {jsonl.canonical(value)[:60]}")
     variables = row.get("vars")
     known = variables if isinstance(variables, dict) else {}
-    specs = [_assert_spec(entry, known, f"[{index}]") for index, entry in enumerate(value)]
+    found = [read_assert(entry, known, f"[{index}]") for index, entry in enumerate(value)]
     wanted = [
         _substitute(entry["value"], known, f"[{index}].value")
         for index, entry in enumerate(value)
-        if specs[index]["kind"] == "exact"
+        if found[index][0]["kind"] == "exact" and "field" not in found[index][0]
     ]
+    specs = [spec for specs in found for spec in specs]
     return {"asserts": specs, **({"expected": wanted[0]} if len(wanted) == 1 else {})}
+
+
+_PLAIN: Final = frozenset(
+    {"equals", "contains", "icontains", "starts-with", "regex", "bleu", "javascript", "python", "ruby", "webhook"}
+    | {f"{case}contains-{how}" for case in ("", "i") for how in ("any", "all")}
+)
+"""Types that `scorers.build` reads in a canonical row, where they may have options of ours as well."""
+
+
+def translate_types(entries: list[Any], row: Mapping[str, Any]) -> list[Any]:
+    """Return the asserts of a canonical row, with those of promptfoo's types as scorers.
+
+    Raises:
+        TranslationError: One has no equivalent.
+    """
+    variables = row.get("vars")
+    known = variables if isinstance(variables, dict) else {}
+    made: list[Any] = []
+    for index, entry in enumerate(entries):
+        kind = entry.get("type") if isinstance(entry, dict) and "kind" not in entry else None
+        plain = kind.removeprefix("not-") if isinstance(kind, str) else ""
+        if plain in _PLAIN or plain not in KNOWN or (plain == "is-json" and "value" not in entry):
+            made.append(entry)
+        else:
+            made += read_assert(entry, known, f"[{index}]")
+    return made
 
 
 def read_columns(row: Mapping[str, Any]) -> dict[str, Any]:
@@ -150,7 +158,7 @@ def _cell(text: Any, metric: Any) -> dict[str, Any]:
     """Read a cell: ``contains-any: a, b`` or ``is-json`` is an assert, any other text is the expected one."""
     found = _CELL.fullmatch(text.strip()) if isinstance(text, str) else None
     kind = "" if found is None else found["type"].removeprefix("not-")
-    if found is None or kind not in _KNOWN or (found["value"] is None and kind in _WITH_VALUE):
+    if found is None or kind not in KNOWN or (found["value"] is None and kind in WITH_VALUE):
         entry: dict[str, Any] = {"type": "equals", "value": text}
     else:
         entry = {"type": found["type"], "value": found["value"]}
@@ -158,64 +166,70 @@ def _cell(text: Any, metric: Any) -> dict[str, Any]:
     return entry | ({"metric": metric} if metric else {})
 
 
-def _assert_spec(entry: Any, known: Mapping[str, Any], path: str) -> dict[str, Any]:
+def read_assert(entry: Any, known: Mapping[str, Any], path: str) -> list[Spec]:
+    """Return the scorers of one assert or set, with its variables replaced by those in ``known``.
+
+    Raises:
+        TranslationError: It has no equivalent; the path of the error begins with ``path``.
+    """
     if not isinstance(entry, dict) or not isinstance(entry.get("type"), str):
         raise TranslationError('needs a "type" that is a string, such as "contains"', path)
+    _check_keys(entry, _SET_ENTRY if entry["type"] == _SET else _ENTRY, path)
+    if entry["type"] == _SET:
+        return [_read_set(entry, known, path)]
     kind = entry["type"]
-    negation, plain = ("not-", kind.removeprefix("not-")) if kind.startswith("not-") else ("", kind)
-    if negation and plain in _GRADED:
-        raise TranslationError(f"{jsonl.quote_text(kind)} has no equivalent scorer", f"{path}.type")
+    value = _substitute(entry.get("value"), known, f"{path}.value")
+    negated = kind.startswith("not-")
+    plain = AssertEntry(kind.removeprefix("not-"), value, entry.get("threshold"), negated, path)
+    specs = read_type(plain)
+    try:
+        specs = [read_transforms([entry.get("transform")]).apply(spec) for spec in specs]
+    except TranslationError as error:
+        raise TranslationError(str(error), f"{path}.transform") from None
+    common = _common(entry, path, graded=plain.kind in GRADED)
+    if "weight" in common:
+        common["weight"] /= len(specs)
+    return [{**spec, **common} for spec in specs]
+
+
+def _read_set(entry: Mapping[str, Any], known: Mapping[str, Any], path: str) -> Spec:
+    """Read a set: all of its asserts, or a share of them by weight, have to pass."""
+    inner = entry.get("assert")
+    if not isinstance(inner, list) or not inner:
+        raise TranslationError("must be a list of asserts", f"{path}.assert")
+    specs = [spec for at, one in enumerate(inner) for spec in read_assert(one, known, f"{path}.assert[{at}]")]
+    if any(spec["kind"] == "rubric" for spec in specs):
+        raise TranslationError(
+            "has a member that a judge grades, which is no member of a set here: move it out", f"{path}.assert"
+        )
+    common = _common(entry, path, graded=True)
+    if common.get("threshold") == 0:  # promptfoo passes it, whatever its members score
+        common = {name: value for name, value in common.items() if name not in ("threshold", "weight")}
+        common["severity"] = "warn"
+    return {"kind": "set", "asserts": specs, **common}
+
+
+def _check_keys(entry: Mapping[str, Any], known: frozenset[str], path: str) -> None:
     for name, value in entry.items():
-        if name not in _ENTRY and value not in (None, {}, []):
+        if name not in known and value not in (None, {}, []):
             raise TranslationError(
                 "is not supported here: remove it, or move the assert to the suite",
                 f"{path}.{jsonl.escape_text(name)}",
             )
-    if plain in _LIMITS:
-        entry = {name: value for name, value in entry.items() if name != "threshold"} | {
-            "value": entry.get("threshold")
-        }
-    params = _params(plain, _substitute(entry.get("value"), known, f"{path}.value"), path)
-    return {"kind": f"{negation}{params.pop('kind')}", **params, **_common(entry, plain, path)}
 
 
-def _params(kind: str, value: Any, path: str) -> dict[str, Any]:
-    """Return the rule that is equivalent to ``kind``, and its parameters."""
-    if kind in _TEXT:
-        return {"kind": _TEXT[kind], **_compared(kind, value, path)}
-    if kind in _TEXTS:
-        return {"kind": kind, "values": [_text(one, path, booleans=True) for one in _several(value, path)]}
-    if kind == "regex":
-        return {"kind": kind, "pattern": _pattern(value, path)}
-    if kind == "word-count":
-        return {"kind": kind, **_bounds(value, path)}
-    if kind in _LIMITS:
-        return {"kind": kind, "max": _limit(value, path) / _LIMITS[kind]}
-    if kind in _ALONE and value is None:
-        return {"kind": _ALONE[kind]}
-    if kind in _ALONE:
-        raise TranslationError("no scorer checks a schema: list the expected values with json-fields", f"{path}.value")
-    rules = ", ".join(sorted({*_TEXT, *_TEXTS, *_ALONE, *_BOUND, *_LIMITS}))
-    reason = _PROMPTFOO_ELSEWHERE.get(kind) or f"{_NO_RULE} {rules}"
-    raise TranslationError(f"{jsonl.quote_text(kind)} {reason}", f"{path}.type")
-
-
-def _compared(kind: str, value: Any, path: str) -> dict[str, Any]:
-    """Return the parameters with the text to compare with, or with the JSON value that outputs are parsed to match."""
-    if kind == "equals" and isinstance(value, dict | list):
-        return {"value": value}
-    if kind == "equals" and value is not None:
-        return {"value": _written(value, path), "strip": False}
-    return {"value": _text(value, path), **(_BLEU if kind == "bleu" else {})}
-
-
-def _common(entry: Mapping[str, Any], kind: str, path: str) -> dict[str, Any]:
-    """Read the options that every assert has; only a graded assert has a threshold."""
-    if entry.get("threshold") is not None and kind not in _GRADED:
-        raise TranslationError(f"{jsonl.quote_text(kind)} is not graded: remove the threshold", f"{path}.threshold")
+def _common(entry: Mapping[str, Any], path: str, *, graded: bool) -> dict[str, Any]:
+    """Read the options that every assert has; only a graded assert has a threshold. The weight 0 decides nothing."""
     names = {"threshold": "threshold", "weight": "weight", "metric": "name"}
     given = {names[name]: entry[name] for name in names if entry.get(name) is not None}
-    return {name: value for name, value in given.items() if (name, value) != ("weight", 1)}
+    if not graded:
+        given.pop("threshold", None)
+    weight = given.get("weight", 1)
+    if isinstance(weight, bool) or not isinstance(weight, int | float) or weight < 0:
+        raise TranslationError("must be a number from 0", f"{path}.weight")
+    if weight in (0, 1):
+        given.pop("weight", None)
+    return {**given, **({"severity": "warn"} if weight == 0 else {})}
 
 
 def _substitute(value: Any, known: Mapping[str, Any], path: str) -> Any:
@@ -235,102 +249,8 @@ def _substitute(value: Any, known: Mapping[str, Any], path: str) -> Any:
     return text
 
 
-def _text(value: Any, path: str, *, booleans: bool = False) -> str:
-    if (isinstance(value, bool) and not booleans) or not isinstance(value, str | int | float) or value == "":
-        raise TranslationError(
-            f"must be a non-empty string or a number, not {jsonl.canonical(value)[:60]}", f"{path}.value"
-        )
-    return _written(value, path)
-
-
 def _written(value: Any, path: str) -> str:
     try:
         return javascript.write(value)
     except TranslationError as error:
-        raise TranslationError(str(error), f"{path}.value") from None
-
-
-def _pattern(value: Any, path: str) -> str:
-    try:
-        return javascript.translate_pattern(_text(value, path))
-    except TranslationError as error:
-        raise TranslationError(str(error), error.path or f"{path}.value") from None
-
-
-_SEPARATORS: Final = re.compile(r"[\s,]*")
-_QUOTED: Final = re.compile(r'"((?:[^"\\]|\\.|"")*)"\s*(?:,|\Z)', re.DOTALL)
-_ESCAPED: Final = re.compile(r'\\(["\\])|"(")')
-_UNQUOTED: Final = re.compile(r"[^,]*")
-
-
-def _several(value: Any, path: str) -> list[Any]:
-    """Return the members of a list or of comma-separated text; a line end is not a separator.
-
-    Raises:
-        TranslationError: A quoted member does not end, or has text after it.
-    """
-    if not isinstance(value, str):
-        return value if isinstance(value, list) and value else [value]
-    members: list[str] = []
-    place = _end(_SEPARATORS, value, 0)
-    while place < len(value):
-        if value[place] != '"':
-            end = _end(_UNQUOTED, value, place)
-            members.append(value[place:end].strip())
-        elif quoted := _QUOTED.match(value, place):
-            end = quoted.end()
-            members.append(_ESCAPED.sub(lambda found: found[1] or found[2], quoted[1]))
-        else:
-            raise TranslationError("has a quoted member without an end, or with text after it", f"{path}.value")
-        place = _end(_SEPARATORS, value, end)
-    return members or [value]
-
-
-def _end(pattern: re.Pattern[str], text: str, place: int) -> int:
-    found = pattern.match(text, place)
-    return place if found is None else found.end()
-
-
-def _limit(value: Any, path: str) -> float:
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        raise TranslationError("needs a number", f"{path}.threshold")
-    return float(value)
-
-
-def _bounds(value: Any, path: str) -> dict[str, int]:
-    if isinstance(value, dict) and value and value.keys() <= {"min", "max"}:
-        return dict(value)
-    if isinstance(value, bool) or not re.fullmatch("[0-9]{1,9}", str(value)):
-        raise TranslationError(
-            f'must be a whole number, or {{"min": 1, "max": 9}}, not {jsonl.canonical(value)[:60]}', f"{path}.value"
-        )
-    return {"min": int(value), "max": int(value)}
-
-
-# The evaluators: https://ai.pydantic.dev/evals/evaluators/built-in/
-_PYDANTIC_ELSEWHERE: Final = {"LLMJudge": _BY_JUDGE, "MaxDuration": _BY_BUDGET}
-
-
-def evaluator_scorers(value: Any) -> dict[str, Any]:
-    """Read the evaluators of pydantic-evals as scorers of the case; refuse those without an equivalent."""
-    if not isinstance(value, list):
-        raise TranslationError(f"must be a list, not {jsonl.canonical(value)[:60]}")
-    return {"asserts": [_evaluator_spec(entry, f"[{index}]") for index, entry in enumerate(value)]}
-
-
-def _evaluator_spec(entry: Any, path: str) -> dict[str, Any]:
-    """Read one evaluator: its name, or an object with its name and its argument or arguments."""
-    name, given = entry, None
-    if isinstance(entry, dict) and len(entry) == 1:
-        [(name, given)] = entry.items()
-    params = given if isinstance(given, dict) else {} if given is None else {"value": given}
-    if name == "EqualsExpected" and not params:
-        return {"kind": "exact"}
-    if name == "Equals" and params.keys() == {"value"}:
-        return {"kind": "exact", **params}
-    if name == "Contains" and {"value"} <= params.keys() <= {"value", "case_sensitive"}:
-        text = params["value"]
-        if isinstance(text, str) and text:
-            return {"kind": "contains" if params.get("case_sensitive", True) else "icontains", "value": text}
-    reason = _PYDANTIC_ELSEWHERE.get(str(name), f"{_NO_RULE} Contains, Equals, EqualsExpected")
-    raise TranslationError(f"{jsonl.canonical(entry)[:60]} {reason}", path)
+        raise TranslationError(str(error), path) from None

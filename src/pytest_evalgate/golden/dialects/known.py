@@ -10,7 +10,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final
 
 from pytest_evalgate.errors import LineProblem
-from pytest_evalgate.golden.dialects import agent_runs, asserts, translate
+from pytest_evalgate.golden.dialects import agent_runs, asserts, evaluators, translate
 from pytest_evalgate.golden.dialects.translate import Dialect, FieldRule, copy_field, read_field
 from pytest_evalgate.golden.record import FIELDS
 
@@ -92,7 +92,7 @@ DIALECTS: Final = (
             copy_field("id", "id", "name"),
             _INPUTS,
             copy_field("expected", "expected_output"),
-            read_field("asserts", "evaluators", read=asserts.evaluator_scorers),
+            FieldRule("asserts", ("evaluators",), evaluators.evaluator_scorers),
         ),
     ),
     Dialect(

@@ -10,40 +10,32 @@ import json
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
+from pytest_evalgate import config
 from pytest_evalgate.errors import SettingsError
 from pytest_evalgate.golden.dialects import asserts
+from pytest_evalgate.golden.dialects.assert_types import BY_NOTE, GRADED, LIMITS, negated_note, note_of
+from pytest_evalgate.golden.dialects.transforms import read_transforms
 from pytest_evalgate.golden.dialects.translate import TranslationError
 from pytest_evalgate.importing.promptfoo import expressions
+from pytest_evalgate.importing.promptfoo.asked_models import ASKED, DEFAULT_TABLES
 from pytest_evalgate.importing.promptfoo.nunjucks import NunjucksError, render
 from pytest_evalgate.importing.promptfoo.source import CODE, FILE, ConfigSource, place_of, plain
 from pytest_evalgate.importing.yaml_document import PlacedDict, PlacedList
 from pytest_evalgate.scorers import Context, build
-from pytest_evalgate.text import jsonl
+from pytest_evalgate.scorers.suite_sources import ModelSource
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from pytest_evalgate.importing.promptfoo.expressions import Spec, Transform
+    from pytest_evalgate.golden.dialects.transforms import Spec, Transform
+    from pytest_evalgate.records.calls import Call, Reply
     from pytest_evalgate.records.cases import Place
 
-_NOTES: Final = {
-    "llm-rubric": "The output meets this: {}",
-    "g-eval": "The output meets this: {}",
-    "model-graded-closedqa": "The output meets this: {}",
-    "factuality": "The output does not contradict this reference: {}",
-    "model-graded-factuality": "The output does not contradict this reference: {}",
-    "answer-relevance": "The output answers the question, and nothing beside it.",
-    "context-faithfulness": "Every statement of the output is supported by the context of the case.",
-}
 _ALIASES: Final = {"grade": "llm-rubric", "eval": "javascript", "fn": "javascript"}
-_WITHOUT_VALUE: Final = frozenset({"answer-relevance", "context-faithfulness"})
-_SELECTING: Final = frozenset({"select-best", "max-score"})
-_WITH_THRESHOLD: Final = frozenset({"bleu", "latency", "cost"})
+_WITH_THRESHOLD: Final = GRADED | LIMITS
 """Types that read a threshold; promptfoo ignores it beside the others that have a rule here."""
 
 _IN_CODE: Final = frozenset({"javascript", "python"})
-_TRIMMED: Final = frozenset({"contains", "icontains", "contains-any", "contains-all", "json-valid", "word-count"})
-"""Rules whose result white space around the output does not change, apart from the icontains forms."""
 
 
 @dataclass(slots=True)
@@ -51,13 +43,15 @@ class ReadAsserts:
     """The asserts of one case.
 
     ``specs`` are its rules. ``notes`` are what a judge has to check. ``grader`` is the provider that a model-graded
-    assert names. ``threshold`` is the least mean, of a set that is the only assert.
+    assert names, ``asked`` has those of the models that rules ask, by API; None if it names none. ``threshold`` is the
+    least mean, of a set that is the only assert.
     """
 
     specs: list[Spec] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     expected: Any = None
     grader: tuple[Any, Place] | None = None
+    asked: dict[str, tuple[Any, Place]] = field(default_factory=dict)
     threshold: float | None = None
 
 
@@ -103,14 +97,11 @@ class Reader:
             self._set(entry, place, made, weight)
             return
         own = entry.get("weight", 1)
-        if own == 0:
-            self.source.leave_out(place, f"assert {kind}", "weight: 0 decides nothing")
-            return
         weight *= float(own) if isinstance(own, int | float) else 1.0
         negation, plain_kind = ("not-", kind[4:]) if kind.startswith("not-") else ("", kind)
         plain_kind = _ALIASES.get(plain_kind, plain_kind)
         try:
-            if plain_kind in _NOTES:
+            if plain_kind in BY_NOTE:
                 self._note(plain_kind, entry, place, made, negated=bool(negation))
                 return
             specs = self._specs(f"{negation}{plain_kind}", entry, place)
@@ -121,8 +112,12 @@ class Reader:
             return
         share = weight / len(specs) if specs else weight
         name = self._metric(entry, place)
+        if plain_kind in ASKED:
+            made.asked.setdefault(ASKED[plain_kind], (entry.get("provider"), place))
         for spec in specs:
-            made.specs.append({**spec, **({"name": name} if name else {}), "weight": share})
+            # the weight 0 decides nothing: promptfoo passes such an assert
+            decides = {"weight": share} if share else {"severity": "warn"}
+            made.specs.append({**spec, **({"name": name} if name else {}), **decides})
 
     def _set(self, entry: PlacedDict, place: Place, made: ReadAsserts, weight: float) -> None:
         """Read a set. Its mean is a part of the mean of the test; without a threshold, all of it has to pass."""
@@ -131,14 +126,10 @@ class Reader:
             self.source.leave_out(place, "assert-set", "it has no asserts")
             return
         least = _number(entry.get("threshold"))
-        if least not in (None, 1.0) and made.threshold is None:
-            self.source.leave_out(
-                place_of(entry, "threshold"),
-                "assert-set",
-                "a set with a threshold beside other asserts: give the threshold to the test, or split the test",
-            )
-            return
         own = float(entry["weight"]) if isinstance(entry.get("weight"), int | float) else 1.0
+        if least is not None and made.threshold is None:
+            self._share(entry, place, made, weight * own, least)
+            return
         weights = [
             one.get("weight", 1) if isinstance(one, dict) and isinstance(one.get("weight", 1), int | float) else 1
             for one in inner
@@ -146,6 +137,22 @@ class Reader:
         total = sum(weights) or 1
         for index, one in enumerate(inner):
             self._entry(one, place_of(inner, index, place), made, weight=weight * own / total)
+
+    def _share(self, entry: PlacedDict, place: Place, made: ReadAsserts, weight: float, least: float) -> None:
+        """Read a set beside other asserts, of which a share by weight has to pass, as one rule."""
+        inner = ReadAsserts(threshold=least)
+        for index, one in enumerate(entry["assert"]):
+            self._entry(one, place_of(entry["assert"], index, place), inner, weight=1.0)
+        if inner.notes or not inner.specs:
+            why = "a judge grades a member of it" if inner.notes else "no member of it can be imported"
+            self.source.leave_out(place, "assert-set", f"{why}, which is no member of a set here")
+            return
+        for api, provider in inner.asked.items():
+            made.asked.setdefault(api, provider)
+        name = self._metric(entry, place)
+        spec: Spec = {"kind": "set", "asserts": [_weighted(one) for one in inner.specs]}
+        decides = {"threshold": least, "weight": weight} if least and weight else {"severity": "warn"}
+        made.specs.append({**spec, **({"name": name} if name else {}), **decides})
 
     def _metric(self, entry: Mapping[str, Any], place: Place) -> str:
         metric = entry.get("metric")
@@ -160,14 +167,11 @@ class Reader:
     def _note(self, kind: str, entry: PlacedDict, place: Place, made: ReadAsserts, *, negated: bool) -> None:
         """Add what a model-graded assert asks for to the notes of the case."""
         value = self._value(entry, place)
-        if kind not in _WITHOUT_VALUE and not value:
+        if "{}" in BY_NOTE[kind] and not value:
             raise TranslationError('has no "value"', "[0].value")
-        texts = value if isinstance(value, list) else [value]
-        template = _NOTES[kind]
-        for text in texts:
-            written = text if isinstance(text, str) else jsonl.canonical(text)
-            note = template.format(written.strip()) if "{}" in template else template
-            made.notes.append(f"This must NOT be the case: {note}" if negated else note)
+        made.notes += [negated_note(note) if negated else note for note in note_of(kind, value)]
+        if entry.get("threshold") is not None:
+            self.source.note("the thresholds of asserts that a model grades are not read: the judge has its own")
         for key in ("rubricPrompt", "config"):
             if entry.get(key):
                 self.source.leave_out(
@@ -181,8 +185,6 @@ class Reader:
         if kind.removeprefix("not-") in _IN_CODE:
             specs = self._code(kind, entry)
         else:
-            if kind in _SELECTING:
-                raise TranslationError("compares the outputs of several providers: compare two runs instead")
             threshold = entry.get("threshold") if kind.removeprefix("not-") in _WITH_THRESHOLD else None
             wanted: dict[str, Any] = {
                 "type": kind,
@@ -192,7 +194,7 @@ class Reader:
             wanted |= {key: value for key, value in entry.items() if key not in _READ}
             wanted = {key: value for key, value in wanted.items() if value is not None}
             specs = asserts.promptfoo_scorers([wanted], {})["asserts"]
-        specs = [_transformed(spec, transform) for spec in specs]
+        specs = [transform.apply(spec) for spec in specs]
         if self.has_tools:
             specs = [_in_tool_calls(spec) for spec in specs]
         for spec in specs:
@@ -201,15 +203,7 @@ class Reader:
 
     def _transform(self, entry: Mapping[str, Any]) -> Transform:
         """Return the change of the output before this assert; raise TranslationError if it is code."""
-        made = expressions.Transform()
-        for code in filter(None, (*self.transforms, entry.get("transform"))):
-            step = expressions.read_transform(code) if isinstance(code, str) else None
-            if step is None:
-                shown = jsonl.quote_text(str(code).strip(), 60)
-                raise TranslationError(f"grades the output after the transform {shown}, which is code")
-            path = ".".join(filter(None, (made.field, step.field)))
-            made = expressions.Transform(path, made.strips or step.strips)
-        return made
+        return read_transforms((*self.transforms, entry.get("transform")))
 
     def _code(self, kind: str, entry: PlacedDict) -> list[Spec]:
         code = entry.get("value")
@@ -248,13 +242,26 @@ class Reader:
 
     def _check(self, spec: Spec) -> None:
         """Build the rule once, so that its problems appear here and not in the first run."""
+        if "severity" in spec:
+            spec = {name: value for name, value in spec.items() if name != "severity"}
         try:
-            build(spec, context=Context(place="assert"))
+            build(spec, context=Context(place="assert", models=_ASKED_LATER))
         except SettingsError as error:
             if "pip install" not in str(error):
                 raise TranslationError(str(error).removeprefix("assert: ")) from None
             self.source.note(f"{spec['kind']}: {str(error).removeprefix('assert: ')}")
 
+
+class _NoClient:
+    """Client that sends nothing, because an import only builds the rules."""
+
+    async def send(self, call: Call) -> Reply:
+        raise SettingsError(f"{call.label}: an import sends nothing")
+
+
+_ASKED_LATER: Final = ModelSource(
+    {api: config.Model.model_validate(table) for api, table in DEFAULT_TABLES.items()}, _NoClient
+)
 
 _READ: Final = frozenset(
     {
@@ -289,23 +296,6 @@ def _in_tool_calls(spec: Spec) -> Spec:
     if "fields" in made:
         made["fields"] = {moved(path): value for path, value in made["fields"].items()}
     return made
-
-
-def _transformed(spec: Spec, transform: Transform) -> Spec:
-    """Return the rule for the changed output; raise TranslationError if there is none."""
-    made = {**spec, "field": transform.field} if transform.field else dict(spec)
-    if not transform.strips:
-        return made
-    base = spec["kind"].removeprefix("not-")
-    if base == "exact":
-        made.pop("strip", None)
-        if isinstance(spec.get("value"), str) and spec["value"] != spec["value"].strip():
-            raise TranslationError("compares trimmed text with a value that has white space around it")
-        return made
-    texts = [spec.get("value", ""), *spec.get("values", ())]
-    if base in _TRIMMED and all(not isinstance(one, str) or one == one.strip() for one in texts):
-        return made
-    raise TranslationError("grades the output after the transform output.trim(), which changes this check")
 
 
 def _number(value: Any) -> float | None:

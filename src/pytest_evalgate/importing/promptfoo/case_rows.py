@@ -29,7 +29,8 @@ _ANSWERED: Final = {"kind": "length", "min": 1, "name": "answered"}
 class TestRow:
     """A canonical row, the case that it was made from, and what the rest of the import needs to know about it.
 
-    ``has_rule`` is False if only a judge, or nothing, grades the case.
+    ``has_rule`` is False if only a judge, or nothing, grades the case. ``asked`` are the providers of the models that
+    rules ask, by API.
     """
 
     __test__ = False  # pytest would collect the class by its name
@@ -39,6 +40,7 @@ class TestRow:
     has_rule: bool
     has_notes: bool
     grader: tuple[Any, Place] | None = None
+    asked: tuple[tuple[str, tuple[Any, Place]], ...] = ()
 
 
 @dataclass(slots=True)
@@ -79,7 +81,7 @@ class RowMaker:
             row["expected"] = grading.expected
         row["asserts"] = [_tidy(spec) for spec in grading.specs] or [dict(_ANSWERED)]
         if grading.notes:
-            row["rubric"] = "\n".join(grading.notes)
+            row["rubric"] = grading.notes[0] if len(grading.notes) == 1 else grading.notes
         if grading.threshold is not None:
             row["threshold"] = grading.threshold
         if case.output is not None:
@@ -91,7 +93,8 @@ class RowMaker:
                 metadata[key] = text
         if metadata:
             row["metadata"] = metadata
-        return TestRow(case, row, bool(grading.specs), bool(grading.notes), self._grader(case, grading))
+        asked = tuple((api, self._asked(case, *named)) for api, named in grading.asked.items())
+        return TestRow(case, row, bool(grading.specs), bool(grading.notes), self._grader(case, grading), asked)
 
     def _question(self, case: TestCase, metadata: dict[str, Any]) -> dict[str, Any]:
         """Return the variables that prompts read; the others only occur in asserts, and go into the metadata."""
@@ -136,6 +139,13 @@ class RowMaker:
         except NunjucksError as error:
             self.source.leave_out(place_of(case.options, key), key, str(error))
             return ""
+
+    def _asked(self, case: TestCase, named: Any, place: Place) -> tuple[Any, Place]:
+        """Return the provider that an assert names, else that of the test, if it has one for embeddings."""
+        given = case.options.get("provider")
+        if named is None and isinstance(given, dict) and "embedding" in given:
+            return given, place_of(case.options, "provider")
+        return named, place
 
     def _grader(self, case: TestCase, grading: ReadAsserts) -> tuple[Any, Place] | None:
         if grading.grader is not None or not grading.notes:

@@ -1,4 +1,4 @@
-"""Short expressions of JavaScript and Python in asserts and transforms, read as rules and paths; nothing is run.
+"""Short expressions of JavaScript and Python in asserts, read as rules; nothing is run.
 
 An expression is translated only if a rule gives the same result for every output. Everything else is code, which a
 golden set does not contain.
@@ -8,40 +8,16 @@ from __future__ import annotations
 
 import ast
 import re
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from pytest_evalgate.golden.dialects import javascript
+from pytest_evalgate.golden.dialects.transforms import dotted
 from pytest_evalgate.golden.dialects.translate import TranslationError
-from pytest_evalgate.importing.promptfoo.providers import dotted
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     Spec = dict[str, Any]
-
-
-@dataclass(frozen=True, slots=True)
-class Transform:
-    """A change of the output before it is graded: the part at ``field``, then without white space around it."""
-
-    field: str = ""
-    strips: bool = False
-
-
-_PARSED: Final = re.compile(r"\A(?:JSON\.parse\(\s*output\s*\)|output|json)(.*)\Z", re.DOTALL)
-_TRIMMED: Final = re.compile(r"\.trim\(\)\Z")
-
-
-def read_transform(code: str) -> Transform | None:
-    """Return what ``output.a.b``, ``JSON.parse(output).a`` or ``output.trim()`` does; None for other code."""
-    text = code.strip().removeprefix("return ").rstrip("; \n")
-    strips = _TRIMMED.search(text) is not None
-    found = _PARSED.match(_TRIMMED.sub("", text))
-    path = None if found is None else dotted(found[1].strip())
-    if path is None or path.split(".")[-1] == "length":
-        return None
-    return Transform(path, strips)
 
 
 def read_javascript(code: str, variables: Mapping[str, Any]) -> list[Spec] | None:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 from pydantic import ValidationError
 
 from pytest_evalgate import config
+from pytest_evalgate.golden.dialects.transforms import dotted
 from pytest_evalgate.importing.promptfoo.source import CODE, FILE, ConfigSource, place_of, plain, slug
 from pytest_evalgate.importing.yaml_document import PlacedDict, read_document
 from pytest_evalgate.targets.model import RESERVED_PARAMS
@@ -225,6 +226,13 @@ def _model(
     return Provider(name, place, "model", table, target)
 
 
+def model_address(kind: str, settings: Any, place: Place, source: ConfigSource) -> dict[str, Any] | None:
+    """Return base URL and key variable of a kind of provider; None if its endpoint is not known."""
+    if kind not in ENDPOINTS:
+        return None
+    return _address(kind, settings if isinstance(settings, PlacedDict) else PlacedDict(place), place, source)
+
+
 def _address(kind: str, settings: PlacedDict, place: Place, source: ConfigSource) -> dict[str, Any]:
     """Return base URL and key variable; a key in the file is never copied."""
     known = ENDPOINTS[kind]
@@ -324,29 +332,6 @@ def _price(settings: Mapping[str, Any]) -> dict[str, Any]:
 
 
 _PATH: Final = re.compile(r"\A\s*(?:json|response|data|result)\b(.*)\Z", re.DOTALL)
-_STEP: Final = re.compile(
-    r"""\.([A-Za-z_$][\w$]*)|\[\s*(?:([0-9]+)|"([^".\s]+)"|'([^'.\s]+)')\s*\]|\?\.(?=[A-Za-z_\[])"""
-)
-
-
-def dotted(expression: str) -> str | None:
-    """Return the steps ``.choices[0]["text"]`` as ``choices.0.text``; None if it is more than a path."""
-    steps: list[str] = []
-    at = 0
-    while at < len(expression):
-        found = _STEP.match(expression, at)
-        if found is None:
-            if expression.startswith("?.", at):
-                at += 1
-                continue
-            return None
-        at = found.end()
-        step = next((one for one in found.groups() if one), "")
-        if found[0].startswith("?."):
-            at = found.start() + 1
-            continue
-        steps.append(step)
-    return ".".join(steps)
 
 
 def _http(identity: str, settings: PlacedDict, place: Place, source: ConfigSource) -> Provider | None:

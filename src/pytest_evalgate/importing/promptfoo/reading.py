@@ -10,6 +10,7 @@ from pydantic import ValidationError
 
 from pytest_evalgate import config
 from pytest_evalgate.importing.imported import Imported, ImportedCase, ImportingError
+from pytest_evalgate.importing.promptfoo.asked_models import asked_models
 from pytest_evalgate.importing.promptfoo.case_rows import RowMaker, TestRow, restricted
 from pytest_evalgate.importing.promptfoo.nunjucks import NunjucksError
 from pytest_evalgate.importing.promptfoo.prompt_files import ImportedPrompt, read_prompts
@@ -383,8 +384,9 @@ def _configuration(
         source.note("the judge asks gpt-4.1-2025-04-14: set the model of your choice in models.grader")
     title = jsonl.escape_text(str(document.get("description") or "").strip().partition("\n")[0], 100)
     name = jsonl.escape_text(name, 200)
+    asked = asked_models((one for row in rows for one in row.asked), source)
     return Configuration(
-        title, name, suites, run, limits, suite_keys, grader if _is_model(grader) else None, has_judge
+        title, name, suites, run, limits, suite_keys, grader if _is_model(grader) else None, has_judge, asked
     )
 
 

@@ -54,7 +54,8 @@ class Configuration:
     """The configuration under construction.
 
     ``run`` are the keys of the whole run, ``limits`` those of every model and application, ``suite_keys`` those of
-    every suite. ``grader`` is the model of the judge; None if no case has notes.
+    every suite. ``grader`` is the model of the judge; None if no case has notes. ``asked`` are the models that rules
+    ask, by API.
     """
 
     title: str
@@ -65,6 +66,7 @@ class Configuration:
     suite_keys: Mapping[str, Any]
     grader: Provider | None = None
     has_judge: bool = False
+    asked: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     files: dict[str, str] = field(default_factory=dict)
     python: list[PythonSuite] = field(default_factory=list)
 
@@ -90,6 +92,9 @@ class Configuration:
         if self.has_judge and (self.grader is None or self.grader.slug not in models):
             table = {**(_GRADER if self.grader is None else self.grader.model)}
             yield "# The model of the judge.\n" + table_text("models.grader", table)
+
+        for api, asked in self.asked.items():
+            yield f"# Asked by the asserts of the cases.\n{table_text(f'models.{api}', {**asked, **self.limits})}"
 
     def _judge(self) -> Iterator[str]:
         if not self.has_judge:

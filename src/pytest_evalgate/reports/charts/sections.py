@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from pydantic import TypeAdapter, ValidationError
 
+from pytest_evalgate.reports.charts.measured_charts import metric_charts
 from pytest_evalgate.reports.charts.suite import RateRow, history_line, score_histogram, slice_rates
 
 if TYPE_CHECKING:
@@ -25,6 +26,7 @@ class ChartSet:
     rates: tuple[Chart, ...]
     scores: tuple[Chart, ...]
     history: tuple[Chart, ...]
+    metrics: tuple[Chart, ...] = ()
 
 
 def suite_chart_set(
@@ -42,7 +44,9 @@ def suite_chart_set(
         if values
     )
     history = [history_line(f"{name}: history", suite.history, required)] if suite.history else []
-    return ChartSet(_as_markup(_rates(name, suite.verdict)), _as_markup(scores), _as_markup(history))
+    metrics = (chart for metric in suite.verdict.metrics for chart in metric_charts(name, metric))
+    rates = _as_markup(_rates(name, suite.verdict))
+    return ChartSet(rates, _as_markup(scores), _as_markup(history), _as_markup(metrics))
 
 
 def _rates(name: str, verdict: SuiteVerdict) -> Iterator[Chart]:

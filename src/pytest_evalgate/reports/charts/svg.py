@@ -36,6 +36,8 @@ STYLE: Final = f"""\
 .chart .count {{ fill: currentColor; fill-opacity: .25 }}
 .chart .range {{ stroke: var(--now); stroke-width: 2 }}
 .chart .now {{ fill: var(--now); stroke: none }}
+.chart .cell {{ fill: var(--now); stroke: none }}
+.chart .wrong {{ fill: var(--bad) }}
 .chart .bar {{ fill: var(--now); fill-opacity: .55; stroke: none }}
 .chart .bad {{ fill: var(--bad); stroke: none }}
 .chart .fail {{ stroke: var(--bad); stroke-width: 2.5 }}

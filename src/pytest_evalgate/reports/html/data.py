@@ -82,7 +82,9 @@ def disagree(case: CaseView, judges: frozenset[str]) -> bool:
     """Return whether, in any trial, the scores disagree on pass or miss and one of them is a judge's."""
     for trial in case.trials if judges else ():
         known = [score for score in trial.scores if score.passed is not None]
-        if len({score.passed for score in known}) > 1 and any(score.name in judges for score in known):
+        if len({score.passed for score in known}) > 1 and any(
+            score.is_of(judge) for score in known for judge in judges
+        ):
             return True
     return False
 
@@ -123,7 +125,9 @@ def _trial(trial: TrialView) -> dict[str, Json]:
 
 def _score(score: Score) -> dict[str, Json]:
     counts = {} if score.counts else {"counts": False}
-    return {"name": score.name, "value": _short(score.value), "passed": score.passed, "reason": score.reason, **counts}
+    why = {"why": score.rationale} if score.rationale else {}
+    named = {"name": score.name, "value": _short(score.value), "passed": score.passed, "reason": score.reason}
+    return {**named, **why, **counts}
 
 
 def _not_empty(values: dict[str, Json]) -> dict[str, Json]:

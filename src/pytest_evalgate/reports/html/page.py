@@ -12,7 +12,7 @@ from importlib.resources import files
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import quote
 
-from pytest_evalgate.reports import phrases
+from pytest_evalgate.reports import candidate_table, metric_tables, phrases
 from pytest_evalgate.reports.charts.sections import charts_by_judge, suite_chart_set
 from pytest_evalgate.reports.charts.svg import STYLE
 from pytest_evalgate.reports.diff import Piece, are_alike, condense, one_side, word_diff
@@ -51,7 +51,9 @@ def environment() -> Environment:
         fragment=lambda text: quote(text.encode("utf-8", "replace")),
         **{name: getattr(wording, name) for name in ("percent", "points", "usd", "p_value", "seconds", "count")},
     )
-    made.globals.update(phrases=phrases, marks=marks, answers=answers)
+    made.globals.update(
+        phrases=phrases, marks=marks, answers=answers, candidates=candidate_table, metric_tables=metric_tables
+    )
     return made
 
 

@@ -141,7 +141,7 @@ function shownTrial(texts) {
 
 function wordsOf(texts) {
   const trials = (texts.trials ?? []).flatMap(trial =>
-    [trial.output, trial.reason, trial.traceback, ...(trial.scores ?? []).map(score => score.reason)]);
+    [trial.output, trial.reason, trial.traceback, ...(trial.scores ?? []).flatMap(score => [score.reason, score.why])]);
   return [texts.input, texts.expected, texts.before, texts.reason, ...trials].join("\n").toLowerCase();
 }
 
@@ -406,10 +406,14 @@ function scoreTable(trial) {
     const name = score.counts === false ? `${score.name} (reported only)` : score.name;
     return element("tr", {}, element("th", { scope: "row" }, name),
       element("td", { class: "number" }, score.value === null ? "-" : score.value.toFixed(2)),
-      element("td", {}, badge(outcome(says))), element("td", { class: "why" }, score.reason));
+      element("td", {}, badge(outcome(says))), element("td", { class: "why" }, score.reason, ...why(score)));
   });
   return [element("div", { class: "wide", role: "region", tabindex: "0", "aria-label": "Scores" },
     element("table", {}, element("thead", {}, element("tr", {}, ...heads)), element("tbody", {}, ...rows)))];
+}
+
+function why(score) {
+  return score.why ? [element("p", { class: "why" }, score.why)] : [];
 }
 
 function reasoning(trial) {
