@@ -28,12 +28,12 @@ from pytest_evalgate.gates import SuiteRules, decide
 from pytest_evalgate.records.results import Score, Trial
 from pytest_evalgate.runs import run_file
 from pytest_evalgate.runs.run_file import RunInfo
-from pytest_evalgate.store import Database, StorePlace, answers
-from pytest_evalgate.store.answers import CaseFilter
+from pytest_evalgate.store import Database, StorePlace, questions
 from pytest_evalgate.store.database import query_text
 from pytest_evalgate.store.filters import RunFilter
 from pytest_evalgate.store.ingest import push
 from pytest_evalgate.store.movement import movement
+from pytest_evalgate.store.questions import CaseFilter
 from pytest_evalgate.store.stored_run import StoredSource
 
 if TYPE_CHECKING:
@@ -96,16 +96,16 @@ def large(place: StorePlace, source: StoredSource) -> None:
     print(f"  100,000 cases x 3 scores: {took:.1f} s ({used:.1f} s CPU here), +{more:.0f} MB RSS")
 
 
-def questions(database: Database) -> dict[str, Callable[[], Any]]:
-    run = answers.find_run(database, ALL)
+def asked(database: Database) -> dict[str, Callable[[], Any]]:
+    run = questions.find_run(database, ALL)
     return {
-        "runs": lambda: answers.runs(database, ALL),
-        "point": lambda: answers.point(database, "faq", "pass_rate", ALL),
-        "series": lambda: answers.series(database, "faq", "pass_rate", replace(ALL, limit=1000)),
-        "slices": lambda: answers.slices(database, "faq", ["lang"], run),
-        "cases --worst 100": lambda: answers.cases(database, "faq", run, CaseFilter()),
-        "cases --flaky": lambda: answers.flaky(database, "faq", ALL),
-        "cases --case": lambda: answers.case_history(database, "faq", "case-000007", ALL),
+        "runs": lambda: questions.runs(database, ALL),
+        "point": lambda: questions.point(database, "faq", "pass_rate", ALL),
+        "series": lambda: questions.series(database, "faq", "pass_rate", replace(ALL, limit=1000)),
+        "slices": lambda: questions.slices(database, "faq", ["lang"], run),
+        "cases --worst 100": lambda: questions.cases(database, "faq", run, CaseFilter()),
+        "cases --flaky": lambda: questions.flaky(database, "faq", ALL),
+        "cases --case": lambda: questions.case_history(database, "faq", "case-000007", ALL),
         "trend": lambda: movement(database, "faq", "pass_rate", replace(ALL, limit=100)),
     }
 
@@ -123,7 +123,7 @@ def queries(place: StorePlace, source: StoredSource) -> None:
         with psycopg.connect(place.url, autocommit=True) as connection:
             connection.execute("ANALYZE")
     with Database.reading(place) as database:
-        for name, ask in questions(database).items():
+        for name, ask in asked(database).items():
             times = []
             for _ in range(REPEATS):
                 started = time.perf_counter()

@@ -151,7 +151,7 @@ def test_a_server_that_is_read_only(
 @pytest.mark.parametrize(
     ("pragma", "message"),
     [
-        ("max_page_count = 20", "database or disk is full: free some space"),
+        ("max_page_count = 8", "database or disk is full: free some space"),
         ("query_only = ON", "attempt to write a readonly database: give this user the permission"),
     ],
 )

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Literal
 
 from pytest_evalgate.stats.trend import CHANGE_POINT_MIN_RUNS, change_point
-from pytest_evalgate.store import answers
+from pytest_evalgate.store import questions
 from pytest_evalgate.text.wording import count
 
 if TYPE_CHECKING:
@@ -20,7 +20,12 @@ ALPHA: Final = 0.01
 """Level of the test for a change: at most one alarm in 100 looks at runs that did not change."""
 
 _UNDECIDED: Final = frozenset({"incomplete", "not_evaluated", "invalid"})
-_CAUSES: Final = (*answers.COMPARED, ("commit_id", "commit"), ("branch", "branch"), ("config_sha256", "configuration"))
+_CAUSES: Final = (
+    *questions.COMPARED,
+    ("commit_id", "commit"),
+    ("branch", "branch"),
+    ("config_sha256", "configuration"),
+)
 
 Direction = Literal["up", "down", "none", "unknown"]
 
@@ -63,7 +68,7 @@ def movement(database: Database, suite: str, metric: str, chosen: RunFilter) -> 
     Raises:
         StoreError: The metric is not stored.
     """
-    found = answers.points(database, suite, metric, chosen)
+    found = questions.points(database, suite, metric, chosen)
     rows = [row for row in found if row["verdict"] not in _UNDECIDED]
     if len(rows) < CHANGE_POINT_MIN_RUNS:
         return Movement("unknown", len(rows), None)

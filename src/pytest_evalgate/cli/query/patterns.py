@@ -5,16 +5,16 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
-from pytest_evalgate.cli.asking import add_filters, add_pages, asking, filter_of, print_answer
 from pytest_evalgate.cli.compare.result import CompareOptions, compare
 from pytest_evalgate.cli.compare.screen import render
 from pytest_evalgate.cli.compare.sides import Side
 from pytest_evalgate.cli.options import add_suite, whole_number
 from pytest_evalgate.cli.printing import print_result
+from pytest_evalgate.cli.store_question import add_filters, add_pages, asking, filter_of, print_answer
 from pytest_evalgate.cli.verb import Actions, Verb
 from pytest_evalgate.errors import SettingsError
-from pytest_evalgate.store import answers
-from pytest_evalgate.store.answers import CaseFilter
+from pytest_evalgate.store import questions
+from pytest_evalgate.store.questions import CaseFilter
 from pytest_evalgate.store.restored import RestoredRuns
 from pytest_evalgate.text.escape import one_line
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     import argparse
     from collections.abc import Mapping
 
-    from pytest_evalgate.cli.asking import Asking
+    from pytest_evalgate.cli.store_question import Asking
     from pytest_evalgate.store.drivers import Row
     from pytest_evalgate.store.filters import RunFilter
 
@@ -41,7 +41,7 @@ def _add_metric(parser: argparse.ArgumentParser) -> None:
 
 def _point(args: argparse.Namespace) -> int:
     with asking() as question:
-        found = answers.point(question.database, args.suite, args.metric, filter_of(args, question.name))
+        found = questions.point(question.database, args.suite, args.metric, filter_of(args, question.name))
         return print_answer(args, found, _POINT, question.project)
 
 
@@ -53,7 +53,7 @@ def _add_series(parser: argparse.ArgumentParser) -> None:
 def _series(args: argparse.Namespace) -> int:
     with asking() as question:
         chosen, by_day = filter_of(args, question.name), args.by == "day"
-        found = answers.series(question.database, args.suite, args.metric, chosen, by_day=by_day)
+        found = questions.series(question.database, args.suite, args.metric, chosen, by_day=by_day)
         return print_answer(args, found, _POINT, question.project)
 
 
@@ -71,9 +71,10 @@ def _slices(args: argparse.Namespace) -> int:
     if not by or len(set(by)) < len(by):
         raise SettingsError(f"--by {args.by}: name each slice once, such as lang,domain")
     with asking() as question:
-        run = answers.find_run(question.database, filter_of(args, question.name))
+        run = questions.find_run(question.database, filter_of(args, question.name))
         found = replace(
-            answers.slices(question.database, args.suite, by, run), notes=(f"run {run['run_id']} of {run['created']}",)
+            questions.slices(question.database, args.suite, by, run),
+            notes=(f"run {run['run_id']} of {run['created']}",),
         )
         columns = (*by, "n", "passed", "value", "lower_bound", "upper_bound", "delta", "p")
         return print_answer(args, found, columns, question.project)
@@ -96,23 +97,23 @@ def _cases(args: argparse.Namespace) -> int:
         chosen = filter_of(args, question.name)
         if args.case is not None:
             columns = ("created", "run_id", "outcome", "passed", "trials", "latency_s", "error")
-            found = answers.case_history(question.database, args.suite, args.case, chosen)
+            found = questions.case_history(question.database, args.suite, args.case, chosen)
             return print_answer(args, found, columns, question.project)
         if args.flaky:
             if args.after is not None:
                 raise SettingsError("--flaky has one page: raise --limit")
-            found = answers.flaky(question.database, args.suite, chosen)
+            found = questions.flaky(question.database, args.suite, chosen)
             return print_answer(args, found, ("case_id", "passes", "trials", "runs"), question.project)
         return _cases_of_run(args, question, chosen)
 
 
 def _cases_of_run(args: argparse.Namespace, question: Asking, chosen: RunFilter) -> int:
-    run = answers.find_run(question.database, replace(chosen, after=None))
+    run = questions.find_run(question.database, replace(chosen, after=None))
     outcome = "missed" if args.failed else "errored" if args.errored else None
     limit = args.limit if args.worst is None else args.worst
     skip = _skip(args.after)
     whole = args.worst is not None  # the number asked for is no page
-    found = answers.cases(question.database, args.suite, run, CaseFilter(outcome, limit=limit, skip=skip))
+    found = questions.cases(question.database, args.suite, run, CaseFilter(outcome, limit=limit, skip=skip))
     found = replace(found, after=None if whole else found.after, notes=(f"run {run['run_id']} of {run['created']}",))
     if not args.json and not args.csv:
         found = replace(found, rows=tuple({**row, "scores": _short(row)} for row in found.rows))
@@ -154,7 +155,7 @@ def _compare(args: argparse.Namespace) -> int:
 def _side(question: Asking, spec: str, args: argparse.Namespace) -> Side:
     chosen = filter_of(args, question.name)
     chosen = chosen if spec in _ORDER else replace(chosen, run_id=spec)
-    row = answers.find_run(question.database, chosen, skip=_ORDER.get(spec, 0))
+    row = questions.find_run(question.database, chosen, skip=_ORDER.get(spec, 0))
     run = RestoredRuns(question.database).run(row, args.suite)
     suites = {suite.plan.name: suite for suite in run.suites}
     return Side(spec, tuple(suites), suites.get, run)

@@ -6,11 +6,11 @@ import json
 import os
 from typing import TYPE_CHECKING, Any, Final
 
-from pytest_evalgate.cli.asking import add_filters, asking, filter_of, print_answer
 from pytest_evalgate.cli.options import add_run, add_suite
+from pytest_evalgate.cli.store_question import add_filters, asking, filter_of, print_answer
 from pytest_evalgate.cli.verb import Actions, Verb
 from pytest_evalgate.config import key_variables
-from pytest_evalgate.store import answers
+from pytest_evalgate.store import questions
 from pytest_evalgate.store.filters import RunFilter
 from pytest_evalgate.text.escape import one_line
 from pytest_evalgate.text.layout import align
@@ -31,14 +31,14 @@ def _add_list(parser: argparse.ArgumentParser) -> None:
 
 def _list(args: argparse.Namespace) -> int:
     with asking() as question:
-        found = answers.runs(question.database, filter_of(args, question.name))
+        found = questions.runs(question.database, filter_of(args, question.name))
         return print_answer(args, found, _COLUMNS, question.project)
 
 
 def _show(args: argparse.Namespace) -> int:
     with asking() as question:
-        run = answers.find_run(question.database, RunFilter(question.name, run_id=args.run_id))
-        found = answers.run_detail(question.database, run)
+        run = questions.find_run(question.database, RunFilter(question.name, run_id=args.run_id))
+        found = questions.run_detail(question.database, run)
         redactor = Redactor.of(key_variables(question.project.settings), os.environ)
     print(redactor.redact(json.dumps(found, indent=1) if args.json else "\n".join(_screen(found))))
     return 0

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Final
 
 from pytest_evalgate.app.project import Project
 from pytest_evalgate.app.storing import import_history, project_name, run_folders, source_of
-from pytest_evalgate.cli.asking import require_place
 from pytest_evalgate.cli.options import whole_number
 from pytest_evalgate.cli.printing import print_result
+from pytest_evalgate.cli.store_question import require_place
 from pytest_evalgate.cli.verb import Actions, Verb
 from pytest_evalgate.config import key_variables
 from pytest_evalgate.store import Database

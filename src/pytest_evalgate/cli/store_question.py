@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from pytest_evalgate.store import StorePlace
-    from pytest_evalgate.store.answers import Answer
+    from pytest_evalgate.store.questions import Answer
 
 MOST_ROWS: Final = 100_000
 _CELL_COLUMNS: Final = 40

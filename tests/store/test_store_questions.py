@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from pytest_evalgate.store import Database, StoreError, StorePlace, answers
-from pytest_evalgate.store.answers import CaseFilter
+from pytest_evalgate.store import Database, StoreError, StorePlace, questions
 from pytest_evalgate.store.filters import RunFilter, time_of
 from pytest_evalgate.store.ingest import push
+from pytest_evalgate.store.questions import CaseFilter
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -59,7 +59,7 @@ def database(place: StorePlace, make_source: Make) -> Iterator[Database]:
         yield database
 
 
-def _ids(answer: answers.Answer) -> list[str]:
+def _ids(answer: questions.Answer) -> list[str]:
     return [row["run_id"] for row in answer.rows]
 
 
@@ -80,26 +80,26 @@ def _ids(answer: answers.Answer) -> list[str]:
     ],
 )
 def test_filters_choose_runs(database: Database, fields: dict[str, Any], expected: list[str]) -> None:
-    assert _ids(answers.runs(database, replace(ALL, **fields))) == expected
+    assert _ids(questions.runs(database, replace(ALL, **fields))) == expected
 
 
 def test_pages_follow_each_other(database: Database) -> None:
-    first = answers.runs(database, replace(ALL, limit=2))
+    first = questions.runs(database, replace(ALL, limit=2))
     assert (_ids(first), first.after) == (["r3", "r2"], "r2")
-    rest = answers.runs(database, replace(ALL, limit=2, after=first.after))
+    rest = questions.runs(database, replace(ALL, limit=2, after=first.after))
     assert (_ids(rest), rest.after) == (["r1"], None)
 
 
 def test_a_point_is_the_newest_value_with_its_interval(database: Database) -> None:
-    (point,) = answers.point(database, "faq", "pass_rate", ALL).rows
+    (point,) = questions.point(database, "faq", "pass_rate", ALL).rows
     assert (point["run_id"], point["n"], point["value"]) == ("r3", 8, 0.75)
     assert 0.3 < point["lower_bound"] < 0.75 < point["upper_bound"] < 1
-    (errors,) = answers.point(database, "faq", "error_rate", ALL).rows
+    (errors,) = questions.point(database, "faq", "error_rate", ALL).rows
     assert (errors["run_id"], errors["value"]) == ("r3", 0.125)
 
 
 def test_a_series_is_ordered_and_marks_what_changed(database: Database) -> None:
-    found = answers.series(database, "faq", "error_rate", ALL)
+    found = questions.series(database, "faq", "error_rate", ALL)
     assert [(row["run_id"], row["marks"]) for row in found.rows] == [
         ("r1", []),
         ("r2", ["golden set changed"]),
@@ -111,7 +111,7 @@ def test_a_series_by_day_keeps_the_last_run_of_each_day(place: StorePlace, make_
     with Database.open(place) as database:
         for hour in (1, 2):
             push(database, make_source("P" * hour, f"r{hour}", created=f"2026-01-01T0{hour}:00:00Z"))
-        (row,) = answers.series(database, "faq", "pass_rate", ALL, by_day=True).rows
+        (row,) = questions.series(database, "faq", "pass_rate", ALL, by_day=True).rows
     assert (row["run_id"], row["runs"], row["n"]) == ("r2", 2, 2)
 
 
@@ -126,43 +126,43 @@ def test_a_misspelt_name_is_answered_with_the_nearest(
     database: Database, suite: str, metric: str, message: str
 ) -> None:
     with pytest.raises(StoreError, match=message):
-        answers.series(database, suite, metric, ALL)
+        questions.series(database, suite, metric, ALL)
 
 
 def test_slices_count_for_their_parents_too(database: Database) -> None:
-    run = answers.find_run(database, replace(ALL, run_id="r2"))
-    rows = {row["lang"]: (row["passed"], row["n"]) for row in answers.slices(database, "faq", ["lang"], run).rows}
+    run = questions.find_run(database, replace(ALL, run_id="r2"))
+    rows = {row["lang"]: (row["passed"], row["n"]) for row in questions.slices(database, "faq", ["lang"], run).rows}
     assert rows == {"de": (3, 4), "en": (3, 4), "en_US": (3, 4)}
     with pytest.raises(StoreError, match='no slices by "language": it has lang'):
-        answers.slices(database, "faq", ["language"], run)
+        questions.slices(database, "faq", ["language"], run)
 
 
 def test_the_worst_cases_come_first_with_their_scores(database: Database) -> None:
-    run = answers.find_run(database, ALL)
-    found = answers.cases(database, "faq", run, CaseFilter(limit=2))
+    run = questions.find_run(database, ALL)
+    found = questions.cases(database, "faq", run, CaseFilter(limit=2))
     assert [row["case_id"] for row in found.rows] == ["c5", "c0"]
     assert found.rows[0]["scores"] == [{"trial": 1, "scorer": "exact", "value": 0, "reason": None, "passed": False}]
     assert found.after == "2"
-    rest = answers.cases(database, "faq", run, CaseFilter(limit=20, skip=2))
+    rest = questions.cases(database, "faq", run, CaseFilter(limit=20, skip=2))
     assert [row["case_id"] for row in rest.rows] == ["c1", "c2", "c3", "c4", "c6", "c7"]
 
 
 def test_cases_without_an_output_name_the_reason(database: Database) -> None:
-    (case,) = answers.cases(database, "faq", answers.find_run(database, ALL), CaseFilter("errored")).rows
+    (case,) = questions.cases(database, "faq", questions.find_run(database, ALL), CaseFilter("errored")).rows
     assert (case["case_id"], case["error"], case["scores"]) == ("c7", "timeout", [])
 
 
 def test_flaky_cases_passed_and_missed_unchanged(database: Database) -> None:
-    rows = answers.flaky(database, "faq", ALL).rows
+    rows = questions.flaky(database, "faq", ALL).rows
     assert [(row["case_id"], row["passes"], row["trials"]) for row in rows] == [("c5", 2, 3), ("c6", 2, 3)]
-    assert answers.flaky(database, "faq", replace(ALL, branch="feature")).rows == ()
+    assert questions.flaky(database, "faq", replace(ALL, branch="feature")).rows == ()
 
 
 def test_the_history_of_a_case(database: Database) -> None:
-    rows = answers.case_history(database, "faq", "c6", ALL).rows
+    rows = questions.case_history(database, "faq", "c6", ALL).rows
     assert [(row["run_id"], row["outcome"]) for row in rows] == [("r3", "passed"), ("r2", "missed"), ("r1", "passed")]
     with pytest.raises(StoreError, match='has a case "c99"'):
-        answers.case_history(database, "faq", "c99", ALL)
+        questions.case_history(database, "faq", "c99", ALL)
 
 
 def _questions(text: str) -> Iterator[tuple[str, Callable[[Database], Any]]]:
@@ -171,23 +171,23 @@ def _questions(text: str) -> Iterator[tuple[str, Callable[[Database], Any]]]:
     )
     for field in fields:
         (name,), chosen = field, replace(ALL, **field)
-        yield name, partial(_rows, answers.runs, chosen)
+        yield name, partial(_rows, questions.runs, chosen)
         if name != "suite":
-            yield f"series {name}", partial(_rows, answers.series, "faq", "pass_rate", chosen)
-            yield f"case {name}", partial(_rows, answers.case_history, "faq", "c1", chosen)
+            yield f"series {name}", partial(_rows, questions.series, "faq", "pass_rate", chosen)
+            yield f"case {name}", partial(_rows, questions.case_history, "faq", "c1", chosen)
         if name not in {"suite", "after"}:
-            yield f"flaky {name}", partial(_rows, answers.flaky, "faq", chosen)
-    yield "labels", partial(_rows, answers.runs, replace(ALL, labels=(text, text, text)))
-    yield "suite of a series", partial(_rows, answers.series, text, "pass_rate", ALL)
-    yield "metric", partial(_rows, answers.series, "faq", text, ALL)
-    yield "case", partial(_rows, answers.case_history, "faq", text, ALL)
-    yield "flaky suite", partial(_rows, answers.flaky, text, ALL)
+            yield f"flaky {name}", partial(_rows, questions.flaky, "faq", chosen)
+    yield "labels", partial(_rows, questions.runs, replace(ALL, labels=(text, text, text)))
+    yield "suite of a series", partial(_rows, questions.series, text, "pass_rate", ALL)
+    yield "metric", partial(_rows, questions.series, "faq", text, ALL)
+    yield "case", partial(_rows, questions.case_history, "faq", text, ALL)
+    yield "flaky suite", partial(_rows, questions.flaky, text, ALL)
     newest = {"run_id": "r3"}
-    yield "slice", partial(_rows, answers.slices, "faq", [text], newest)
-    yield "cases", partial(_rows, answers.cases, text, newest, CaseFilter(text, text))
+    yield "slice", partial(_rows, questions.slices, "faq", [text], newest)
+    yield "cases", partial(_rows, questions.cases, text, newest, CaseFilter(text, text))
 
 
-def _rows(question: Callable[..., answers.Answer], *arguments: Any) -> Any:
+def _rows(question: Callable[..., questions.Answer], *arguments: Any) -> Any:
     *arguments_of_question, database = arguments
     return question(database, *arguments_of_question).rows
 
@@ -199,7 +199,7 @@ def test_sql_in_a_filter_is_a_value(database: Database, text: str) -> None:
         with contextlib.suppress(StoreError):  # nothing matches
             found = question(database)
             assert not found or name.split()[-1] in {"since", "until"}, name  # times are compared as texts
-    assert len(answers.runs(database, ALL).rows) == 3
+    assert len(questions.runs(database, ALL).rows) == 3
 
 
 def test_every_filter_is_attacked() -> None:
@@ -229,4 +229,4 @@ def test_a_time_that_is_none(text: str) -> None:
 
 def test_there_are_at_most_three_labels(database: Database) -> None:
     with pytest.raises(StoreError, match="4 labels: give at most 3"):
-        answers.runs(database, replace(ALL, labels=("a=1", "b=1", "c=1", "d=1")))
+        questions.runs(database, replace(ALL, labels=("a=1", "b=1", "c=1", "d=1")))
