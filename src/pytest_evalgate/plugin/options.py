@@ -44,13 +44,14 @@ VALUES = {
         "X",
         "the most that the run may spend: refused before the start, or stopped during the run",
     ),
+    "--eval-label": ("KEY=VALUE", "label the run in the store, such as team=search; can be repeated"),
     "--eval-max-concurrency": ("N", "run at most N trials at once, over all suites"),
 }
 
 
 LABEL = "--eval-label"
-REPEATED = frozenset({"--eval-target"})
-"""Options that may be given several times; in the environment, one value a line."""
+REPEATED = frozenset({"--eval-target", LABEL})
+"""Options that may be given several times; in the environment, one target a line, and labels between commas."""
 
 
 def add_options(parser: pytest.Parser) -> None:
@@ -62,15 +63,13 @@ def add_options(parser: pytest.Parser) -> None:
         action = "append" if name in REPEATED else "store"
         described = f"{text} (${environment_variable(name)})"
         group.addoption(name, action=action, metavar=metavar, default=None, help=described)
-    labels = "label the run in the store, such as team=search; can be repeated ($EVALGATE_LABELS, comma-separated)"
-    group.addoption(LABEL, metavar="KEY=VALUE", action="append", default=[], help=labels)
 
 
 def misspelt_option(arguments: Iterable[str]) -> str | None:
     """Return the message about an argument that resembles one of the options; None if there is none."""
     import difflib  # noqa: PLC0415 - only for an option that does not exist
 
-    known = [*FLAGS, *VALUES, LABEL]
+    known = [*FLAGS, *VALUES]
     for argument in arguments:
         name = argument.partition("=")[0]
         if name.startswith("--eval-") and name not in known:
@@ -101,7 +100,7 @@ class BaseVariables:
 
 def environment_variable(name: str) -> str:
     """Return the environment variable of an option."""
-    return f"EVALGATE_{option_name(name).upper()}"
+    return "EVALGATE_LABELS" if name == LABEL else f"EVALGATE_{option_name(name).upper()}"
 
 
 def option_name(name: str) -> str:

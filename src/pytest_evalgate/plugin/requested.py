@@ -188,12 +188,12 @@ def _read_file(path: str) -> bytes | None:
         return None
 
 
-def _labels(given: list[str], environ: Mapping[str, str]) -> Mapping[str, str]:
+def _labels(given: list[str] | None, environ: Mapping[str, str]) -> Mapping[str, str]:
     if not given and not environ.get("EVALGATE_LABELS"):
         return {}
     from pytest_evalgate.runs.run_tags import tags_of_run  # noqa: PLC0415 - few runs have labels
 
-    return tags_of_run(given, environ)
+    return tags_of_run(given or [], environ)
 
 
 def _count(name: str, text: str | None) -> int | None:
