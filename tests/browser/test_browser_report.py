@@ -11,6 +11,7 @@ from tests.attacks import XSS, case_of, view_of
 
 from pytest_evalgate.records.cases import Place
 from pytest_evalgate.records.raised import Raised
+from pytest_evalgate.records.results import Score
 from pytest_evalgate.reports.html import page as html_page
 
 pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
@@ -279,7 +280,7 @@ def test_the_traceback_of_the_application_is_shown_and_found(opened: Open, regre
 def test_the_rationale_of_a_judge_is_shown_and_found(opened: Open, regressed: ReportView) -> None:
     case = next(iter(regressed.cases))
     trial = case.trials[0]
-    judged = replace(trial.scores[0], rationale="The <b>policy</b> says 14 days.")
+    judged = Score("faq", 0.0, passed=False, rationale="The <b>policy</b> says 14 days.")
     cases = [replace(case, trials=(replace(trial, scores=(judged,)),))]
     report = opened(replace(regressed, cases=cases), "#case=support-faq/refund-001")
     shown = report.page.locator("dialog[open] td p.why")

@@ -183,6 +183,7 @@ def test_moderation_flags_outputs_and_costs_nothing_at_a_price_of_0(project: Pro
     assert {request.path for request in server.requests} == {"/v1/moderations"}
     budget = project.verdict["suites"]["faq"]["gates"][0]
     assert (budget["kind"], budget["result"]) == ("budget", "pass")
+    assert "local" not in project.verdict["calls"]  # and they are not those of a function of the user
 
 
 def test_an_assert_of_promptfoo_is_asked_for_in_the_row(project: Project, server: ScriptedServer) -> None:

@@ -25,6 +25,7 @@ class _Judge:
     threshold: float = 0.5
     weight: float | None = None
     field: str | None = None
+    counts: bool = True
 
     def for_note(self, note: str, name: str) -> _Judge:
         return replace(self, name=name, note=note)
@@ -99,6 +100,13 @@ def test_threshold_weight_and_field_of_a_note() -> None:
     entry = {"kind": "rubric", "value": "a", "threshold": 0.8, "weight": 2.0, "field": "answer.text"}
     *_, scorer = scorers_of(_case(asserts=(entry,)), _SUITE, context=Context())
     assert scorer == _Judge("faq:rubric", note="a", threshold=0.8, weight=2.0, field="answer.text")
+
+
+def test_a_note_that_warns_decides_nothing() -> None:
+    asked = scorers_of(
+        _case(asserts=({"kind": "rubric", "value": "a", "severity": "warn"},)), _SUITE, context=Context()
+    )
+    assert [getattr(one, "counts", None) for one in asked] == [True, False]
 
 
 def test_one_of_several_judges_is_chosen() -> None:

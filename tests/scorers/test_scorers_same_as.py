@@ -225,3 +225,9 @@ def test_a_specification_that_cannot_be_used_is_refused(more: dict[str, Any], me
 def test_it_is_a_scorer_of_a_suite_alone() -> None:
     with pytest.raises(SettingsError, match="same-as compares two cases of a suite"):
         build("same-as", context=context_of(ScriptedClient({})))
+
+
+def test_a_comparison_that_warns_decides_nothing() -> None:
+    specs = ({"kind": "same-as", "severity": "warn"}, "exact")
+    found = _Suite({"a": "14 days"}, specs).score("15 days")
+    assert (found.passed, found.counts) == (False, False)

@@ -85,3 +85,12 @@ def test_a_set_that_cannot_be_used_is_refused(spec: Any, message: str) -> None:
     with pytest.raises(SettingsError) as caught:
         asked_by(spec, ScriptedClient({}))
     assert str(caught.value).startswith(f"scorers: {message}")
+
+
+def test_a_member_that_warns_decides_nothing() -> None:
+    warns = {**B, "severity": "warn"}
+    found = score({"kind": "set", "asserts": [A, warns]}, "a", {})
+    assert (found.value, found.passed, found.counts, found.reason) == (1.0, True, True, "1 of 1 pass")
+    with pytest.raises(SettingsError, match="no member decides anything"):
+        score({"kind": "set", "asserts": [warns]}, "a", {})
+    assert not score({"kind": "set", "asserts": [A], "severity": "warn"}, "b", {}).counts

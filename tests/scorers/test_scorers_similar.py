@@ -185,3 +185,10 @@ def test_the_local_model_is_that_of_the_package_and_downloads_nothing(monkeypatc
     scorer: Any = asked_by(spec, ScriptedClient({}))
     assert scorer.waits is False
     assert scorer.case_problem(Case("q1")).startswith("nothing to compare with")
+
+
+@pytest.mark.parametrize("spec", [{"kind": "similar", "value": "ref", "threshold": 0.9}, {"kind": "moderation"}])
+def test_a_scorer_that_warns_decides_nothing(spec: Any) -> None:
+    flags = {"flagged": True, "categories": {"hate": True}}
+    script = {"a": [1.0, 0.0] if spec["kind"] == "similar" else flags, "ref": [0.0, 1.0]}
+    assert [score({**spec, **more}, "a", script).counts for more in ({}, {"severity": "warn"})] == [True, False]

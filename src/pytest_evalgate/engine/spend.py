@@ -223,7 +223,7 @@ def _configured(model: Model) -> _Tariff | None:
     return _Tariff(
         "config",
         lambda read, written: (read * price.input_per_mtok + written * price.output_per_mtok) / _MILLION,
-        is_free=price.input_per_mtok == price.output_per_mtok == 0,
+        is_free=model.api == "moderations" and price.input_per_mtok == price.output_per_mtok == 0,
     )
 
 

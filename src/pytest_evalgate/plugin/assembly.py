@@ -344,7 +344,7 @@ def _asked(gradings: Iterable[Grading]) -> Iterator[tuple[str, Json]]:
     """Yield the key and the identity of each model that scorers other than judges ask."""
     for grading in gradings:
         for scorer in grading.scorers:
-            if asks_model(scorer) and not is_judge(scorer):
+            if asks_model(scorer) and not is_judge(scorer) and getattr(scorer, "counts", True):
                 yield from scorer.asked_models().items()
 
 

@@ -131,9 +131,10 @@ class CallRecord:
     def is_local(self) -> bool:
         """Whether a function or a command on this machine returned the output: it costs 0, and has no tokens.
 
-        A failed call has neither tokens nor a latency.
+        A failed call has neither tokens nor a latency. A scorer's call that costs 0 is one to a free endpoint.
         """
-        return self.cost_usd == 0 and self.tokens_in is None and self.latency_s is not None and self.attempts > 0
+        is_free = self.cost_usd == 0 and self.tokens_in is None and not self.purpose.startswith("scorer:")
+        return is_free and self.latency_s is not None and self.attempts > 0
 
 
 class CallFailed(MissingOutput):

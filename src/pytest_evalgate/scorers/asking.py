@@ -51,7 +51,8 @@ class AskingScorer:
     """Scorer that asks a model. A text without a reply makes the score unknown (None).
 
     ``kind`` is its name in the purpose of its calls. If ``negated``, it passes if the value misses the threshold.
-    ``field`` is the path of the part of the output that is graded; an output without it scores 0.
+    ``field`` is the path of the part of the output that is graded; an output without it scores 0. If it does not
+    ``count``, its scores decide nothing.
     """
 
     asks_model: ClassVar[bool] = True
@@ -65,6 +66,7 @@ class AskingScorer:
     weight: float | None = None
     field: str | None = None
     negated: bool = False
+    counts: bool = True
 
     def asked_models(self) -> Mapping[str, Json]:
         """Return the identity of the model that the scorer asks, by its key in the configuration."""
@@ -140,7 +142,7 @@ class AskingScorer:
         passed = None if value is None else (value >= self.threshold - _ROUNDING) is not self.negated
         if value is not None and self.negated:
             value = 1 - value
-        return Score(self.name, value, passed, reason, self.weight, calls=calls, may_change=may_change)
+        return Score(self.name, value, passed, reason, self.weight, self.counts, calls=calls, may_change=may_change)
 
 
 _EMPTY: Final = Output("")

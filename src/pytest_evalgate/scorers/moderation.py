@@ -51,6 +51,7 @@ def build(given: Mapping[str, Any], context: Sources, *, negated: bool) -> Askin
         weight=options.weight,
         field=options.field,
         negated=negated,
+        counts=options.counts,
     )
 
 

@@ -77,5 +77,6 @@ def note_scorer(spec: Mapping[str, Any], judges: Sequence[NoteJudge]) -> Weighte
     judge = judges[names.index(options.judge or names[0])]
     scorer = judge.for_note(options.value, f"{judge.name}{NOTE}{options.name or NOTE_KIND}")
     own = {"threshold": options.threshold, "weight": options.weight, "field": options.field}
-    chosen = {name: value for name, value in own.items() if value is not None}
+    chosen: dict[str, Any] = {name: value for name, value in own.items() if value is not None}
+    chosen |= {} if options.counts else {"counts": False}
     return replace(scorer, **chosen) if chosen else scorer  # type: ignore[type-var]

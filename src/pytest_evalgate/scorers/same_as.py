@@ -70,6 +70,7 @@ def build(given: Mapping[str, Any], context: Sources, *, negated: bool) -> SameA
         weight=options.weight,
         field=options.field,
         negated=negated,
+        counts=options.counts,
     )
 
 
@@ -90,6 +91,7 @@ class SameAsScorer:
     weight: float | None = None
     field: str | None = None
     negated: bool = False
+    counts: bool = True
     trial: int = 0
     threshold: float = 1.0
 
@@ -199,7 +201,7 @@ class SameAsScorer:
             return self._score(None, found.reason, calls, may_change=found.may_change)
         value = 1 - found.value if self.negated else found.value
         passed = bool(found.passed) is not self.negated
-        return Score(self.name, value, passed, found.reason, self.weight, calls=calls)
+        return Score(self.name, value, passed, found.reason, self.weight, self.counts, calls=calls)
 
     def _decided(self, graded: Graded, calls: tuple[CallRecord, ...]) -> Score:
         value, reason = graded
@@ -209,7 +211,7 @@ class SameAsScorer:
         self, value: float | None, reason: str, calls: tuple[CallRecord, ...], *, may_change: bool = False
     ) -> Score:
         passed = None if value is None else value == 1
-        return Score(self.name, value, passed, reason, self.weight, calls=calls, may_change=may_change)
+        return Score(self.name, value, passed, reason, self.weight, self.counts, calls=calls, may_change=may_change)
 
 
 _RESULTS: Final = {True: "passes", False: "misses"}

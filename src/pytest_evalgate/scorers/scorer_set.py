@@ -50,7 +50,9 @@ def build(given: Mapping[str, Any], context: Context, *, negated: bool) -> SetSc
     members = build_members(options.asserts, context=replace(context, place="asserts"))
     if any(map(compares_originals, members)):
         raise SpecError("set: same-as is not a member of a set: move it out")
-    return SetScorer(options.name or "set", members, options.threshold, options.weight)
+    if not any(getattr(member, "counts", True) for member in members):
+        raise SpecError('set: no member decides anything: remove severity = "warn" from one, or give it to the set')
+    return SetScorer(options.name or "set", members, options.threshold, options.weight, options.counts)
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +63,7 @@ class SetScorer:
     members: tuple[WeightedScorer, ...]
     least: float | None = None
     weight: float | None = None
+    counts: bool = True
 
     @property
     def threshold(self) -> float:
@@ -111,16 +114,19 @@ class SetScorer:
         """Score one output; raises like the members."""
         scores = [await member.score(case, output) for member in self.members]
         calls = tuple(call for score in scores for call in score.calls)
+        spans = tuple(span for score in scores for span in score.spans)
+        scores = [score for score in scores if score.counts]
         if self.least is None:
             passed = passes([replace(score, weight=None) for score in scores], None)
         else:
             passed = passes(scores, self.least, mean=True)
-        spans = tuple(span for score in scores for span in score.spans)
         if passed is None:
             unknown = next(score for score in scores if score.value is None)
             reason, may_change = f"{unknown.name}: {unknown.reason}", any(score.may_change for score in scores)
-            return Score(self.name, None, None, reason, self.weight, calls=calls, may_change=may_change, spans=spans)
-        return Score(self.name, _mean(scores), passed, _reason(scores), self.weight, calls=calls, spans=spans)
+            return Score(self.name, None, None, reason, self.weight, self.counts, calls=calls, may_change=may_change)
+        return Score(
+            self.name, _mean(scores), passed, _reason(scores), self.weight, self.counts, calls=calls, spans=spans
+        )
 
 
 def _mean(scores: list[Score]) -> float:

@@ -65,6 +65,7 @@ def build(given: Mapping[str, Any], context: Sources, *, negated: bool) -> Weigh
         weight=options.weight,
         field=options.field,
         negated=negated,
+        counts=options.counts,
     )
 
 
@@ -79,4 +80,5 @@ def _local(options: SimilarOptions, references: tuple[str, ...] | None, *, negat
         threshold=1 - least + _ABOVE if negated else least,
         weight=options.weight,
         field=options.field,
+        counts=options.counts,
     )
