@@ -13,6 +13,7 @@ EXTRAS = {
     "excel": ("python_calamine",),
     "phone": ("phonenumbers",),
     "metrics": ("sacrebleu", "rouge_score", "rapidfuzz"),
+    "postgres": ("psycopg",),
     "prices": ("genai_prices",),
     "re2": ("re2",),
     "schema": ("jsonschema_rs",),

@@ -158,7 +158,7 @@ def _problem_of(command: str) -> str:
     if parser is None:
         return words[0]
     known = parser.format_help()
-    action = words[1:2] if words[0] in {"baseline", "cache", "label"} else []
+    action = words[1:2] if words[0] in {"baseline", "cache", "label", "query", "runs", "store"} else []
     with contextlib.redirect_stdout(io.StringIO()) as help_text, contextlib.suppress(SystemExit):
         parser.parse_args([words[0], *action, "--help"])
     known += help_text.getvalue()

@@ -24,6 +24,8 @@ Every wait has a wake-up and a bound. In a healthy run none ends by its bound, n
 * the first call for its client (imports, certificates): the thread that loads them; bound: that of the first wait.
 * a program of a ``command`` target: its exit and the end of its pipes; bound: ``timeout_s``, and 2 s after it was
   killed.
+* a session for its store: the commit; bound: 60 s on PostgreSQL (5 s to connect), 10 s for another writer of the
+  SQLite file.
 * a git command: its exit; bound: 20 s.
 * the webhooks of ``notify``, after the verdict: the responses; bound: 10 s for all of them, in daemon threads.
 * ``watch`` for its pytest, after Ctrl-C: its exit; bound: 15 s, then it is terminated.

@@ -142,9 +142,8 @@ class Workshop:
 
     def configure(self, base_url: str) -> None:
         """Write the configuration: every suite that an example names, the judge "faq", and the model "candidate"."""
-        rows = "".join(
-            json.dumps({"id": name, "input": f"Please check {name}", "expected": "yes"}) + "\n" for name in _CASES
-        )
+        known = {"expected": "yes", "tags": ["lang:en"]}
+        rows = "".join(json.dumps({"id": name, "input": f"Please check {name}", **known}) + "\n" for name in _CASES)
         tables = [
             f'[models.candidate]\nmodel = "m"\nbase_url = "{base_url}"\nclient = "http"\napi_key_env = ""\n',
             _JUDGE,
@@ -153,7 +152,7 @@ class Workshop:
             tables.append(
                 f'[suites.{name}]\ngolden = "golden/{name}.jsonl"\ntarget = {{ python = "bot:answer" }}\n'
                 f'baseline = "baselines/{name}.json"\ngates = [{{ kind = "no-regression", margin = 0.05 }}]\n'
-                f"tiers.smoke = {{ sample = 5 }}\n"
+                f'slices = ["lang"]\ntiers.smoke = {{ sample = 5 }}\n'
             )
             self.write(f"golden/{name}.jsonl", rows)
         self.write("evalgate.toml", "\n".join(tables))

@@ -4,19 +4,23 @@ from __future__ import annotations
 
 import dataclasses
 import os
+import sys
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final
 
 from pytest_evalgate.app.project import Project, suites_of
+from pytest_evalgate.app.promotions import Replaced, digest_of, store_promotions
 from pytest_evalgate.cli.options import add_run, add_suite
 from pytest_evalgate.cli.printing import print_result
 from pytest_evalgate.cli.verb import Actions, Verb
+from pytest_evalgate.config import key_variables
 from pytest_evalgate.errors import BaselineError
 from pytest_evalgate.runs import baseline as baselines
 from pytest_evalgate.runs import run_file
 from pytest_evalgate.runs.state import in_ci
 from pytest_evalgate.text import files
 from pytest_evalgate.text.escape import one_line
+from pytest_evalgate.text.redaction import Redactor
 from pytest_evalgate.text.wording import NO_BASELINE
 
 if TYPE_CHECKING:
@@ -69,12 +73,26 @@ def _promote(args: argparse.Namespace) -> int:
     ]
     stored = run_file.path_of(project.state.path, run.id)
     keeps = project.settings.report.content == "full" and not args.no_outputs
+    before = [_before(path, suite.plan.name, project) for suite, path in zip(suites, paths, strict=True)]
     for baseline, path in promoted:
         baselines.write(baseline, path)
         baselines.write_outputs(baselines.outputs_of(baseline, stored) if keeps else b"", path)
     rows = [_summary(baseline, path, project.root) for baseline, path in promoted]
     print_result(args, rows, [f"promoted {row['suite']}: {_passes(row)} -> {row['file']}" for row in rows])
+    redactor = Redactor.of(key_variables(project.settings), os.environ)
+    replaced = [(baseline, path, old) for (baseline, path), old in zip(promoted, before, strict=True)]
+    if (problem := store_promotions(project, replaced, redactor)) is not None:
+        print(redactor.redact(f"pytest-evalgate: {problem}"), file=sys.stderr)
     return 0
+
+
+def _before(path: Path, suite: str, project: Project) -> Replaced:
+    """Return what a promotion replaces, which may be damaged."""
+    try:
+        found = baselines.find(None, suite=suite, file=path, root=project.root)
+    except BaselineError:
+        found = None
+    return Replaced(found, digest_of(path))
 
 
 def _show(args: argparse.Namespace) -> int:

@@ -42,6 +42,9 @@ VERBS: Final[Mapping[str, str]] = {
     "label": "draw outputs for people to label",
     "probe": "test whether outputs can manipulate a judge into passing them",
     "drift": "test whether a judge has changed since its verdicts were recorded",
+    "store": "bring runs into the store of results, remove old ones, check it",
+    "query": "ask the store: a metric over time, slices, cases, two runs compared",
+    "runs": "list the stored runs, or show one",
     "cache": "inspect, check, prune, export and import the cache of replies",
 }
 """Help line of each verb."""

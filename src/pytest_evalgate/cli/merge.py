@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from pytest_evalgate.records.results import Run
     from pytest_evalgate.records.verdicts import Verdict
     from pytest_evalgate.reports.view import ReportView
+    from pytest_evalgate.runs.run_file import RunInfo
 
 
 def stored(project: Project, run: Run, *, as_json: bool) -> str:
@@ -129,11 +130,19 @@ def _run(args: argparse.Namespace) -> int:
         view = decision_view(project, run, decided, report_writer.html_file)
         warnings = list(report_writer.report(decided.verdict, decided.decider, (run, origin), redactor, view))
         warnings += notify(run, origin.facts, decided.verdict, decided.decider, redactor)
+        warnings += filter(None, [_store(project, run, origin, decided, redactor)])
     for warning in [*filter(None, [lock_note]), *warnings]:
         _log(f"pytest-evalgate: {warning}")
     text = _json(project, run, decided.verdict) if args.json else decision_text(view, decided)
     print(redactor.redact(text))
     return decided.verdict.exit_code
+
+
+def _store(project: Project, run: Run, origin: RunInfo, decided: RunDecision, redactor: Redactor) -> str | None:
+    from pytest_evalgate.app.storing import store_decided  # noqa: PLC0415 - only after a verdict
+
+    file = run_file.path_of(project.state.path, run.id)
+    return store_decided(decided.decider, run, origin, decided.verdict, file=file, redactor=redactor)
 
 
 VERB: Final = Verb(

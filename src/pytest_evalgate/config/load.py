@@ -129,6 +129,8 @@ def key_variables(settings: Settings) -> Iterator[str]:
     yield _CACHE_KEY_VARIABLE
     for notify in settings.notify:
         yield notify.webhook_env
+    if settings.store_env is not None:
+        yield settings.store_env
     for model in settings.models.values():
         if model.api_key_env:
             yield model.api_key_env

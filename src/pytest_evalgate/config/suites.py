@@ -283,8 +283,10 @@ class Settings(Table):
     takes longer; a suite that then lacks outputs is ``incomplete``. ``budget_usd`` refuses or stops a run that costs
     more. ``cache_auth = "required"`` refuses to run without a secret that signs the cache. ``xdist = "pin"`` sends all
     calls from one worker. ``on_rerun = "pool"`` (default in CI) decides a rerun of one commit on the trials of all its
-    attempts, "count" only counts them. ``history`` is the file of past runs. ``notify`` are the webhooks that
-    receive events. ``acknowledged`` lists approved weakenings.
+    attempts, "count" only counts them. ``history`` is the file of past runs.
+    ``notify`` are the webhooks that receive events. ``store`` keeps the results of all runs in a SQLite file, or in
+    the PostgreSQL database that the variable ``store_env`` names; the texts of inputs and outputs only with
+    ``store_texts``. ``acknowledged`` lists approved weakenings.
     """
 
     default_tier: TierName = DEFAULT_TIER
@@ -298,6 +300,9 @@ class Settings(Table):
     xdist: Literal["pin", "spread"] = "pin"
     history: str | None = None
     notify: tuple[Notify, ...] = ()
+    store: Literal["sqlite", "off"] = "sqlite"
+    store_env: Annotated[str, Field(min_length=1)] | None = None
+    store_texts: bool = False
     acknowledged: tuple[Acknowledgement, ...] = ()
     report: Report = Report()
     models: dict[str, Model] = Field(default_factory=dict)

@@ -205,6 +205,7 @@ NOT_COMPARED: Final[Mapping[type[Table], Mapping[str, str]]] = {
         "xdist": "it controls where cases run, not how they are decided",
         "history": "trends never decide a build",
         "notify": "messages do not decide a build",
+        **dict.fromkeys(("store", "store_env", "store_texts"), "stored results do not decide a build"),
         "report": "reports do not decide a build",
         "acknowledged": "acknowledgements are matched with the changes",
         "models": "compared model by model: see target_changes",

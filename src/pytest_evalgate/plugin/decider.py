@@ -294,6 +294,8 @@ class SessionDecider:
             {name: self.redactor.redact(text) for name, text in facts.items()},
             settings.default_tier,
             tuple(map(self.redactor.redact, notes)),
+            options.labels,
+            git.branch(self.assembly.root, os.environ),
         )
 
     def is_complete(self, verdict: Verdict) -> bool:
@@ -330,6 +332,14 @@ class SessionDecider:
             self.run_log.close(verdict)
         except StorageError as error:
             yield f"the log could not be written: {error}; the verdict is unchanged"
+
+    def store(self, verdict: Verdict) -> str | None:
+        """Store the run for later questions; return the line about a failure. Shards are stored when merged."""
+        if self.shard is not None or self.run is None or self.assembly.settings.store == "off":
+            return None
+        from pytest_evalgate.app.storing import store_decided  # noqa: PLC0415 - sqlite3, at the end of a session
+
+        return store_decided(self.decider, self.run, self.origin, verdict, file=self.file, redactor=self.redactor)
 
     def _suite_settings(self, name: str) -> Suite | None:
         """Return the settings of a suite, with the stop rule of the command line."""

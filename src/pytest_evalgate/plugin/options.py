@@ -47,12 +47,14 @@ VALUES = {
         "X",
         "the most that the run may spend: refused before the start, or stopped during the run",
     ),
+    "--eval-label": ("KEY=VALUE", "label the run in the store, such as team=search; can be repeated"),
     "--eval-max-concurrency": ("N", "run at most N trials at once, over all suites"),
 }
 
 
-REPEATED = frozenset({"--eval-target"})
-"""Options that may be given several times; in the environment, one value a line."""
+LABEL = "--eval-label"
+REPEATED = frozenset({"--eval-target", LABEL})
+"""Options that may be given several times; in the environment, one target a line, and labels between commas."""
 
 
 def add_options(parser: pytest.Parser) -> None:
@@ -101,7 +103,7 @@ class BaseVariables:
 
 def environment_variable(name: str) -> str:
     """Return the environment variable of an option."""
-    return f"EVALGATE_{option_name(name).upper()}"
+    return "EVALGATE_LABELS" if name == LABEL else f"EVALGATE_{option_name(name).upper()}"
 
 
 def option_name(name: str) -> str:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import math
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, get_args
 
 from pytest_evalgate.errors import SettingsError
-from pytest_evalgate.plugin.options import VALUES, BaseVariables, environment_variable, option_name
+from pytest_evalgate.plugin.options import LABEL, VALUES, BaseVariables, environment_variable, option_name
 from pytest_evalgate.runs.shard import Shard
 
 if TYPE_CHECKING:
@@ -37,7 +37,7 @@ def parse_stop_choice(text: str | None) -> StopChoice | None:
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """Values of the command line, else those of the environment."""
+    """Values of the command line, else those of the environment. ``labels`` are those of both."""
 
     gate: bool
     fail_cases: bool = False
@@ -56,6 +56,7 @@ class Options:
     report: str | None = None
     budget_usd: float | None = None
     max_concurrency: int | None = None
+    labels: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def target(self) -> str | None:
@@ -105,6 +106,7 @@ def read_options(config: pytest.Config, environ: Mapping[str, str] = os.environ)
         stop=parse_stop_choice(values["stop"]),
         budget_usd=_amount("--eval-budget-usd", values["budget_usd"]),
         max_concurrency=_count("--eval-max-concurrency", values["max_concurrency"]),
+        labels=_labels(config.getoption(LABEL), environ),
     )
 
 
@@ -184,6 +186,14 @@ def _read_file(path: str) -> bytes | None:
         return Path(path).read_bytes()
     except OSError:
         return None
+
+
+def _labels(given: list[str] | None, environ: Mapping[str, str]) -> Mapping[str, str]:
+    if not given and not environ.get("EVALGATE_LABELS"):
+        return {}
+    from pytest_evalgate.runs.run_tags import tags_of_run  # noqa: PLC0415 - few runs have labels
+
+    return tags_of_run(given or [], environ)
 
 
 def _count(name: str, text: str | None) -> int | None:

@@ -119,6 +119,8 @@ class VerdictHooks:
         session.exitstatus = verdict.exit_code
         for problem in self._session_decider.report(verdict, self._report_writer):
             context.print_line(f"evalgate: {problem}")
+        if (not_stored := self._session_decider.store(verdict)) is not None:
+            context.print_line(f"evalgate: {self._session_decider.redactor.redact(not_stored)}")
         if context.reporter is not None:
             print_verdict_line(self._session_decider, verdict, self._notes(verdict), context.reporter)
 

@@ -63,6 +63,19 @@ def head(root: Path) -> str | None:
     return None if done is None or done.returncode != 0 else done.stdout.decode("ascii", "replace").strip()
 
 
+_BRANCHES: Final = ("GITHUB_HEAD_REF", "GITHUB_REF_NAME", "CI_COMMIT_REF_NAME", "CIRCLE_BRANCH", "BUILDKITE_BRANCH")
+"""Variables of CI systems that name the branch: a CI job checks out a commit, not a branch."""
+
+
+def branch(root: Path, environ: Mapping[str, str]) -> str | None:
+    """Return the name of the branch: that of the CI system, else the one that is checked out; None without one."""
+    named = next((name for variable in _BRANCHES if (name := environ.get(variable))), None)
+    if named is None:
+        done = _git(root, "symbolic-ref", "--quiet", "--short", "HEAD")
+        named = "" if done is None or done.returncode != 0 else done.stdout.decode("utf-8", "replace").strip()
+    return named if named and named.isprintable() else None
+
+
 def changes_sha256(root: Path, without: Iterable[Path]) -> str:
     """Return a digest of the uncommitted changes of tracked files below ``root``, except those in ``without``.
 

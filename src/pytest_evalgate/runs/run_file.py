@@ -42,7 +42,8 @@ _NOT_STOPPED: Final[Mapping[str, StopRule]] = MappingProxyType({})
 _NO_REDACTION: Final = Redactor()
 _NO_JUDGES: Final[Mapping[str, Collection[str]]] = MappingProxyType({})
 _LIMITS: Final = jsonl.JsonLimits(line_bytes=64 << 20, depth=80, problems=20)  # fits the largest escaped output
-_NOT_DIGESTED: Final = {"xdist", "history", "cache_auth", "budget_usd", "max_duration_s", "notify", "report"}
+_STORE: Final = ("store", "store_env", "store_texts")
+_NOT_DIGESTED: Final = {"xdist", "history", "cache_auth", "budget_usd", "max_duration_s", "notify", "report", *_STORE}
 """Keys that affect neither the results of a run nor its verdict."""
 
 
@@ -57,6 +58,8 @@ class RunInfo:
         facts: Facts for reports, by name: targets, models, versions.
         tier: The tier that ran.
         notes: Messages of the session about the cache, withheld keys and an early stop.
+        labels: Labels of the run, from ``--eval-label``, for the store.
+        branch: The branch that ran; None if it is unknown.
     """
 
     config_sha256: str | None = None
@@ -65,6 +68,8 @@ class RunInfo:
     facts: Mapping[str, str] = field(default_factory=dict, compare=False)
     tier: str = DEFAULT_TIER
     notes: tuple[str, ...] = field(default=(), compare=False)
+    labels: Mapping[str, str] = field(default_factory=dict, compare=False)
+    branch: str | None = field(default=None, compare=False)
 
 
 _UNKNOWN: Final = RunInfo()
@@ -191,7 +196,9 @@ def read_with_info(path: Path) -> tuple[Run, RunInfo]:
     if head.sha256 is not None and head.sha256 != _digest(path, head.sha256):
         raise RunFileError(f"{path}: the content does not match its digest: it was edited or cut; {_AGAIN}")
     run = Run(head.id, head.created, head.commit, suites, head.duration_s, head.problems, head.refused)
-    return run, RunInfo(head.config_sha256, head.target, head.shard, head.facts, head.tier, head.notes)
+    return run, RunInfo(
+        *(head.config_sha256, head.target, head.shard, head.facts, head.tier, head.notes, head.labels, head.branch)
+    )
 
 
 def read_facts(path: Path) -> Mapping[str, str]:
@@ -250,6 +257,8 @@ class _Head:
     facts: dict[str, str] = field(default_factory=dict)
     tier: str = DEFAULT_TIER
     notes: tuple[str, ...] = ()
+    labels: dict[str, str] = field(default_factory=dict)
+    branch: str | None = None
     sha256: str | None = None
 
 
@@ -300,7 +309,7 @@ def _check_head(head: _Head) -> None:
 
 def _encode_head(head: _Head) -> dict[str, Json]:
     value = dataclasses.asdict(head)
-    for name in ("config_sha256", "target", "shard", "facts", "notes", "sha256"):
+    for name in ("config_sha256", "target", "shard", "facts", "notes", "labels", "branch", "sha256"):
         if not value[name]:
             del value[name]
     if head.tier == DEFAULT_TIER:
@@ -334,6 +343,7 @@ def _head(run: Run, plans: Sequence[SuitePlan], stopped: Mapping[str, StopRule],
     return _Head(
         *(run.id, run.created, run.commit, run.duration_s, tuple(suites), run.problems, run.refused),
         *(info.config_sha256, info.target, info.shard, dict(info.facts), info.tier, info.notes),
+        *(dict(info.labels), info.branch),
         sha256=_ZEROS,
     )
 

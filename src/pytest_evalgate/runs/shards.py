@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import zip_longest
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Final
 from pytest_evalgate.errors import RunFileError
 from pytest_evalgate.records.results import CaseResult, Run, SuiteRun
 from pytest_evalgate.runs import run_file
-from pytest_evalgate.runs.run_file import RunInfo
 from pytest_evalgate.runs.shard import Shard
 from pytest_evalgate.text import files, jsonl
 from pytest_evalgate.text.wording import count as format_count
@@ -20,6 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
 
     from pytest_evalgate.records.results import SuitePlan
+    from pytest_evalgate.runs.run_file import RunInfo
 
     CaseKey = tuple[str, str]
     Plans = Mapping[str, SuitePlan]
@@ -125,7 +125,7 @@ def merge(folder: ShardFolder, count: int) -> tuple[Run, RunInfo]:
         raise RunFileError("\n".join(problems))
     info = shards[0].info
     notes = tuple(dict.fromkeys(note for shard in shards for note in shard.info.notes))
-    merged = RunInfo(info.config_sha256, info.target, facts=info.facts, tier=info.tier, notes=notes)
+    merged = replace(info, shard=None, notes=notes)
     return _merged_run(shards, plans, results_by_case), merged
 
 

@@ -1,0 +1,186 @@
+"""Storing of decided runs in the store of a project. A store that fails changes no verdict: it is one line."""
+
+from __future__ import annotations
+
+import os
+import threading
+import tomllib
+from typing import TYPE_CHECKING, Final
+
+from pytest_evalgate.errors import StorageError, UserError
+from pytest_evalgate.runs import history, run_file
+from pytest_evalgate.runs.kept import RunFolder
+from pytest_evalgate.store import Database, StoreError, StorePlace
+from pytest_evalgate.store.ingest import push, push_history
+from pytest_evalgate.store.stored_run import StoredSource, TextRule
+from pytest_evalgate.text import files
+from pytest_evalgate.text.exceptions import describe_error
+from pytest_evalgate.waits import report_expired
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+    from pathlib import Path
+
+    from pytest_evalgate.app.decide import RunDecider
+    from pytest_evalgate.config import Settings
+    from pytest_evalgate.records.cases import Json
+    from pytest_evalgate.records.results import Run
+    from pytest_evalgate.records.verdicts import Verdict
+    from pytest_evalgate.runs.run_file import RunInfo
+    from pytest_evalgate.text.redaction import Redactor
+
+STORE_WAIT_S: Final = 60.0
+"""Longest time that a session waits for its store."""
+
+SQLITE_NAME: Final = "store.db"
+
+
+def place_of(settings: Settings, state: Path) -> StorePlace | None:
+    """Return the place of a project's store; None if it is switched off.
+
+    Raises:
+        StoreError: The variable of ``store_env`` has no address.
+    """
+    if settings.store == "off":
+        return None
+    if settings.store_env is not None:
+        return StorePlace.of_variable(settings.store_env, os.environ)
+    return StorePlace.at(state / SQLITE_NAME)
+
+
+def project_name(root: Path) -> str:
+    """Return the name of a project: that in pyproject.toml, else that of its folder."""
+    try:
+        found = tomllib.loads((root / "pyproject.toml").read_text("utf-8")).get("project", {}).get("name")
+    except (OSError, ValueError, AttributeError):
+        found = None
+    return found if isinstance(found, str) and found else root.resolve().name or "project"
+
+
+def text_rule(settings: Settings) -> TextRule:
+    """Return the rule by which texts are stored."""
+    if not settings.store_texts:
+        return TextRule()
+    from pytest_evalgate.reports.view import TextPolicy  # noqa: PLC0415 - few projects store texts
+
+    policy = TextPolicy.by(settings.report)
+
+    def text(name: str, value: Json) -> str:
+        return policy.reason(value) if name == "reason" else policy.of(name, value)
+
+    return TextRule(text)
+
+
+def store_decided(
+    decider: RunDecider, run: Run, info: RunInfo, verdict: Verdict, *, file: Path, redactor: Redactor
+) -> str | None:
+    """Store a decided run; return the line about a failure, None if it is stored or the store is switched off."""
+    if not run.suites:
+        return None
+    try:
+        place = place_of(decider.settings, decider.state)
+        if place is None:
+            return None
+        baselines = {name: found.provenance.run_id for name, found in decider.baselines.items() if found is not None}
+        source = StoredSource(
+            project_name(decider.root),
+            *(run, info, verdict),
+            rows=lambda: run_file.rows(file),
+            baselines=baselines,
+            texts=text_rule(decider.settings),
+            redactor=redactor,
+        )
+        _bounded(place, lambda: _store(decider, place, source))
+    except (UserError, StorageError) as error:
+        return f"results not stored: {error}; the verdict stands; store them with: {_again(decider, file)}"
+    except Exception as error:  # noqa: BLE001 - a failed store does not change the verdict
+        return f"results not stored: {describe_error(error)}; the verdict stands"
+    return None
+
+
+def _again(decider: RunDecider, file: Path) -> str:
+    return f"pytest-evalgate store push {files.relative_name(file.parent, decider.root)}"
+
+
+def _store(decider: RunDecider, place: StorePlace, source: StoredSource) -> None:
+    with Database.open(place) as database:
+        import_history(database, decider.settings, source.project, root=decider.root, state=decider.state)
+        push(database, source)
+
+
+def import_history(database: Database, settings: Settings, project: str, *, root: Path, state: Path) -> int:
+    """Store the runs of the history file, if the store has no run of the project yet; return their number."""
+    if database.query("project_known", project=project):
+        return 0
+    return push_history(
+        database, project, history.read(history.file_of(settings.history, root=root, state=state)).rows
+    )
+
+
+def _bounded(place: StorePlace, work: Callable[[], None]) -> None:
+    """Run ``work``, but wait for a server no longer than a minute: it must not keep a session from its end.
+
+    Raises:
+        StoreError: It takes longer.
+    """
+    if place.file is not None:
+        work()
+        return
+    errors: list[BaseException] = []
+
+    def run() -> None:
+        try:
+            work()
+        except BaseException as error:  # noqa: BLE001 - raised in the waiting thread
+            errors.append(error)
+
+    thread = threading.Thread(target=run, name="evalgate-store", daemon=True)
+    thread.start()
+    thread.join(STORE_WAIT_S)
+    if thread.is_alive():
+        report_expired("store", STORE_WAIT_S)
+        raise StoreError(f"{place.name}: no answer within {STORE_WAIT_S:g} s: check the load of the server")
+    if errors:
+        raise errors[0]
+
+
+def run_folders(paths: Iterable[Path]) -> list[RunFolder]:
+    """Return the folders of the runs at ``paths``: run files, their folders, or folders that contain such folders.
+
+    Raises:
+        UserError: A path contains no run.
+    """
+    found: dict[Path, None] = {}
+    for path in paths:
+        below = [path] if path.is_file() else sorted(path.rglob(run_file.RUN_FILE))
+        if not below:
+            raise UserError(f"{path}: there is no run ({run_file.RUN_FILE}) in this folder")
+        found.update(dict.fromkeys(file.parent for file in below))
+    return [RunFolder(folder) for folder in found]
+
+
+def source_of(folder: RunFolder, project: str, settings: Settings, redactor: Redactor) -> StoredSource:
+    """Read the run of a folder, checked, to store it.
+
+    Raises:
+        RunFileError: It is damaged.
+        UserError: It was not decided.
+    """
+    run, info = run_file.read_with_info(folder.run_file)
+    if not folder.verdict_file.exists():
+        raise UserError(
+            f"{folder.folder}: the run was not decided: it was aborted, or it is a shard (pytest-evalgate merge)"
+        )
+    verdict = folder.verdict()
+    baselines = {
+        name: found.provenance.run_id
+        for name in verdict.suites
+        if (found := folder.baseline(verdict, name)) is not None
+    }
+    return StoredSource(
+        *(project, run, info, verdict),
+        rows=lambda: run_file.rows(folder.run_file),
+        baselines=baselines,
+        texts=text_rule(settings),
+        redactor=redactor,
+    )

@@ -1,0 +1,5 @@
+-- The suites of a run.
+SELECT *
+FROM suites
+WHERE run_id = :run_id
+ORDER BY suite
