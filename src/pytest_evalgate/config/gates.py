@@ -27,7 +27,7 @@ class NoRegressionGate(Table):
 
     It compares the cases that pass, or the mean score of ``scorer``. ``margin`` is the largest accepted drop, as a
     share. ``fail_on`` is what fails the gate: "regressed" is a drop that is proven at ``alpha`` and may exceed
-    ``margin``; "not_proven" is a missing proof that the drop is smaller than ``margin``; "tolerance" is an observed
+    ``margin``; "not_proven" is a missing proof that the drop is smaller than ``margin``; "tolerance" is a proven
     drop larger than ``margin``.
     """
 
