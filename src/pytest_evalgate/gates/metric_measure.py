@@ -121,6 +121,8 @@ def measure(
         notes.append(
             f"{count(missing, 'output')} missing: completed as {'wrong' if completion == 'worst' else 'right'}"
         )
+    if any(result.case.weight != 1 for result in results):
+        notes.append("the weights of cases are not used: each case counts once")
     if len(same) < len(pairs):
         notes.append(f"{count(len(pairs) - len(same), 'case')} with another label than in the baseline: not compared")
     notes += [] if pair_problem is None else [pair_problem]
