@@ -17,8 +17,8 @@ from pytest_evalgate.text.wording import count, p_value, percent, points
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
-    from pytest_evalgate.cli.compare.result import CaseChange, Changes, Comparison, FlakyPair, SuiteComparison
-    from pytest_evalgate.cli.compare.sides import SourceRun
+    from pytest_evalgate.app.compared_sides import SourceRun
+    from pytest_evalgate.app.comparing import CaseChange, Changes, Comparison, FlakyPair, SuiteComparison
     from pytest_evalgate.records.measured import MetricResult
     from pytest_evalgate.records.verdicts import Delta, Verdict
 

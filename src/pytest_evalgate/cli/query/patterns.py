@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
-from pytest_evalgate.cli.compare.result import CompareOptions, compare
+from pytest_evalgate.app.comparing import CompareOptions, compare
+from pytest_evalgate.app.stored_sides import stored_side
 from pytest_evalgate.cli.compare.screen import render
-from pytest_evalgate.cli.compare.sides import Side
 from pytest_evalgate.cli.options import add_suite, whole_number
 from pytest_evalgate.cli.printing import print_result
 from pytest_evalgate.cli.store_question import add_filters, add_pages, asking, filter_of, print_answer
@@ -15,12 +15,10 @@ from pytest_evalgate.cli.verb import Actions, Verb
 from pytest_evalgate.errors import SettingsError
 from pytest_evalgate.store import questions
 from pytest_evalgate.store.questions import CaseFilter
-from pytest_evalgate.store.restored import RestoredRuns
 from pytest_evalgate.text.escape import one_line
 
 if TYPE_CHECKING:
     import argparse
-    from collections.abc import Mapping
 
     from pytest_evalgate.cli.store_question import Asking
     from pytest_evalgate.store.drivers import Row
@@ -28,7 +26,6 @@ if TYPE_CHECKING:
 
 _POINT: Final = ("created", "run_id", "value", "lower_bound", "upper_bound", "n", "verdict", "marks")
 _WORST: Final = 100
-_ORDER: Final[Mapping[str, int]] = {"newest": 0, "previous": 1}
 
 
 def _add_metric(parser: argparse.ArgumentParser) -> None:
@@ -146,19 +143,11 @@ def _add_compare(parser: argparse.ArgumentParser) -> None:
 
 def _compare(args: argparse.Namespace) -> int:
     with asking() as question:
-        older, newer = (_side(question, spec, args) for spec in (args.older, args.newer))
+        chosen = filter_of(args, question.name)
+        older, newer = (stored_side(question.database, spec, chosen) for spec in (args.older, args.newer))
         found = compare(question.project, older, newer, CompareOptions(args.suite))
     print_result(args, found.as_json(regressed_only=False), render(found, regressed_only=False))
     return 0
-
-
-def _side(question: Asking, spec: str, args: argparse.Namespace) -> Side:
-    chosen = filter_of(args, question.name)
-    chosen = chosen if spec in _ORDER else replace(chosen, run_id=spec)
-    row = questions.find_run(question.database, chosen, skip=_ORDER.get(spec, 0))
-    run = RestoredRuns(question.database).run(row, args.suite)
-    suites = {suite.plan.name: suite for suite in run.suites}
-    return Side(spec, tuple(suites), suites.get, run)
 
 
 def _add_trend(parser: argparse.ArgumentParser) -> None:

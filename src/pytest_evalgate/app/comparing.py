@@ -11,8 +11,8 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from pytest_evalgate.app.compared_sides import UNANSWERED, check_gateable, lacks_clusters, match
 from pytest_evalgate.app.decide import RunDecider
-from pytest_evalgate.cli.compare.sides import UNANSWERED, check_gateable, lacks_clusters, match
 from pytest_evalgate.config import NoRegressionGate, suite_named
 from pytest_evalgate.errors import SettingsError
 from pytest_evalgate.gates.decide import GateInputs
@@ -25,8 +25,8 @@ from pytest_evalgate.text.wording import count
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
+    from pytest_evalgate.app.compared_sides import Side, SourceRun, SuitePair, SuitePairs
     from pytest_evalgate.app.project import Project
-    from pytest_evalgate.cli.compare.sides import Side, SourceRun, SuitePair, SuitePairs
     from pytest_evalgate.config import Settings
     from pytest_evalgate.gates import SuiteRules
     from pytest_evalgate.gates.pairing import Pair, Pairing

@@ -1,0 +1,15 @@
+"""Case: its results over the runs."""
+
+from __future__ import annotations
+
+from html import escape
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pytest_evalgate.server.view_sources import PageQuery, ViewSources
+
+
+def page(sources: ViewSources, query: PageQuery) -> str:
+    """Return the page as HTML."""
+    heading = query.names["case"]
+    return f"<!doctype html><html lang=en><title>{escape(sources.name)}</title><h1>{escape(heading)}</h1>"
