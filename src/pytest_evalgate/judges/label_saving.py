@@ -41,16 +41,11 @@ class LabelRefused(UserError):  # noqa: N818 - the page reports it as an answer,
 
 @dataclass(frozen=True, slots=True)
 class NewLabel:
-    """The label of one rater for the row ``row_id``.
-
-    ``seen`` is the label of this rater that the form showed, "" if it showed none: another window may have saved one
-    meanwhile, which must not be lost.
-    """
+    """The label of one rater for the row ``row_id``."""
 
     row_id: str
     rater: str
     label: str
-    seen: str = ""
 
 
 def choices_of(scale: ScaleName) -> tuple[str, ...]:
@@ -119,10 +114,9 @@ def save_label(path: Path, name: str, new: NewLabel, choices: Sequence[str], loc
         if not is_open(row):
             raise LabelRefused(f"{row.place} has a label already: remove it there to label it again")
         before = label_by(row, rater)
-        if before != new.seen and before != new.label:
+        if before and before != new.label:  # the rater may have seen the judge's grade since
             raise LabelRefused(
-                f"{rater} labelled {jsonl.quote_text(new.row_id)} {before or 'nothing'} in another window: look again, "
-                "then save"
+                f"{rater} labelled {jsonl.quote_text(new.row_id)} {before} already: to change it, edit {row.place}"
             )
         if before == new.label:
             return
