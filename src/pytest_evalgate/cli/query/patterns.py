@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
+from pytest_evalgate.app import stored_answers
 from pytest_evalgate.app.comparing import CompareOptions, compare
 from pytest_evalgate.app.stored_sides import stored_side
 from pytest_evalgate.cli.compare.screen import render
@@ -12,14 +13,13 @@ from pytest_evalgate.cli.options import add_suite, whole_number
 from pytest_evalgate.cli.printing import print_result
 from pytest_evalgate.cli.store_question import add_filters, add_pages, asking, filter_of, print_answer
 from pytest_evalgate.cli.verb import Actions, Verb
-from pytest_evalgate.errors import SettingsError
 from pytest_evalgate.store import questions
-from pytest_evalgate.store.questions import CaseFilter
 from pytest_evalgate.text.escape import one_line
 
 if TYPE_CHECKING:
     import argparse
 
+    from pytest_evalgate.app.stored_answers import CaseChoice
     from pytest_evalgate.cli.store_question import Asking
     from pytest_evalgate.store.drivers import Row
     from pytest_evalgate.store.filters import RunFilter
@@ -64,17 +64,10 @@ def _add_slices(parser: argparse.ArgumentParser) -> None:
 
 
 def _slices(args: argparse.Namespace) -> int:
-    by = [name.strip() for name in args.by.split(",") if name.strip()]
-    if not by or len(set(by)) < len(by):
-        raise SettingsError(f"--by {args.by}: name each slice once, such as lang,domain")
     with asking() as question:
-        run = questions.find_run(question.database, filter_of(args, question.name))
-        found = replace(
-            questions.slices(question.database, args.suite, by, run),
-            notes=(f"run {run['run_id']} of {run['created']}",),
-        )
-        columns = (*by, "n", "passed", "value", "lower_bound", "upper_bound", "delta", "p")
-        return print_answer(args, found, columns, question.project)
+        found = stored_answers.slices(question.database, args.suite, args.by, filter_of(args, question.name))
+        columns = (*args.by.split(","), "n", "passed", "value", "lower_bound", "upper_bound", "delta", "p")
+        return print_answer(args, found, [name.strip() for name in columns], question.project)
 
 
 def _add_cases(parser: argparse.ArgumentParser) -> None:
@@ -97,21 +90,18 @@ def _cases(args: argparse.Namespace) -> int:
             found = questions.case_history(question.database, args.suite, args.case, chosen)
             return print_answer(args, found, columns, question.project)
         if args.flaky:
-            if args.after is not None:
-                raise SettingsError("--flaky has one page: raise --limit")
-            found = questions.flaky(question.database, args.suite, chosen)
+            found = stored_answers.cases(question.database, args.suite, "flaky", chosen)
             return print_answer(args, found, ("case_id", "passes", "trials", "runs"), question.project)
         return _cases_of_run(args, question, chosen)
 
 
 def _cases_of_run(args: argparse.Namespace, question: Asking, chosen: RunFilter) -> int:
-    run = questions.find_run(question.database, replace(chosen, after=None))
-    outcome = "missed" if args.failed else "errored" if args.errored else None
-    limit = args.limit if args.worst is None else args.worst
-    skip = _skip(args.after)
-    whole = args.worst is not None  # the number asked for is no page
-    found = questions.cases(question.database, args.suite, run, CaseFilter(outcome, limit=limit, skip=skip))
-    found = replace(found, after=None if whole else found.after, notes=(f"run {run['run_id']} of {run['created']}",))
+    choice: CaseChoice = "failed" if args.failed else "errored" if args.errored else "worst"
+    if args.worst is not None:
+        chosen = replace(chosen, limit=args.worst)
+    found = stored_answers.cases(question.database, args.suite, choice, chosen)
+    if args.worst is not None:  # the number asked for is no page
+        found = replace(found, after=None)
     if not args.json and not args.csv:
         found = replace(found, rows=tuple({**row, "scores": _short(row)} for row in found.rows))
     columns = ("case_id", "outcome", "passed", "trials", "scores", "latency_s", "cost_usd", "error")
@@ -123,14 +113,6 @@ def _short(row: Row) -> list[str]:
         f"{score['scorer']} {'?' if score['value'] is None else format(score['value'], '.3g')}"
         for score in row["scores"]
     ]
-
-
-def _skip(after: str | None) -> int:
-    if after is None:
-        return 0
-    if not (after.isascii() and after.isdigit() and len(after) < 10):  # noqa: PLR2004 - below 2**31
-        raise SettingsError(f"--after {after}: give the number that the page before printed")
-    return int(after)
 
 
 def _add_compare(parser: argparse.ArgumentParser) -> None:
