@@ -1,4 +1,4 @@
-"""Lock of a file for a read, a change and a write of another file. Others wait; the kernel ends it with its process."""
+"""Lock for a read, a change and a write of a file. Others wait; the kernel releases it when the process ends."""
 
 from __future__ import annotations
 

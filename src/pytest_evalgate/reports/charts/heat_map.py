@@ -58,7 +58,9 @@ def slice_heat_map(title: str, columns: Sequence[HeatColumn]) -> Chart:
             (((_NAMES - 10, _y(at) + 16), truncate_columns(shown(name), _NAME)) for at, name in enumerate(drawn)),
         ),
     ]
-    described = f"{count(len(names), 'slice')} in {count(len(columns), 'run')}, from {percent(low)} to {percent(high)}."
+    described = (
+        f"{count(len(names), 'slice')} in {count(len(columns), 'run')}, from {percent(low)} to {percent(high)}."
+    )
     return Chart(
         svg=svg(title, f"{described}{more}", size, parts),
         title=shown(title),

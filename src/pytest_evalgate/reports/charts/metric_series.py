@@ -84,7 +84,7 @@ class _Scale:
         least = _NARROWEST if unit == "share" else (abs(high) or 1.0) / 10
         middle = (low + high) / 2
         low, high = min(low, middle - least / 2), max(high, middle + least / 2)
-        step = _nice((high - low) / _TICKS)
+        step = _nice_step((high - low) / _TICKS)
         low, high = math.floor(low / step + 1e-9) * step, math.ceil(high / step - 1e-9) * step
         if unit == "share":
             low, high = max(0.0, low), min(1.0, high)
@@ -100,7 +100,7 @@ class _Scale:
         return [self.low + at * self.step for at in range(number + 1)]
 
 
-def _nice(width: float) -> float:
+def _nice_step(width: float) -> float:
     """Return the smallest step of 1, 2, 2.5 or 5 times a power of ten that is at least ``width``."""
     power = 10.0 ** math.floor(math.log10(width))
     return next(step * power for step in _STEPS if step * power >= width * (1 - 1e-9))
@@ -108,7 +108,11 @@ def _nice(width: float) -> float:
 
 def format_value(value: float, unit: Unit) -> str:
     """Format a value of a metric in its unit."""
-    return {"share": percent, "usd": usd, "seconds": seconds}.get(unit, lambda number: f"{number:,.4g}")(value)
+    if unit == "share":
+        return percent(value)
+    if unit == "usd":
+        return usd(value)
+    return seconds(value) if unit == "seconds" else f"{value:,.4g}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -195,12 +199,17 @@ def _band(plot: _SeriesPlot) -> str:
         if point.bounds is None:
             stretches.append([])
         else:
-            stretches[-1].append((plot.x(at), *map(plot.y, point.bounds)))
+            lower, upper = point.bounds
+            stretches[-1].append((plot.x(at), plot.y(lower), plot.y(upper)))
     return path("band", (_outline(stretch) for stretch in stretches if stretch))
 
 
 def _outline(stretch: Sequence[tuple[float, float, float]]) -> str:
-    wide = stretch if len(stretch) > 1 else [(x, *ys) for x, *ys in ((stretch[0][0] + by, *stretch[0][1:]) for by in (-4, 4))]
+    """Return the path around points of x, lower and upper bound; a single point is eight pixels wide."""
+    wide = stretch
+    if len(stretch) == 1:
+        [(x, lower, upper)] = stretch
+        wide = [(x - 4, lower, upper), (x + 4, lower, upper)]
     spots = [(x, upper) for x, _, upper in wide] + [(x, lower) for x, lower, _ in wide[::-1]]
     return "M" + "L".join(f"{px(x)} {px(y)}" for x, y in spots) + "z"
 
@@ -240,7 +249,9 @@ def _description(points: Sequence[SeriesPoint], unit: Unit) -> str:
 def _cells(point: SeriesPoint, unit: Unit) -> tuple[str, ...]:
     bounds = "-"
     if point.bounds is not None:
-        bounds = interval(point.bounds) if unit == "share" else "-".join(format_value(one, unit) for one in point.bounds)
+        bounds = (
+            interval(point.bounds) if unit == "share" else "-".join(format_value(one, unit) for one in point.bounds)
+        )
     names = map(shown, (point.run_id, point.created, point.commit or "-"))
     marks = shown(", ".join(point.marks))
     return (*names, f"{point.n:,}", format_value(point.value, unit), bounds, point.verdict or "-", marks)
@@ -263,7 +274,7 @@ def sparkline(title: str, points: Sequence[SeriesPoint], unit: Unit) -> str:
         return _INSET + (_SPARK_WIDTH - 2 * _INSET) * (at / gaps if gaps else 0.5)
 
     def y(value: float) -> float:
-        return _SPARK_HEIGHT - _INSET - (_SPARK_HEIGHT - 2 * _INSET) * (value - low) / (high - low)
+        return float(_SPARK_HEIGHT - _INSET - (_SPARK_HEIGHT - 2 * _INSET) * (value - low) / (high - low))
 
     bounded = [(x(at), y(point.bounds[0]), y(point.bounds[1])) for at, point in enumerate(points) if point.bounds]
     spots = [(x(at), y(point.value)) for at, point in enumerate(points)]

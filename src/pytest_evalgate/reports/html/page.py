@@ -146,7 +146,11 @@ def render_html(
             for name, chunk in zip(names, cases.chunk_parts() if names else (), strict=True):
                 spill(name, [chunk])
         templates = templates or environment()
-        page = _context(view, cases) | values | {"size_notes": notes, "spilled": bool(names), "listed": MAX_DETAILED}
+        page = {**_context(view, cases), **values} | {
+            "size_notes": notes,
+            "spilled": bool(names),
+            "listed": MAX_DETAILED,
+        }
         yield from _pieces(templates, "page.html.j2", page)
         yield from _data(view, cases, spilled=bool(names))
         yield from _pieces(templates, "end.html.j2", page)

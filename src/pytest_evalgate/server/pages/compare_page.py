@@ -105,9 +105,7 @@ def _texts(sources: ViewSources, run_id: str, suite: str, names: Sequence[str]) 
     return found | dict(_stored(sources, run_id, suite, [name for name in names if name not in found]))
 
 
-def _stored(
-    sources: ViewSources, run_id: str, suite: str, names: Sequence[str]
-) -> Iterator[tuple[str, CaseText]]:
+def _stored(sources: ViewSources, run_id: str, suite: str, names: Sequence[str]) -> Iterator[tuple[str, CaseText]]:
     for name in names:
         chosen: dict[str, Any] = replace(sources.runs, run_id=run_id, suite=suite).parameters()
         rows = sources.database.query("trials_of_case", **chosen, case_id=name, last_runs=1)
@@ -118,7 +116,7 @@ def _stored(
 def _case(kind: str, case: CaseChange, before: CaseText | None, now: CaseText | None) -> CaseBeside:
     old, new = _output(before), _output(now)
     question = (now.input if now else None) or (before.input if before else None)
-    reason = case.reason or _reason(now)
+    reason = case.reason or (_reason(now) if kind == "regressed" else "")
     pieces = word_diff(old, new) if old and new else ()
     if not are_alike(pieces):
         return CaseBeside(case, kind, question, _plain(old), _plain(new), reason)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shlex
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlencode
 
 from pytest_evalgate.errors import SettingsError, UserError
@@ -79,7 +79,7 @@ def page(sources: ViewSources, query: PageQuery, to: Addresses = SERVED) -> str:
     judge = query.names["judge"]
     configured = _configured(sources, judge)
     names = _sheets(sources, judge, configured)
-    values = {"judge": judge, "names": names, "sheet": None, "rater": "", "command": _command(judge)}
+    values: dict[str, Any] = {"judge": judge, "names": names, "sheet": None, "rater": "", "command": _command(judge)}
     if not names:
         return render("labels.html.j2", sources, to, values)
     sheet = _sheet(sources, judge, configured, names, query.values.get("file"))
@@ -127,7 +127,7 @@ def _configured(sources: ViewSources, judge: str) -> Judge:
 
 
 def _sheets(sources: ViewSources, judge: str, configured: Judge) -> tuple[str, ...]:
-    """Return the names of the label files: that of the calibration, and those in ``labels/``; the judge's own first."""
+    """Return the names of the label files: those of the calibration and of ``labels/``, the judge's own first."""
     found = dict.fromkeys([*_calibrated(sources, judge, configured), *_listed(sources)])
     return tuple(sorted(found, key=lambda name: judge not in name))
 
@@ -157,9 +157,7 @@ def _listed(sources: ViewSources) -> Iterator[str]:
             yield f"{FOLDER}/{path.name}"
 
 
-def _sheet(
-    sources: ViewSources, judge: str, configured: Judge, names: Sequence[str], wanted: str | None
-) -> Sheet:
+def _sheet(sources: ViewSources, judge: str, configured: Judge, names: Sequence[str], wanted: str | None) -> Sheet:
     name = wanted or names[0]
     if name not in names:
         raise SettingsError(f"no label file of judge {judge} has this name; there are: {', '.join(names)}")

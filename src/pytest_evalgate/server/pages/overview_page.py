@@ -104,7 +104,7 @@ def _summary(run: Mapping[str, Any]) -> str:
 
 
 def _is_failed(gate: Mapping[str, Any], suite: str) -> bool:
-    return gate["suite"] == suite and gate["result"] == "fail"
+    return bool(gate["suite"] == suite and gate["result"] == "fail")
 
 
 def _suites(sources: ViewSources, chosen: RunFilter, run: Mapping[str, Any]) -> Iterator[SuiteLine]:
@@ -130,9 +130,7 @@ def _spending(sources: ViewSources, chosen: RunFilter) -> Spending:
     within = replace(chosen, since=max(filter(None, (since, chosen.since))), limit=_LABELS, after=None)
     days = sources.database.query("cost_by_day", **within.parameters())
     total, unknown = sum(day["cost_usd"] for day in days), sum(day["unknown_price"] for day in days)
-    points = [
-        SeriesPoint("", day["day"], None, day["cost_usd"], None, day["runs"], "") for day in days
-    ]
+    points = [SeriesPoint("", day["day"], None, day["cost_usd"], None, day["runs"], "") for day in days]
     return Spending(
         since=since[:10],
         total=usd(total),

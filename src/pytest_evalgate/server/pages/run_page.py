@@ -34,7 +34,7 @@ def page(sources: ViewSources, query: PageQuery, to: Addresses = SERVED) -> str:
     """
     run_id = query.names["run"]
     file = run_folder_file(sources, run_id)
-    why = "Its folder is gone"
+    why = "Its run file is gone"
     if file is not None and not RunFolder(file.parent).verdict_file.exists():
         why = "It was not decided"
     elif file is not None and file.stat().st_size > _LARGEST:

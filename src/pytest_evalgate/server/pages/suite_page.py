@@ -16,7 +16,8 @@ from pytest_evalgate.reports.charts.metric_series import RUNS_DRAWN, series_char
 from pytest_evalgate.reports.charts.sections import as_markup
 from pytest_evalgate.server.pages.frame import SERVED, render, require_suite
 from pytest_evalgate.server.pages.series_points import SPARK_RUNS, metric_row, point_of, read_points, unit_of
-from pytest_evalgate.store import questions
+from pytest_evalgate.store import StoreError, questions
+from pytest_evalgate.store.movement import Movement, movement
 from pytest_evalgate.text import files
 from pytest_evalgate.text.wording import count
 
@@ -37,6 +38,8 @@ _FLAKY: Final = 15
 _MISSED: Final = 30
 _PROMOTIONS: Final = 8
 _FINGERPRINT: Final = 12
+_TREND_RUNS: Final = 60
+"""Runs in which a change is looked for: the permutation test of 100 takes 60 ms."""
 
 
 def page(sources: ViewSources, query: PageQuery, to: Addresses = SERVED) -> str:
@@ -62,11 +65,21 @@ def page(sources: ViewSources, query: PageQuery, to: Addresses = SERVED) -> str:
         "runs": runs,
         "pairs": list(zip(runs, [*runs[1:], None], strict=True)),
         "flaky": questions.flaky(database, suite, replace(chosen, limit=_FLAKY)),
+        "trend": _trend(sources, suite, chosen),
+        "tiers": [row["tier"] for row in database.query("tiers", project=sources.name)],
+        "values": {name: query.values.get(name, "") for name in ("tier", "branch", "label", "since")},
         "missed": database.query("missed_cases", **key, limit=_MISSED),
         "promotions": [*_promotions(sources, suite)],
         "judges": [*_judges(sources, key, newest)],
     }
     return render("suite.html.j2", sources, to, values)
+
+
+def _trend(sources: ViewSources, suite: str, chosen: RunFilter) -> Movement:
+    try:
+        return movement(sources.database, suite, "pass_rate", replace(chosen, limit=_TREND_RUNS))
+    except StoreError:  # no run that matches has a pass rate
+        return Movement("unknown", 0, None)
 
 
 def _charts(sources: ViewSources, suite: str, metric: str, chosen: RunFilter) -> Iterator[Chart]:
@@ -82,7 +95,7 @@ def _metric_rows(sources: ViewSources, suite: str, chosen: RunFilter) -> Iterato
     last = {**chosen.parameters(), "last_runs": SPARK_RUNS}
     rows = sources.database.query("recent_metrics", **last)
     newest = max(((row["created"], row["run_id"]) for row in rows), default=None)
-    for metric, found in list((name, [*of]) for name, of in groupby(rows, key=itemgetter("metric")))[:_METRICS]:
+    for metric, found in [(name, [*of]) for name, of in groupby(rows, key=itemgetter("metric"))][:_METRICS]:
         if (found[-1]["created"], found[-1]["run_id"]) == newest:
             yield metric_row(f"{metric} of {suite}", metric, [point_of(row) for row in found])
 
@@ -93,8 +106,8 @@ def _heat(sources: ViewSources, suite: str, chosen: RunFilter) -> Iterator[Chart
     rows = sorted(sources.database.query("slice_series", **last), key=itemgetter("slice_by"))  # stable: oldest first
     for by, of_key in groupby(rows, key=itemgetter("slice_by")):
         columns = [
-            HeatColumn(*run, {row["slice_value"]: (row["pass_rate"], row["n"]) for row in of_run})
-            for run, of_run in groupby(of_key, key=itemgetter("run_id", "created"))
+            HeatColumn(run_id, created, {row["slice_value"]: (row["pass_rate"], row["n"]) for row in of_run})
+            for (run_id, created), of_run in groupby(of_key, key=itemgetter("run_id", "created"))
         ]
         yield slice_heat_map(f"{suite}: slices by {by}", columns)
 
@@ -137,5 +150,3 @@ def _age(sources: ViewSources, judge: str, created: str) -> tuple[str, str]:
     except (UserError, ValueError):
         return "its file cannot be read", limit
     return f"{count(max(age, 0), 'day')} old, of {day}", limit
-
-
