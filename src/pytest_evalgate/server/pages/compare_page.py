@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shlex
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 from pytest_evalgate.app.compared_sentences import detectable, finding
 from pytest_evalgate.app.comparing import CompareOptions, compare
@@ -107,8 +107,8 @@ def _texts(sources: ViewSources, run_id: str, suite: str, names: Sequence[str]) 
 
 def _stored(sources: ViewSources, run_id: str, suite: str, names: Sequence[str]) -> Iterator[tuple[str, CaseText]]:
     for name in names:
-        chosen: dict[str, Any] = replace(sources.runs, run_id=run_id, suite=suite).parameters()
-        rows = sources.database.query("trials_of_case", **chosen, case_id=name, last_runs=1)
+        key = {"run_id": run_id, "suite": suite, "case_id": name, "project": sources.name}
+        rows = sources.database.query("case_of_run", **key)
         if rows:
             yield name, stored_text(sources, rows, suite)
 
