@@ -58,7 +58,7 @@ def _run(args: argparse.Namespace) -> int:
     if not args.no_open:
         # a browser of the terminal would keep the server from its work
         threading.Thread(target=open_address, args=(access.url,), name="evalgate-browser", daemon=True).start()
-    serving.serve(project, access, listening, lambda line: print(line, file=sys.stderr))
+    serving.serve(serving.make_server(project, access, lambda line: print(line, file=sys.stderr)), listening)
     return 0
 
 

@@ -160,7 +160,6 @@ _RUN_SUITE: Final = record(
 )
 _RUN_GATE: Final = record(
     "A gate of a suite.",
-    run_id=TEXT,
     suite=TEXT,
     place=COUNT,
     kind=TEXT,
@@ -174,7 +173,6 @@ _RUN_GATE: Final = record(
 )
 _RUN_JUDGE: Final = record(
     "A judge of a suite.",
-    run_id=TEXT,
     suite=TEXT,
     judge=TEXT,
     fingerprint=TEXT,

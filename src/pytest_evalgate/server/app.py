@@ -48,6 +48,7 @@ WORKERS: Final = 4
 
 MOST_BODY_BYTES: Final = 64 << 10
 MOST_URL_BYTES: Final = 8 << 10
+MOST_HEAD_BYTES: Final = 32 << 10
 BODY_WAIT_S: Final = 10.0
 POLICY: Final = (
     "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self' data:; connect-src 'self'; "
@@ -107,6 +108,8 @@ class Site:
         self.access.check(request.method, request.headers)
         if len(path) + len(request.url.query) > MOST_URL_BYTES:
             raise RequestError(414, f"the address has more than {MOST_URL_BYTES:,} bytes")
+        if sum(len(name) + len(value) for name, value in request.headers.raw) > MOST_HEAD_BYTES:
+            raise RequestError(431, f"the headers have more than {MOST_HEAD_BYTES:,} bytes")
         if path != LOGIN_PATH:
             self.access.check_token(request.headers, request.cookies)
 

@@ -10,7 +10,7 @@ import uvicorn
 
 from pytest_evalgate.errors import UserError
 from pytest_evalgate.server import openapi
-from pytest_evalgate.server.app import Site
+from pytest_evalgate.server.app import MOST_HEAD_BYTES, Site
 from pytest_evalgate.server.view_sources import ViewSources
 
 if TYPE_CHECKING:
@@ -18,9 +18,6 @@ if TYPE_CHECKING:
 
     from pytest_evalgate.app.project import Project
     from pytest_evalgate.server.access import Access
-
-HEADER_BYTES: Final = 32 << 10
-"""Largest head of a request."""
 
 _BACKLOG: Final = 128
 
@@ -59,20 +56,26 @@ def bound_socket(host: str, port: int) -> socket.socket:
     return made
 
 
-def serve(project: Project, access: Access, listening: socket.socket, report: Callable[[str], None]) -> None:
-    """Answer requests until Ctrl-C or SIGTERM; close the socket. ``report`` prints a line about an error."""
-    config = uvicorn.Config(
-        Site(project, access, report),
-        http="h11",  # the other parser of uvicorn does not limit the head of a request
-        ws="none",
-        lifespan="off",
-        loop="asyncio",
-        h11_max_incomplete_event_size=HEADER_BYTES,
-        access_log=False,  # the address of the login has the token
-        log_level="error",
-        server_header=False,
-        proxy_headers=False,
-        timeout_graceful_shutdown=3,
+def make_server(project: Project, access: Access, report: Callable[[str], None]) -> uvicorn.Server:
+    """Return a server that has not started. ``report`` prints a line about an error."""
+    return uvicorn.Server(
+        uvicorn.Config(
+            Site(project, access, report),
+            http="h11",  # the other parser of uvicorn does not limit the head of a request
+            ws="none",
+            lifespan="off",
+            loop="asyncio",
+            h11_max_incomplete_event_size=MOST_HEAD_BYTES,
+            access_log=False,  # the address of the login has the token
+            log_level="error",
+            server_header=False,
+            proxy_headers=False,
+            timeout_graceful_shutdown=3,
+        )
     )
+
+
+def serve(server: uvicorn.Server, listening: socket.socket) -> None:
+    """Answer requests until Ctrl-C or SIGTERM; close the socket."""
     with listening, contextlib.suppress(KeyboardInterrupt):  # uvicorn raises it again after it has finished
-        uvicorn.Server(config).run([listening])
+        server.run([listening])
