@@ -70,6 +70,8 @@ class Workshop:
             return self._answer(command)
         if command.startswith("pytest-evalgate watch"):
             return self._watch(command)
+        if command.startswith("pytest-evalgate view"):
+            return self._view(command)
         return self._run(command.replace(_RUN_ID, self.newest.name), self.folder)
 
     @property
@@ -118,6 +120,19 @@ class Workshop:
         text = "".join(printed)
         assert "changed: bot.py" in text
         return process.returncode, text
+
+    def _view(self, command: str) -> tuple[int, str]:
+        """Run a command that serves pages, and interrupt it when it has printed its address."""
+        with self._start(command) as process:
+            assert process.stdout is not None
+            stop = threading.Timer(120, process.kill)
+            stop.start()
+            printed = process.stdout.readline()
+            process.send_signal(signal.SIGINT)
+            printed += process.stdout.read()
+        stop.cancel()
+        assert printed.startswith("http://127.0.0.1:")
+        return process.returncode, printed
 
     def _touch(self, process: subprocess.Popen[str]) -> None:
         """Change the bot until the command sees it: it begins to watch after it has said so."""

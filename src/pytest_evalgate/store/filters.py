@@ -84,7 +84,8 @@ def read_filter(project: str, given: Mapping[str, str | None], labels: Sequence[
         until=_time("until", given.get("until"), now),
         labels=tuple(map(_label, labels)),
     )
-    return replace(chosen, **{name: plain_text(name.removesuffix("_id"), given.get(name)) for name in _NAMES})
+    names: dict[str, Any] = {name: plain_text(name.removesuffix("_id"), given.get(name)) for name in _NAMES}
+    return replace(chosen, **names)
 
 
 def plain_text(parameter: str, text: str | None) -> str | None:

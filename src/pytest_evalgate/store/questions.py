@@ -26,7 +26,8 @@ if TYPE_CHECKING:
 FLAKY_RUNS: Final = 20
 """Runs in which flaky cases are looked for."""
 
-_NO_RUN: Final = "no stored run matches: list the runs with: pytest-evalgate runs list"
+_LIST: Final = "list the runs with: pytest-evalgate runs list"
+_NO_RUN: Final = f"no stored run matches: {_LIST}"
 COMPARED: Final = (
     ("golden_sha256", "golden set"),
     ("scorers_sha256", "scorers"),
@@ -75,12 +76,21 @@ def find_run(database: Database, chosen: RunFilter, *, skip: int = 0) -> Row:
         row for row in database.query("runs", **replace(chosen, limit=skip + 50).parameters()) if _has_results(row)
     ]
     if len(found) <= skip:
-        if chosen.run_id is not None:
-            recent = [row["run_id"] for row in database.query("runs", **RunFilter(chosen.project).parameters())]
-            near = did_you_mean(chosen.run_id, recent) or f": {_NO_RUN}"
-            raise NotStoredError(f"run {quote_text(chosen.run_id)} is not stored with its results{near}")
-        raise NotStoredError(_NO_RUN)
+        raise NotStoredError(_missing_run(database, chosen))
     return found[skip]
+
+
+def _missing_run(database: Database, chosen: RunFilter) -> str:
+    """Return the reason why no run matches; raises NotStoredError itself if no run has the suite."""
+    if chosen.suite is not None:
+        check_suite(database, chosen.suite, chosen.project)
+    if chosen.run_id is None:
+        return _NO_RUN
+    every = RunFilter(chosen.project)
+    if any(map(_has_results, database.query("runs", **replace(every, run_id=chosen.run_id).parameters()))):
+        return f"run {quote_text(chosen.run_id)} does not match the suite and the filters: {_LIST}"
+    near = did_you_mean(chosen.run_id, [row["run_id"] for row in database.query("runs", **every.parameters())])
+    return f"run {quote_text(chosen.run_id)} is not stored with its results{near or f': {_LIST}'}"
 
 
 def _has_results(row: Row) -> bool:
