@@ -10,17 +10,18 @@ import json
 import random
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 from tests.builders import planned, suite_of
 
+from pytest_evalgate.cli.label.sheet import new_sheet
 from pytest_evalgate.config import Suite
 from pytest_evalgate.engine import combine_trials
 from pytest_evalgate.gates import SuiteRules, decide
 from pytest_evalgate.gates.rules import JudgeRule
 from pytest_evalgate.judges import calibration
 from pytest_evalgate.judges.label_sample import candidates_of, draw
-from pytest_evalgate.cli.label.sheet import new_sheet
 from pytest_evalgate.records.calls import CallRecord
 from pytest_evalgate.records.cases import Case, Place
 from pytest_evalgate.records.results import Output, Run, Score, SuiteRun, Trial
@@ -35,6 +36,7 @@ from pytest_evalgate.store.stored_run import StoredSource
 from pytest_evalgate.text.redaction import Redactor
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
 
 NAME: Final = "shop-assistant"
@@ -102,46 +104,69 @@ def make_project(root: Path, runs: int = 24, cases: int = 90, *, kept: int = 3) 
     made = StoredProject(root, tuple(_run_id(number) for number in range(runs)))
     calibrated = _calibration("helpful")
     calibration.write(calibrated, root / "calibration" / "helpful.json")
-    compared: dict[str, Baseline | None] = {"support": None, "refunds": None}
+    compared: dict[str, Baseline] = {}
     with Database.open(made.place) as database:
         for number in range(runs):
-            support = _suite("support", number, runs, cases)
-            suites = [support] if number % 4 == 1 else [support, _suite("refunds", number, runs, cases // 3)]
-            run = Run(made.run_ids[number], _created(number), _commit(number), tuple(suites), 41.5 + number)
-            judge = JudgeRule("helpful", calibrated, "f" * 64 if number < runs // 3 else "e" * 64, None, report_only=False)
-            rules = {
-                suite.plan.name: SuiteRules(
-                    _gates(suite.plan.name),
-                    compared[suite.plan.name],
-                    judges={"helpful": judge} if suite.plan.name == "support" else {},
-                )
-                for suite in suites
-            }
-            verdict = decide(run, rules, warn_inconclusive=True)
-            verdict = replace(verdict, tier=_tier(number), calls=replace(verdict.calls, sent=2 * cases, cost_usd=_cost(number)))
-            info = RunInfo(
-                branch="main" if number % 3 else f"feature/{number}",
-                tier=_tier(number),
-                labels={"team": "search" if number % 2 else "care", "region": "eu"},
-                facts={"support: target": _model(number, runs), "refunds: target": _model(number, runs)},
-            )
-            folder = RunFolder(made.state / "runs" / run.id)
-            run_file.write(run, folder.run_file, info)
-            found = {name: (base, b"") for name, base in compared.items() if base and name in verdict.suites}
-            verdict = folder.keep(verdict, found, (), Redactor())
-            ids = {name: base.provenance.run_id for name, base in compared.items() if base}
-            source = StoredSource(NAME, run, info, verdict, rows=lambda: run_file.rows(folder.run_file), baselines=ids)
-            push(database, source)
+            run = _run(made, number, cases)
+            folder = _decided(made, run, number, compared, calibrated)
+            push(database, _source(folder, run, number, runs, compared))
             if number in (0, runs // 2):
-                for suite in suites:
+                for suite in run.suites:
                     name = suite.plan.name
-                    compared[name] = baselines.promote(run, suite, reason="release", now=_created(number))
+                    compared[name] = baselines.promote(run, suite, reason="release", now=run.created)
                     _promote(database, run, name)
             if number < runs - kept:
                 folder.run_file.unlink()
                 folder.verdict_file.unlink()
-    _write_labels(root, support)
+    _write_labels(root, run.suites[0])
     return made
+
+
+def _run(made: StoredProject, number: int, cases: int) -> Run:
+    runs = len(made.run_ids)
+    suites = [_suite("support", number, runs, cases)]
+    if number % 4 != 1:
+        suites.append(_suite("refunds", number, runs, cases // 3))
+    return Run(made.run_ids[number], _created(number), _commit(number), tuple(suites), 41.5 + number)
+
+
+def _decided(
+    made: StoredProject, run: Run, number: int, compared: Mapping[str, Baseline], calibrated: Calibration
+) -> RunFolder:
+    """Decide a run and write its folder, as a session does."""
+    changed = number < len(made.run_ids) // 3
+    judge = JudgeRule("helpful", calibrated, ("f" if changed else "e") * 64, None, report_only=False)
+    rules = {
+        suite.plan.name: SuiteRules(
+            _gates(suite.plan.name),
+            compared.get(suite.plan.name),
+            judges={"helpful": judge} if suite.plan.name == "support" else {},
+        )
+        for suite in run.suites
+    }
+    verdict = decide(run, rules, warn_inconclusive=True)
+    calls = replace(verdict.calls, sent=200, cost_usd=_cost(number))
+    folder = RunFolder(made.state / "runs" / run.id)
+    run_file.write(run, folder.run_file, _info(number, len(made.run_ids)))
+    found = {name: (base, b"") for name, base in compared.items() if name in verdict.suites}
+    folder.keep(replace(verdict, tier=_tier(number), calls=calls), found, (), Redactor())
+    return folder
+
+
+def _info(number: int, runs: int) -> RunInfo:
+    model = "assistant-1" if number < (2 * runs) // 3 else "assistant-2"
+    return RunInfo(
+        branch="main" if number % 3 else f"feature/{number}",
+        tier=_tier(number),
+        labels={"team": "search" if number % 2 else "care", "region": "eu"},
+        facts={"support: target": model, "refunds: target": model},
+    )
+
+
+def _source(folder: RunFolder, run: Run, number: int, runs: int, compared: Mapping[str, Baseline]) -> StoredSource:
+    ids = {name: base.provenance.run_id for name, base in compared.items()}
+    rows = partial(run_file.rows, folder.run_file)
+    return StoredSource(NAME, run, _info(number, runs), folder.verdict(), rows=rows, baselines=ids)
 
 
 def _run_id(number: int) -> str:
@@ -158,10 +183,6 @@ def _commit(number: int) -> str:
 
 def _tier(number: int) -> str:
     return "release" if number % 5 == 3 else "default"
-
-
-def _model(number: int, runs: int) -> str:
-    return "assistant-1" if number < (2 * runs) // 3 else "assistant-2"
 
 
 def _cost(number: int) -> float:
@@ -194,7 +215,9 @@ def _suite(name: str, number: int, runs: int, cases: int) -> SuiteRun:
         replace(one, question={"input": _ASKED[at // 3 % 3].format(n=4100 + at), "expected": _GOOD[at // 3 % 3]})
         for at, one in enumerate(results)
     ]
-    return suite_of(question, name, golden=(f"golden/{name}.jsonl",), golden_sha256=("a" if number < runs // 4 else "b") * 64)
+    return suite_of(
+        question, name, golden=(f"golden/{name}.jsonl",), golden_sha256=("a" if number < runs // 4 else "b") * 64
+    )
 
 
 def _trial(name: str, at: int, topic: int, *, passed: bool, source: random.Random) -> Trial:
@@ -217,7 +240,7 @@ def _calibration(judge: str) -> Calibration:
         {"model": "m" * 64},
         "labels/helpful.jsonl",
         "s" * 64,
-        "2026-09-28",
+        "2026-09-28T08:00:00Z",
         80,
         76,
         60,

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Final
 from pytest_evalgate.reports.diff import Piece, are_alike, word_diff
 from pytest_evalgate.server.pages.case_texts import stored_text, texts_of
 from pytest_evalgate.server.pages.frame import SERVED, render
-from pytest_evalgate.store import StoreError
+from pytest_evalgate.store.questions import NotStoredError
+from pytest_evalgate.text.jsonl import quote_text
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -39,13 +40,13 @@ def page(sources: ViewSources, query: PageQuery, to: Addresses = SERVED) -> str:
     """Return the page as HTML.
 
     Raises:
-        StoreError: No stored run that matches contains the case.
+        NotStoredError: No stored run that matches contains the case.
     """
     suite, case_id = query.names["suite"], query.names["case"]
     chosen = {**query.runs.parameters(), "suite": suite, "case_id": case_id, "last_runs": RUNS}
     rows = sources.database.query("trials_of_case", **chosen)
     if not rows:
-        raise StoreError(f"no stored run of suite {suite} has a case {case_id}")
+        raise NotStoredError(f"no stored run of suite {suite} has a case {quote_text(case_id)}")
     found = [_in_run(sources, suite, case_id, list(of_run)) for _, of_run in groupby(rows, key=itemgetter("run_id"))]
     shown = [_changes(now, before) for now, before in zip(found, [*found[1:], None], strict=True)]
     newest = next((one.text for one in shown if one.text.input), shown[0].text)

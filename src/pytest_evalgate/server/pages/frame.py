@@ -14,7 +14,9 @@ from urllib.parse import quote, urlencode
 
 from pytest_evalgate.reports.charts.svg import STYLE
 from pytest_evalgate.reports.html import environment, resource
-from pytest_evalgate.store.drivers import StoreError
+from pytest_evalgate.store.questions import NotStoredError
+from pytest_evalgate.text.jsonl import quote_text
+from pytest_evalgate.text.wording import did_you_mean
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -23,7 +25,16 @@ if TYPE_CHECKING:
 
     from pytest_evalgate.server.view_sources import ViewSources
 
-POLICY: Final = "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self' data:; base-uri 'none'; form-action 'self'"
+POLICY: Final = "; ".join(
+    (
+        "default-src 'none'",
+        "style-src 'self'",
+        "script-src 'self'",
+        "img-src 'self' data:",
+        "base-uri 'none'",
+        "form-action 'self'",
+    )
+)
 """Content security policy of every page."""
 
 
@@ -149,7 +160,9 @@ def require_suite(sources: ViewSources, suite: str) -> None:
     """Raise if no stored run has a suite.
 
     Raises:
-        StoreError: There is none.
+        NotStoredError: There is none.
     """
-    if suite not in site_of(sources, SERVED).suites:
-        raise StoreError(f"no stored run has this suite: {suite}")
+    names = site_of(sources, SERVED).suites
+    if suite not in names:
+        near = did_you_mean(suite, names) or f"; stored are: {', '.join(names) or 'none'}"
+        raise NotStoredError(f"no run has a suite {quote_text(suite)}{near}")

@@ -11,8 +11,10 @@ from pytest_evalgate.reports.view import TextPolicy
 from pytest_evalgate.runs.kept import RunFolder
 from pytest_evalgate.server.pages.case_texts import run_folder_file
 from pytest_evalgate.server.pages.frame import SERVED, render, site_of, templates
-from pytest_evalgate.store import StoreError, questions
+from pytest_evalgate.store import questions
+from pytest_evalgate.store.questions import NotStoredError
 from pytest_evalgate.text import files
+from pytest_evalgate.text.jsonl import quote_text
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -30,7 +32,7 @@ def page(sources: ViewSources, query: PageQuery, to: Addresses = SERVED) -> str:
     """Return the page as HTML.
 
     Raises:
-        StoreError: The run is neither stored nor in the state folder.
+        NotStoredError: The run is neither stored nor in the state folder.
     """
     run_id = query.names["run"]
     file = run_folder_file(sources, run_id)
@@ -61,7 +63,7 @@ def _stored(sources: ViewSources, run_id: str, why: str, to: Addresses) -> str:
     database = sources.database
     found = database.query("runs", **replace(sources.runs, run_id=run_id, limit=1).parameters())
     if not found:
-        raise StoreError(f"no run {run_id} is stored: list the runs with: pytest-evalgate runs list")
+        raise NotStoredError(f"no run {quote_text(run_id)} is stored: list the runs with: pytest-evalgate runs list")
     detail: dict[str, Any] = questions.run_detail(database, found[0])
     missed = {
         suite["suite"]: database.query("missed_cases", run_id=run_id, suite=suite["suite"], limit=_MISSED)

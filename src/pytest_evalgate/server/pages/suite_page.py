@@ -46,7 +46,7 @@ def page(sources: ViewSources, query: PageQuery, to: Addresses = SERVED) -> str:
     """Return the page as HTML.
 
     Raises:
-        StoreError: No stored run has the suite, or none that matches.
+        NotStoredError: No stored run has the suite.
     """
     suite = query.names["suite"]
     require_suite(sources, suite)
