@@ -13,7 +13,6 @@ from datetime import UTC, datetime
 from functools import cache
 from hashlib import sha256
 from html import escape
-from importlib import resources
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import parse_qs, parse_qsl, unquote
 
@@ -27,6 +26,7 @@ from pytest_evalgate.server.access import LOGIN_PATH
 from pytest_evalgate.server.batch import answer_batch, answer_one, read_batch
 from pytest_evalgate.server.operations import OPERATIONS, VERSION
 from pytest_evalgate.server.pages import case_page, compare_page, labels_page, overview_page, run_page, suite_page
+from pytest_evalgate.server.pages.frame import assets
 from pytest_evalgate.server.parameters import FILTERS, read_values
 from pytest_evalgate.server.request_problem import RequestError, problem_of
 from pytest_evalgate.server.view_sources import PageQuery, ViewSources
@@ -74,7 +74,6 @@ PAGES: Final[Mapping[str, Callable[[ViewSources, PageQuery], str]]] = {
     "/suites/{suite}/cases/{case}": case_page.page,
     "/labels/{judge}": labels_page.page,
 }
-_TYPES: Final = {"css": "text/css; charset=utf-8", "js": "text/javascript; charset=utf-8", "svg": "image/svg+xml"}
 _LABELS: Final = "/labels/{judge}"
 
 
@@ -242,16 +241,11 @@ def _document() -> bytes:
     return json.dumps(openapi.document()).encode("ascii")
 
 
-@cache
-def _assets() -> Mapping[str, bytes]:
-    found = resources.files("pytest_evalgate.server").joinpath("assets").iterdir()
-    return {file.name: file.read_bytes() for file in found if file.name.rpartition(".")[2] in _TYPES}
-
-
 def _asset(request: Request, name: str) -> Response:
-    if name not in _assets():
+    found = assets().get(name)
+    if found is None:
         raise RequestError(404, "there is no such file")
-    return _cached(request, _assets()[name], _TYPES[name.rpartition(".")[2]])
+    return _cached(request, found.content, found.media_type)
 
 
 def _cached(request: Request, content: bytes, media_type: str) -> Response:
