@@ -6,7 +6,7 @@ BENCH := $(VENV)/bench/bin/python
 SMOKE := env -u PYTHONPATH
 EVALS := cd examples/golden_sets && ../../$(BIN)/pytest --eval-gate --no-header -q
 
-.PHONY: demo test check mutations smoke smoke-oldest bench browser docs realmodel busy coverage clean
+.PHONY: demo test check mutations smoke smoke-oldest bench browser docs fuzz realmodel busy coverage clean
 
 demo: $(VENV)/.demo
 	@echo "== 1. a candidate that is better than its baseline: the gate passes"
@@ -18,7 +18,7 @@ demo: $(VENV)/.demo
 	@echo
 	@echo "The failure above is the demo. More: README.md, examples/golden_sets/README.md, docs/"
 
-test: check
+test: check $(VENV)/.fuzz
 	$(BIN)/python -m pytest -n 2
 
 check: $(VENV)/.dev
@@ -76,6 +76,7 @@ bench: $(VENV)/.bench
 	$(BENCH) -m benchmarks.detectors --clean 1000
 	-$(BENCH) -m benchmarks.html_report
 	$(BENCH) -m benchmarks.first_hour
+	$(BIN)/python -m benchmarks.view_load
 
 docs: $(VENV)/.dev
 	$(BIN)/python docs/make_reference.py
@@ -113,6 +114,15 @@ $(VENV)/.browser: tests/browser/requirements.txt $(VENV)/.dev
 $(VENV)/.realmodel: tests/realmodel/requirements.txt $(VENV)/.dev
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --requirement $<
 	@touch $@
+
+$(VENV)/.fuzz: tests/server/fuzz.txt $(VENV)/.dev
+	$(PYTHON) -m venv $(VENV)/fuzz
+	$(VENV)/fuzz/bin/python -m pip install --quiet --disable-pip-version-check --requirement $<
+	@touch $@
+
+# a client that reads the OpenAPI document sends more than 2,000 requests to the server of `view`
+fuzz: $(VENV)/.fuzz
+	FUZZ_EXAMPLES=100 $(BIN)/python -m pytest tests/server/test_server_fuzz.py
 
 browser: $(VENV)/.browser
 	$(BIN)/python -m pytest tests/browser

@@ -214,29 +214,37 @@ def test_a_batch_answers_each_question_as_alone(served: Served) -> None:
         assert part == {"status": 200, "body": served.get(path, params=rest).json()}
 
 
+def test_a_wrong_parameter_of_one_question_does_not_harm_the_others(served: Served) -> None:
+    asked = [
+        {"question": "runs", "parameters": {"tier": ["a", "b"]}},
+        {"question": "series"},
+        {"question": "case", "parameters": {"suite": "faq", "case": "c381"}},
+        {"question": "runs", "parameters": {"limit": 1}},
+    ]
+    found = served.send("POST", "/v1/query", json=asked).json()
+    assert [part["status"] for part in found] == [400, 400, 404, 200]
+    assert [part["body"]["error"]["parameter"] for part in found[:3]] == ["tier", "suite", None]
+
+
 @pytest.mark.parametrize(
     ("asked", "parameter", "reason"),
     [
-        ({"question": "rums"}, "question", 'did you mean "runs"'),
+        ({"question": "rums"}, "question", 'question 2 is unknown; did you mean "runs"'),
         ({"question": 7}, "question", "the questions are runs"),
-        ({"parameters": {}}, None, "a question has the form"),
-        ({"question": "runs", "limit": 1}, None, "a question has the form"),
-        ("runs", None, "a question has the form"),
+        ({"parameters": {}}, None, "question 2 does not have the form"),
+        ({"question": "runs", "limit": 1}, None, "does not have the form"),
+        ("runs", None, "does not have the form"),
         ({"question": "runs", "parameters": []}, "parameters", "no object"),
-        ({"question": "runs", "parameters": {"limit": 1.5}}, "limit", "give a text"),
+        ({"question": "runs", "parameters": {"limit": 1.5}}, "limit", "question 2: give a text"),
         ({"question": "runs", "parameters": {"limit": True}}, "limit", "give a text"),
         ({"question": "runs", "parameters": {"tier": None}}, "tier", "give a text"),
-        ({"question": "runs", "parameters": {"tier": ["a", "b"]}}, "tier", "given 2 times"),
-        ({"question": "series", "parameters": {}}, "suite", "is missing"),
     ],
 )
-def test_a_wrong_question_of_a_batch_does_not_harm_the_others(
-    served: Served, asked: Any, parameter: str | None, reason: str
-) -> None:
-    first, second = served.send("POST", "/v1/query", json=[asked, {"question": "runs"}]).json()
-    assert (first["status"], second["status"]) == (400, 200)
-    assert first["body"]["error"]["parameter"] == parameter
-    assert reason in first["body"]["error"]["reason"]
+def test_a_batch_of_another_form_is_refused(served: Served, asked: Any, parameter: str | None, reason: str) -> None:
+    found = served.send("POST", "/v1/query", json=[{"question": "runs"}, asked])
+    assert found.status_code == 400
+    assert found.json()["error"]["parameter"] == parameter
+    assert reason in found.json()["error"]["reason"]
 
 
 @pytest.mark.parametrize("body", ["", "{}", "[]", "[1", "null", "[" * 5000, '["\\ud800"]', json.dumps([{}] * 21)])

@@ -152,9 +152,9 @@ _OTHERS = """
 import contextlib, io, sys
 import pytest_evalgate.plugin
 from pytest_evalgate.cli import main
-for words in (["schema", "openapi"], ["query", "series", "faq", "pass_rate"], ["query", "compare", "previous", "newest"]):
+for words in ("schema openapi", "query series faq pass_rate", "query compare previous newest"):
     with contextlib.redirect_stdout(io.StringIO()):
-        assert main(words) == 0
+        assert main(words.split()) == 0
 with contextlib.suppress(SystemExit):
     main(["view", "--help"])
 print(*sys.modules, file=sys.stderr)

@@ -106,7 +106,7 @@ class Site:
     def _check(self, request: Request, path: str) -> None:
         self.access.check(request.method, request.headers)
         if len(path) + len(request.url.query) > MOST_URL_BYTES:
-            raise RequestError(414, f"the address has more than {MOST_URL_BYTES:,} bytes")
+            raise RequestError(400, f"the address has more than {MOST_URL_BYTES:,} bytes")
         if sum(len(name) + len(value) for name, value in request.headers.raw) > MOST_HEAD_BYTES:
             raise RequestError(431, f"the headers have more than {MOST_HEAD_BYTES:,} bytes")
         if path != LOGIN_PATH:

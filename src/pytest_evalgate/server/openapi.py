@@ -26,6 +26,11 @@ _ERRORS: Final = {
     "421": "The server does not serve this host.",
     "503": "The store cannot be used.",
 }
+_BODY_ERRORS: Final = {
+    "408": "The body is too slow.",
+    "413": "The body is too large.",
+    "415": "The body is no JSON.",
+}
 _ETAG: Final = {"ETag": {"schema": {"type": "string"}, "description": "digest of the answer"}}
 
 
@@ -55,7 +60,7 @@ def document() -> dict[str, Any]:
                     "description": text,
                     "content": {"application/json": {"schema": {"$ref": "#/components/schemas/Error"}}},
                 }
-                for status, text in {**_ERRORS, "413": "The body is too large.", "415": "The body is no JSON."}.items()
+                for status, text in {**_ERRORS, **_BODY_ERRORS}.items()
             },
         },
     }
@@ -104,14 +109,14 @@ def _batch() -> dict[str, Any]:
     )
     return {
         "operationId": "query",
-        "summary": "Several questions at once, each by its name and parameters; the answers have the same order.",
+        "summary": "Up to 20 questions at once, answered in their order, each with the status that it has alone.",
         "requestBody": {
             "required": True,
             "content": {"application/json": {"schema": batch_schema()}},
         },
         "responses": {
             "200": _answer(schemas.listed(result)),
-            **_references("400", "401", "403", "413", "415", "421", "503"),
+            **_references("400", "401", "403", "408", "413", "415", "421", "503"),
         },
     }
 
@@ -122,26 +127,21 @@ def batch_schema() -> schemas.Schema:
         "type": "array",
         "minItems": 1,
         "maxItems": MOST_QUESTIONS,
-        "items": {"oneOf": [_question(operation) for operation in OPERATIONS]},
-    }
-
-
-def _question(operation: Operation) -> schemas.Schema:
-    required = [parameter.name for parameter in operation.parameters if parameter.required]
-    return {
-        "type": "object",
-        "description": operation.about,
-        "properties": {
-            "question": {"const": operation.name},
-            "parameters": {
-                "type": "object",
-                "properties": {parameter.name: parameter.schema() for parameter in operation.parameters},
-                "required": required,
-                "additionalProperties": False,
+        "items": {
+            "type": "object",
+            "description": "The operationId of a question, with the parameters of its path and query string.",
+            "properties": {
+                "question": {"type": "string", "enum": [operation.name for operation in OPERATIONS]},
+                "parameters": {
+                    "type": "object",
+                    "additionalProperties": {
+                        "oneOf": [schemas.TEXT, {"type": "integer"}, schemas.listed(schemas.TEXT)]
+                    },
+                },
             },
+            "required": ["question"],
+            "additionalProperties": False,
         },
-        "required": ["question", *(["parameters"] if required else [])],
-        "additionalProperties": False,
     }
 
 
