@@ -30,7 +30,7 @@ _JSONL = [
     {"id": "a", "input": "x\u2028y", "output": "yes", "label": None, "weight": 1.5},
     {"id": "b", "output": "no", "label": "fail"},
     {"id": "c", "output": "maybe", "label": None, "labels": {"ben": "pass"}},
-    {"id": "d", "output": "sure", "gold": "pass"},
+    {"id": "d", "output": "sure", "label": None, "gold": "pass"},
 ]
 
 

@@ -109,8 +109,9 @@ def _is_failed(gate: Mapping[str, Any], suite: str) -> bool:
 
 def _suites(sources: ViewSources, chosen: RunFilter, run: Mapping[str, Any]) -> Iterator[SuiteLine]:
     decided = {suite["suite"]: suite for suite in run["suites"]}
-    names = [row["suite"] for row in sources.database.query("suite_names", project=sources.name)]
-    for suite in names[:_SUITES]:
+    stored = [row["suite"] for row in sources.database.query("suite_names", project=sources.name)]
+    names = dict.fromkeys([*decided, *stored])  # those of the run that is shown come first
+    for suite in list(names)[:_SUITES]:
         points = read_points(sources, suite, "pass_rate", replace(chosen, suite=suite), SPARK_RUNS)
         rate = metric_row(f"pass rate of {suite}", "pass_rate", points) if points else None
         if rate is not None or suite in decided:

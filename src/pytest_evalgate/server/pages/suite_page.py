@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass, replace
 from datetime import date
-from itertools import groupby
+from itertools import groupby, zip_longest
 from operator import itemgetter
 from typing import TYPE_CHECKING, Final
 
@@ -63,7 +63,7 @@ def page(sources: ViewSources, query: PageQuery, to: Addresses = SERVED) -> str:
         "metrics": list(_metric_rows(sources, suite, chosen)),
         "heat": as_markup(_heat(sources, suite, chosen)),
         "runs": runs,
-        "pairs": list(zip(runs, [*runs[1:], None], strict=True)),
+        "pairs": [*zip_longest(runs, runs[1:])],
         "flaky": questions.flaky(database, suite, replace(chosen, limit=_FLAKY)),
         "trend": _trend(sources, suite, chosen),
         "tiers": [row["tier"] for row in database.query("tiers", project=sources.name)],
