@@ -4,7 +4,7 @@ import codecs
 import json
 import multiprocessing
 from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 BINARY = choices_of("binary")
-_JSONL = [
+_JSONL: list[dict[str, Any]] = [
     {"id": "a", "input": "x\u2028y", "output": "yes", "label": None, "weight": 1.5},
     {"id": "b", "output": "no", "label": "fail"},
     {"id": "c", "output": "maybe", "label": None, "labels": {"ben": "pass"}},

@@ -113,7 +113,13 @@ def _pages(sources: ViewSources, words: str) -> Iterator[tuple[str, str]]:
     sides = {"a": f"{words}-False", "b": f"{words}-True"}
     yield "compare", compare_page.page(sources, PageQuery({}, values | sides | {"suite": words}, sources.runs))
     yield "case", case_page.page(sources, PageQuery({"suite": words, "case": words}, values, sources.runs))
-    row = {"id": f"i{words}".strip(), "input": words, "expected": words, "output": words, "label": None}
+    row: dict[str, object] = {
+        "id": f"i{words}".strip(),
+        "input": words,
+        "expected": words,
+        "output": words,
+        "label": None,
+    }
     row |= {"rubric": words, "context": [words], "judge": words, "sample": "0123456789abcdef/A/3"}
     sheet = sources.root / "labels" / "faq.jsonl"
     sheet.write_text(f"{json.dumps(row)}\n", "utf-8")

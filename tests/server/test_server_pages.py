@@ -237,7 +237,7 @@ def test_only_label_files_of_the_project_are_offered(tmp_path: Path) -> None:
 def test_the_policy_needs_nothing_inline(sources: ViewSources, made: StoredProject) -> None:
     assert "unsafe" not in POLICY
     for page, names in every_page(made):
-        text = html(page, sources, **names)
+        text = html(page, sources, None, **names)
         assert not re.search(r"<style|\sstyle=|\son[a-z]+=|javascript:", text), page.__name__
         assert f'content="{POLICY}"'.replace("'", "&#39;") in text
     assert set(assets()) == {"view.css", "view.js", "report.js"}
@@ -269,6 +269,6 @@ def test_the_pages_read_no_table_of_single_scores_of_other_cases(
     monkeypatch.setattr(Database, "query", noted)
     for page, names in every_page(made):
         if page is not compare_page:
-            html(page, sources, **names)
+            html(page, sources, None, **names)
     assert set(asked) & {"scores_of_suite", "results_of_suite", "cases_of_suite"} == set()
     assert "recent_metrics" in asked

@@ -1,4 +1,4 @@
-"""The pages as files: the same bytes for the same store, links that lead somewhere, and nothing that needs a server."""
+"""The pages as files: the same bytes for the same store, links that lead somewhere, and no need of a server."""
 
 from __future__ import annotations
 
