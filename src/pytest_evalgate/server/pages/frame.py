@@ -25,15 +25,9 @@ if TYPE_CHECKING:
 
     from pytest_evalgate.server.view_sources import ViewSources
 
-POLICY: Final = "; ".join(
-    (
-        "default-src 'none'",
-        "style-src 'self'",
-        "script-src 'self'",
-        "img-src 'self' data:",
-        "base-uri 'none'",
-        "form-action 'self'",
-    )
+POLICY: Final = (
+    "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self' data:; "
+    "base-uri 'none'; form-action 'self'"
 )
 """Content security policy of every page."""
 
