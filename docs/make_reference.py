@@ -345,18 +345,18 @@ def _http_api() -> Iterator[str]:
     yield from ("", "## Filters", "")
     yield from _table(("parameter", "means"), ([_code(one.name), one.about] for one in FILTERS))
     yield ""
-    yield f"`limit` is the number of rows of a page, at most {MOST_ROWS:,}. `after` of an answer is the parameter `after` of"
-    yield "the next page, and null on the last one. Names in a path are percent-encoded, `/` as `%2F`."
+    yield f"`limit` is the number of rows of a page, at most {MOST_ROWS:,}. `after` of an answer is the parameter"
+    yield "`after` of the next page, and null on the last one. Names in a path are percent-encoded, `/` as `%2F`."
     yield from ("", "## Several questions at once", "")
-    yield f"`POST {openapi.BATCH_PATH}` takes a list of 1 to {openapi.MOST_QUESTIONS} questions by their names, and answers them in"
-    yield "their order, each with the status that it has alone."
+    yield f"`POST {openapi.BATCH_PATH}` takes a list of 1 to {openapi.MOST_QUESTIONS} questions by their names, and"
+    yield "answers them in their order, each with the status that it has alone."
     yield from ("", "```json", _BATCH_EXAMPLE, "```", "", "## Statuses", "")
     statuses = document["components"]["responses"].items()
     yield from _table(("status", "means"), sorted([status, answer["description"]] for status, answer in statuses))
     yield ""
     yield 'An error is `{"error": {"status": 400, "reason": "...", "parameter": "since"}}`.'
-    yield "Each answer has an `ETag`; a request with it in `If-None-Match` is answered with 304 if nothing has changed."
-    yield "With `--token`, send `Authorization: Bearer TOKEN`. Requests of other sites and for other hosts are refused."
+    yield "Each answer has an `ETag`; a request with it in `If-None-Match` is answered with 304 if nothing changed."
+    yield "With `--token`, send `Authorization: Bearer TOKEN`. Requests of other sites and to other hosts are refused."
 
 
 _BATCH_EXAMPLE: Final = """[
