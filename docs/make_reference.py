@@ -29,6 +29,9 @@ from pytest_evalgate.scorers.registry import ScorerOptions
 from pytest_evalgate.scorers.same_as import SameAsOptions
 from pytest_evalgate.scorers.scorer_set import SetOptions
 from pytest_evalgate.scorers.similar import SimilarOptions
+from pytest_evalgate.server import openapi
+from pytest_evalgate.server.operations import OPERATIONS
+from pytest_evalgate.server.parameters import FILTERS, MOST_ROWS, Parameter
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -71,6 +74,7 @@ def pages() -> dict[str, str]:
         "lint.md": _lint(),
         "exit-codes.md": _exit_codes(),
         "verdict-json.md": _verdict(),
+        "http-api.md": _http_api(),
     }
     return {name: "\n".join(lines).rstrip() + "\n" for name, lines in made.items()}
 
@@ -326,6 +330,52 @@ def _verdict() -> Iterator[str]:
             for field in dataclasses.fields(record)
         )
         yield from _table(("field", "type", "content"), rows)
+
+
+def _http_api() -> Iterator[str]:
+    document = openapi.document()
+    yield from ("# HTTP API", "", f"{_MADE} `pytest-evalgate view` serves it beside the pages, read-only.")
+    yield f"The OpenAPI document is `{openapi.OPENAPI_PATH}`, and `schema/openapi.json` in the repository."
+    yield "The answers are the records that `query`, `runs list` and `runs show` print with `--json`."
+    yield from ("", "## Questions", "")
+    yield from _table(
+        ("question", "path", "answer", "parameters"),
+        ([_code(one.name), _code(one.path), one.about, _own_parameters(one.parameters)] for one in OPERATIONS),
+    )
+    yield from ("", "## Filters", "")
+    yield from _table(("parameter", "means"), ([_code(one.name), one.about] for one in FILTERS))
+    yield ""
+    yield f"`limit` is the number of rows of a page, at most {MOST_ROWS:,}. `after` of an answer is the parameter"
+    yield "`after` of the next page, and null on the last one. Names in a path are percent-encoded, `/` as `%2F`."
+    yield from ("", "## Several questions at once", "")
+    yield f"`POST {openapi.BATCH_PATH}` takes a list of 1 to {openapi.MOST_QUESTIONS} questions by their names, and"
+    yield "answers them in their order, each with the status that it has alone."
+    yield from ("", "```json", _BATCH_EXAMPLE, "```", "", "## Statuses", "")
+    statuses = document["components"]["responses"].items()
+    yield from _table(("status", "means"), sorted([status, answer["description"]] for status, answer in statuses))
+    yield ""
+    yield 'An error is `{"error": {"status": 400, "reason": "...", "parameter": "since"}}`.'
+    yield "Each answer has an `ETag`; a request with it in `If-None-Match` is answered with 304 if nothing changed."
+    yield "With `--token`, send `Authorization: Bearer TOKEN`. Requests of other sites and to other hosts are refused."
+
+
+_BATCH_EXAMPLE: Final = """[
+  {"question": "point", "parameters": {"suite": "support", "metric": "pass_rate"}},
+  {"question": "runs", "parameters": {"limit": 5, "label": ["team=search"]}}
+]"""
+
+
+def _own_parameters(parameters: Sequence[Parameter]) -> str:
+    """Name the parameters of a question; the filters are described once."""
+    filters = {parameter.name for parameter in FILTERS}
+    own = [parameter for parameter in parameters if parameter.place == "query" and parameter.name not in filters]
+    named = [_code(one.name) + (f": {_choices(one)}" if one.name not in ("limit", "after") else "") for one in own]
+    rest = ["filters"] if any(parameter.name == "tier" for parameter in parameters) else []
+    return "; ".join([*named, *rest])
+
+
+def _choices(parameter: Parameter) -> str:
+    return ", ".join(map(_code, parameter.choices)) or parameter.about
 
 
 def _records(top: Any) -> list[Any]:

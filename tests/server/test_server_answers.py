@@ -45,6 +45,7 @@ _SAME: Final[tuple[tuple[str, dict[str, Any], str], ...]] = (
     ("cases", {"suite": "faq", "which": "failed"}, "query cases faq --failed"),
     ("cases", {"suite": "faq", "which": "errored"}, "query cases faq --errored"),
     ("cases", {"suite": "faq", "which": "flaky"}, "query cases faq --flaky"),
+    ("cases", {"suite": "faq", "which": "flaky", "run": "run-01"}, "query cases faq --flaky --run run-01"),
     ("cases", {"suite": ODD_SUITE}, f"query cases '{ODD_SUITE}'"),
     ("case", {"suite": "faq", "case": "c38", "branch": "main"}, "query cases faq --case c38 --branch main"),
     ("case", {"suite": ODD_SUITE, "case": "only/one"}, f"query cases '{ODD_SUITE}' --case only/one"),

@@ -24,6 +24,7 @@ _ERRORS: Final = {
     "404": "A name is not stored; the reason has the names near it.",
     "409": "The runs or the configuration cannot be used for this question.",
     "421": "The server does not serve this host.",
+    "431": "The headers are too large.",
     "503": "The store cannot be used.",
 }
 _BODY_ERRORS: Final = {
@@ -116,7 +117,7 @@ def _batch() -> dict[str, Any]:
         },
         "responses": {
             "200": _answer(schemas.listed(result)),
-            **_references("400", "401", "403", "408", "413", "415", "421", "503"),
+            **_references("400", "401", "403", "408", "413", "415", "421", "431", "503"),
         },
     }
 
@@ -152,6 +153,6 @@ def _own() -> dict[str, Any]:
         "responses": {
             "200": _answer({"type": "object"}),
             "304": {"description": "The document is still the one with this ETag."},
-            **_references("401", "403", "421"),
+            **_references("401", "403", "421", "431"),
         },
     }

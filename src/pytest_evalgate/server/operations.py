@@ -196,7 +196,7 @@ OPERATIONS: Final = (
             *(*FILTERS, *pages(100, "the number that the page before has in `after`")),
         ),
         _cases,
-        {"oneOf": [schemas.answer(schemas.CASE_ROW), schemas.answer(schemas.FLAKY_ROW)]},
+        {"anyOf": [schemas.answer(schemas.CASE_ROW), schemas.answer(schemas.FLAKY_ROW)]},
     ),
     Operation(
         "case",

@@ -121,9 +121,7 @@ SCHEMAS: Final[Mapping[str, dict[str, Json]]] = {
 """JSON Schemas of texts, by the names that the OpenAPI document gives them."""
 
 SUITE: Final = Parameter("suite", "name of a suite", "path", required=True)
-METRIC: Final = Parameter(
-    "metric", "pass_rate, score.NAME, cost_usd, latency_p95_s, error_rate, ... ", default="pass_rate"
-)
+METRIC: Final = Parameter("metric", "pass_rate, score.NAME, cost_usd, latency_p95_s, ...", default="pass_rate")
 FILTERS: Final = (
     Parameter("run", "only this run"),
     Parameter("tier", "only runs of this tier"),

@@ -25,8 +25,10 @@ if TYPE_CHECKING:
 
     from pytest_evalgate.server.view_sources import ViewSources
 
-_OWN_FILES: Final = "style-src 'self'; script-src 'self'; img-src 'self' data:"
-POLICY: Final = f"default-src 'none'; {_OWN_FILES}; base-uri 'none'; form-action 'self'"
+POLICY: Final = (
+    "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self' data:; "
+    "base-uri 'none'; form-action 'self'"
+)
 """Content security policy of every page."""
 
 
