@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import re
 from typing import TYPE_CHECKING
 
 import pytest
@@ -9,6 +11,7 @@ from tests.server.page_reader import PageReader
 from tests.server.test_server_pages import found
 from tests.support.stored_project import make_project
 
+from pytest_evalgate.cli import main
 from pytest_evalgate.errors import UserError
 from pytest_evalgate.server.static_pages import write_pages
 from pytest_evalgate.server.view_sources import ViewSources
@@ -68,3 +71,19 @@ def test_a_folder_of_something_else_is_refused(sources: ViewSources, tmp_path: P
     with pytest.raises(UserError, match="is a file: give a folder"):
         write_pages(sources, tmp_path / "index.html")
     assert (tmp_path / "index.html").read_text("utf-8") == "mine"
+
+
+def test_the_verb_writes_the_pages_and_names_the_first(
+    sources: ViewSources, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(sources.root)
+    assert main(["view", "--static", str(tmp_path / "site")]) == 0
+    out = capsys.readouterr().out
+    assert re.fullmatch(rf"wrote \d+ files, \d\.\d MB: open {tmp_path}/site/index.html\n", out)
+    assert main(["view", "--static", str(tmp_path / "site"), "--json"]) == 0
+    printed = json.loads(capsys.readouterr().out)
+    assert printed["index"] == (tmp_path / "site" / "index.html").as_posix()
+    assert printed["files"] == len(_bytes(tmp_path / "site"))
+    (tmp_path / "page.html").write_text("mine", "utf-8")
+    assert main(["view", "--static", str(tmp_path)]) == 4
+    assert "has pages of something else: give a new folder" in capsys.readouterr().err
