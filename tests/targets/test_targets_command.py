@@ -125,7 +125,7 @@ def test_the_end_of_a_program_that_writes_too_much_is_awaited(tmp_path: Path) ->
             return transport, protocol
 
         transports: list[asyncio.SubprocessTransport] = []
-        loop.subprocess_exec = watched  # type: ignore[assignment, method-assign]
+        loop.subprocess_exec = watched  # type: ignore[method-assign]
         with pytest.raises(TargetFailure, match="wrote more than"):
             await _target("import sys\nwhile True: sys.stdout.write('x' * 65536)", tmp_path).answer(_CASE, 0)
         ended.append(transports[0].get_returncode())
