@@ -7,6 +7,7 @@ the address of a PostgreSQL database that benchmarks.store_sizes has filled befo
 from __future__ import annotations
 
 import asyncio
+import itertools
 import json
 import os
 import random
@@ -142,7 +143,8 @@ def main() -> None:
         words = [sys.executable, "-c", CODE, "view", "--port", "0", "--no-open", "--json"]
         with subprocess.Popen(words, cwd=root, env=environ, stdout=subprocess.PIPE, text=True) as server:
             assert server.stdout is not None
-            url = json.loads("".join(iter(server.stdout.readline, "}\n")) + "}")["url"]
+            printed = "".join(itertools.takewhile(lambda line: line != "}\n", server.stdout))
+            url = json.loads(printed + "}")["url"]
             try:
                 with httpx.Client(base_url=url, timeout=60, trust_env=False) as client:
                     newest = client.get("/v1/runs?limit=1").json()["rows"][0]["run_id"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
 import signal
@@ -45,8 +46,8 @@ def _interrupted(process: subprocess.Popen[str]) -> tuple[int, str]:
 def test_it_prints_its_address_and_ends_on_ctrl_c(shop: Project) -> None:
     with _started(shop, "--json") as process:
         assert process.stdout is not None
-        text = "".join(iter(process.stdout.readline, "}\n")) + "}"
-        printed = json.loads(text)
+        lines = itertools.takewhile(lambda line: line != "}\n", process.stdout)
+        printed = json.loads("".join(lines) + "}")
         assert printed["url"] == f"http://127.0.0.1:{printed['port']}/"
         assert httpx.get(f"{printed['url']}v1/runs?limit=1", trust_env=False).status_code == 200
         assert _interrupted(process) == (0, "")

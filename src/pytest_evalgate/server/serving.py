@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import gc
 import socket
 from typing import TYPE_CHECKING, Final
 
@@ -77,5 +78,7 @@ def make_server(project: Project, access: Access, report: Callable[[str], None])
 
 def serve(server: uvicorn.Server, listening: socket.socket) -> None:
     """Answer requests until Ctrl-C or SIGTERM; close the socket."""
+    gc.collect()
+    gc.freeze()  # later collections skip what was imported: a comparison took up to 110 ms of CPU instead of 75
     with listening, contextlib.suppress(KeyboardInterrupt):  # uvicorn raises it again after it has finished
         server.run([listening])
