@@ -1,6 +1,7 @@
 """Take the pictures of the HTML report, of the pull-request comment and of the dashboard that the documentation shows.
 
-They show the example first_hour, walked from its spreadsheet to the red run, and the dashboard of a made-up project. Run it from anywhere, with playwright
+They show the example first_hour, walked from its spreadsheet to the red run, and the dashboard of a made-up project.
+Run it from anywhere, with playwright
 installed and chromium on the PATH: ``python docs/make_screenshots.py``; ``--out FOLDER`` also takes every section at
 1,400, 800 and 390 px, light and dark, to look at.
 """
