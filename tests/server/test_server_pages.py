@@ -15,7 +15,7 @@ from tests.support.stored_project import make_project
 from pytest_evalgate.app.project import Project
 from pytest_evalgate.errors import UserError
 from pytest_evalgate.server.pages import case_page, compare_page, labels_page, overview_page, run_page, suite_page
-from pytest_evalgate.server.pages.frame import POLICY, assets
+from pytest_evalgate.server.pages.page_frame import POLICY, assets
 from pytest_evalgate.server.view_sources import PageQuery, ViewSources
 from pytest_evalgate.store import Database
 from pytest_evalgate.store.questions import NotStoredError

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final
 
 from pytest_evalgate.reports.charts.metric_series import SeriesPoint, sparkline
-from pytest_evalgate.server.pages.frame import SERVED, render
+from pytest_evalgate.server.pages.page_frame import SERVED, render
 from pytest_evalgate.server.pages.series_points import SPARK_RUNS, MetricRow, metric_row, read_points
 from pytest_evalgate.store import StoreError, questions
 from pytest_evalgate.store.filters import time_of
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from markupsafe import Markup
 
-    from pytest_evalgate.server.pages.frame import Addresses
+    from pytest_evalgate.server.pages.page_frame import Addresses
     from pytest_evalgate.server.view_sources import PageQuery, ViewSources
     from pytest_evalgate.store.drivers import Row
     from pytest_evalgate.store.filters import RunFilter
