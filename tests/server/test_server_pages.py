@@ -14,7 +14,15 @@ from tests.support.stored_project import make_project
 
 from pytest_evalgate.app.project import Project
 from pytest_evalgate.errors import UserError
-from pytest_evalgate.server.pages import case_page, compare_page, labels_page, overview_page, run_page, suite_page
+from pytest_evalgate.server.pages import (
+    case_page,
+    case_texts,
+    compare_page,
+    labels_page,
+    overview_page,
+    run_page,
+    suite_page,
+)
 from pytest_evalgate.server.pages.page_frame import POLICY, assets
 from pytest_evalgate.server.view_sources import PageQuery, ViewSources
 from pytest_evalgate.store import Database
@@ -133,10 +141,21 @@ def test_a_run_is_its_report(sources: ViewSources, made: StoredProject) -> None:
 
 def test_a_run_without_its_file_is_what_the_store_knows(sources: ViewSources, made: StoredProject) -> None:
     page = read(run_page, sources, run=made.run_ids[2])
-    assert "Its run file is gone: this page shows what the store knows." in page.words
+    assert "Its run file is gone. This page shows what the store knows." in page.words
     assert f".evalgate/runs/{made.run_ids[2]}" in page.words
     for words in ("Missed in support", "no-regression", "200 sent, 0 cached", "team=care", "assistant-1"):
         assert words in page.words
+
+
+def test_a_run_that_is_too_large_for_a_page_leads_to_its_report(
+    sources: ViewSources, made: StoredProject, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(run_page, "_LARGEST", 1000)
+    page = read(run_page, sources, run=made.run_ids[-1])
+    assert f"It is too large for a page: open its report with: pytest-evalgate report {made.run_ids[-1]}" in page.words
+    monkeypatch.setattr(case_texts, "_LARGEST", 1000)
+    page = read(case_page, sources, suite="support", case="support-018")
+    assert page.words.count("texts were not stored") == case_page.RUNS
 
 
 def test_a_damaged_run_is_what_the_store_knows(tmp_path: Path) -> None:
@@ -148,7 +167,7 @@ def test_a_damaged_run_is_what_the_store_knows(tmp_path: Path) -> None:
         page = read(case_page, sources, suite="support", case="support-001")
         assert "support-001" in page.words
         (file.parent / "verdict.json").unlink()
-        assert "It was not decided: this page" in read(run_page, sources, run=made.run_ids[0]).words
+        assert "It was not decided. This page" in read(run_page, sources, run=made.run_ids[0]).words
         file.unlink()
         file.mkdir()
         assert "Its run file is gone" in read(run_page, sources, run=made.run_ids[0]).words

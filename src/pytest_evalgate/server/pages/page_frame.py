@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from jinja2 import Environment
 
     from pytest_evalgate.server.view_sources import ViewSources
+    from pytest_evalgate.store.drivers import Row
 
 POLICY: Final = (
     "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self' data:; "
@@ -150,13 +151,15 @@ def site_of(sources: ViewSources, to: Addresses) -> SiteFrame:
     return SiteFrame(sources.name, to, tuple(row["suite"] for row in found))
 
 
-def require_suite(sources: ViewSources, suite: str) -> None:
-    """Raise if no stored run has a suite.
+def require_suite(sources: ViewSources, suite: str) -> Row:
+    """Return what is known about a suite: its name, and its owner and description if the store has them.
 
     Raises:
-        NotStoredError: There is none.
+        NotStoredError: No stored run has it.
     """
-    names = site_of(sources, SERVED).suites
-    if suite not in names:
+    found = {row["suite"]: row for row in sources.database.query("suite_names", project=sources.name)}
+    if suite not in found:
+        names = list(found)
         near = did_you_mean(suite, names) or f"; stored are: {', '.join(names) or 'none'}"
         raise NotStoredError(f"no run has a suite {quote_text(suite)}{near}")
+    return found[suite]

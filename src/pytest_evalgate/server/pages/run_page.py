@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
@@ -26,6 +27,7 @@ _LARGEST: Final = 16 << 20
 """Bytes of a run file that is rendered as a page: beyond, its report is a file of its own."""
 
 _MISSED: Final = 50
+_REPORT: Final = ("pytest-evalgate", "report")
 
 
 def page(sources: ViewSources, query: PageQuery, to: Addresses = SERVED) -> str:
@@ -40,7 +42,7 @@ def page(sources: ViewSources, query: PageQuery, to: Addresses = SERVED) -> str:
     if file is not None and not RunFolder(file.parent).verdict_file.exists():
         why = "It was not decided"
     elif file is not None and file.stat().st_size > _LARGEST:
-        why = "It is too large for a page"
+        why = f"It is too large for a page: open its report with: {shlex.join([*_REPORT, run_id])}"
     elif file is not None:
         try:
             return _report(sources, file, to)

@@ -49,7 +49,7 @@ def page(sources: ViewSources, query: PageQuery, to: Addresses = SERVED) -> str:
         NotStoredError: No stored run has the suite.
     """
     suite = query.names["suite"]
-    require_suite(sources, suite)
+    known = require_suite(sources, suite)
     chosen = replace(query.runs, suite=suite, after=None)
     database = sources.database
     runs = database.query("runs_of_suite", **replace(chosen, limit=_RUNS).parameters())
@@ -58,6 +58,7 @@ def page(sources: ViewSources, query: PageQuery, to: Addresses = SERVED) -> str:
     key = {"run_id": None if newest is None else newest["run_id"], "suite": suite}
     values = {
         "suite": suite,
+        "about": [text for text in (known.get("owner"), known.get("description")) if text],
         "newest": newest,
         "charts": as_markup(_charts(sources, suite, metric, chosen)),
         "metrics": list(_metric_rows(sources, suite, chosen)),
