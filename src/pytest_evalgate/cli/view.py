@@ -1,4 +1,4 @@
-"""``pytest-evalgate view``: a local page and an HTTP API over the stored results."""
+"""``pytest-evalgate view``: pages and an HTTP API over the stored results, served, or pages written as files."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import os
 import secrets
 import sys
 import threading
+from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from pytest_evalgate.app.project import Project
@@ -13,6 +14,7 @@ from pytest_evalgate.cli.browser import open_address
 from pytest_evalgate.cli.printing import print_result
 from pytest_evalgate.cli.verb import Verb
 from pytest_evalgate.errors import SettingsError
+from pytest_evalgate.text.wording import count
 
 if TYPE_CHECKING:
     import argparse
@@ -33,9 +35,12 @@ def _add_arguments(parser: argparse.ArgumentParser) -> None:
         help=f"ask for a token: that of ${TOKEN_VARIABLE}, else a random one; other hosts than loopback need it",
     )
     option("--no-open", action="store_true", help="do not open a browser")
+    option("--static", type=Path, metavar="DIR", help="write the pages as files into this folder, and serve nothing")
 
 
 def _run(args: argparse.Namespace) -> int:
+    if args.static is not None:
+        return _write(args)
     try:
         from pytest_evalgate.server import access as access_rules  # noqa: PLC0415 - the extra view
         from pytest_evalgate.server import serving  # noqa: PLC0415 - the same
@@ -62,6 +67,18 @@ def _run(args: argparse.Namespace) -> int:
     return 0
 
 
+def _write(args: argparse.Namespace) -> int:
+    from pytest_evalgate.server.static_pages import write_pages  # noqa: PLC0415 - scipy
+    from pytest_evalgate.server.view_sources import ViewSources  # noqa: PLC0415 - the same
+
+    with ViewSources.opened(Project.find()) as sources:
+        written = write_pages(sources, args.static)
+    index, size = written[0].as_posix(), sum(path.stat().st_size for path in written)
+    lines = [f"wrote {count(len(written), 'file')}, {size / 1e6:.1f} MB: open {index}"]
+    print_result(args, {"index": index, "files": len(written), "bytes": size}, lines)
+    return 0
+
+
 def _token() -> str:
     given = os.environ.get(TOKEN_VARIABLE, "").strip()
     if given and len(given) < _SHORTEST_TOKEN:
@@ -72,9 +89,9 @@ def _token() -> str:
 
 
 VERB: Final = Verb(
-    "Serve the stored results as pages and as an HTTP API, on this machine only.",
+    "Serve the stored results as pages and as an HTTP API, on this machine only; or write the pages as files.",
     "pytest-evalgate view --port 0 --no-open",
     _run,
     _add_arguments,
-    json="print the address as JSON",
+    json="print the address, or the file to open, as JSON",
 )

@@ -26,7 +26,7 @@ from pytest_evalgate.server.access import LOGIN_PATH
 from pytest_evalgate.server.batch import answer_batch, answer_one, read_batch
 from pytest_evalgate.server.operations import OPERATIONS, VERSION
 from pytest_evalgate.server.pages import case_page, compare_page, labels_page, overview_page, run_page, suite_page
-from pytest_evalgate.server.pages.frame import assets
+from pytest_evalgate.server.pages.page_frame import assets
 from pytest_evalgate.server.parameters import FILTERS, read_values
 from pytest_evalgate.server.request_problem import RequestError, problem_of
 from pytest_evalgate.server.view_sources import PageQuery, ViewSources

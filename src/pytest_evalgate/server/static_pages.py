@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final
 
 from pytest_evalgate.errors import UserError
 from pytest_evalgate.server.pages import case_page, compare_page, overview_page, run_page, suite_page
-from pytest_evalgate.server.pages.frame import assets
+from pytest_evalgate.server.pages.page_frame import assets
 from pytest_evalgate.server.view_sources import PageQuery
 from pytest_evalgate.text import files
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 
 from pytest_evalgate.reports.diff import Piece, are_alike, word_diff
 from pytest_evalgate.server.pages.case_texts import stored_text, texts_of
-from pytest_evalgate.server.pages.frame import SERVED, render
+from pytest_evalgate.server.pages.page_frame import SERVED, render
 from pytest_evalgate.store.questions import NotStoredError
 from pytest_evalgate.text.jsonl import quote_text
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from pytest_evalgate.server.pages.case_texts import CaseText
-    from pytest_evalgate.server.pages.frame import Addresses
+    from pytest_evalgate.server.pages.page_frame import Addresses
     from pytest_evalgate.server.view_sources import PageQuery, ViewSources
     from pytest_evalgate.store.drivers import Row
 

@@ -11,7 +11,7 @@ from pytest_evalgate.app.comparing import CompareOptions, compare
 from pytest_evalgate.app.stored_sides import stored_side
 from pytest_evalgate.reports.diff import Piece, are_alike, one_side, word_diff
 from pytest_evalgate.server.pages.case_texts import stored_text, texts_of
-from pytest_evalgate.server.pages.frame import SERVED, render
+from pytest_evalgate.server.pages.page_frame import SERVED, render
 from pytest_evalgate.store import questions
 
 if TYPE_CHECKING:
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from pytest_evalgate.app.comparing import CaseChange, SuiteComparison
     from pytest_evalgate.server.pages.case_texts import CaseText
-    from pytest_evalgate.server.pages.frame import Addresses
+    from pytest_evalgate.server.pages.page_frame import Addresses
     from pytest_evalgate.server.view_sources import PageQuery, ViewSources
     from pytest_evalgate.store.drivers import Row
 

@@ -21,7 +21,7 @@ from pytest_evalgate.judges.label_saving import (
 )
 from pytest_evalgate.reports.view import FULL_TEXT
 from pytest_evalgate.server.pages.case_texts import texts_of
-from pytest_evalgate.server.pages.frame import SERVED, render
+from pytest_evalgate.server.pages.page_frame import SERVED, render
 from pytest_evalgate.text import files
 from pytest_evalgate.text.wording import did_you_mean
 
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from pytest_evalgate.config import Judge
     from pytest_evalgate.judges.label_rows import LabelRow
     from pytest_evalgate.server.pages.case_texts import ScoreText
-    from pytest_evalgate.server.pages.frame import Addresses
+    from pytest_evalgate.server.pages.page_frame import Addresses
     from pytest_evalgate.server.view_sources import PageQuery, ViewSources
 
 FOLDER: Final = "labels"
@@ -43,7 +43,7 @@ _RUNS: Final = 8
 
 
 @dataclass(frozen=True, slots=True)
-class Sheet:
+class LabelSheet:
     """The label file of a judge: its name relative to the root folder, its path, its rows, and the labels to give."""
 
     judge: str
@@ -157,12 +157,14 @@ def _listed(sources: ViewSources) -> Iterator[str]:
             yield f"{FOLDER}/{path.name}"
 
 
-def _sheet(sources: ViewSources, judge: str, configured: Judge, names: Sequence[str], wanted: str | None) -> Sheet:
+def _sheet(
+    sources: ViewSources, judge: str, configured: Judge, names: Sequence[str], wanted: str | None
+) -> LabelSheet:
     name = wanted or names[0]
     if name not in names:
         raise SettingsError(f"no label file of judge {judge} has this name; there are: {', '.join(names)}")
     path = sources.root / name
-    return Sheet(judge, name, path, tuple(read_sheet(path, name)), choices_of(configured.scale))
+    return LabelSheet(judge, name, path, tuple(read_sheet(path, name)), choices_of(configured.scale))
 
 
 _FIELDS: Final = (
@@ -186,7 +188,7 @@ def _text(value: object) -> str:
     return FULL_TEXT.of("output", value)
 
 
-def _saved(sources: ViewSources, sheet: Sheet, rater: str, row_id: str) -> Saved | None:
+def _saved(sources: ViewSources, sheet: LabelSheet, rater: str, row_id: str) -> Saved | None:
     """Return the judge's grade of an output that this rater has labelled; None before."""
     row = sheet.row(row_id)
     label = "" if row is None or not rater else label_by(row, rater)

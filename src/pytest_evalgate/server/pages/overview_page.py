@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final
 
 from pytest_evalgate.reports.charts.metric_series import SeriesPoint, sparkline
-from pytest_evalgate.server.pages.frame import SERVED, render
+from pytest_evalgate.server.pages.page_frame import SERVED, render
 from pytest_evalgate.server.pages.series_points import SPARK_RUNS, MetricRow, metric_row, read_points
 from pytest_evalgate.store import StoreError, questions
 from pytest_evalgate.store.filters import time_of
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from markupsafe import Markup
 
-    from pytest_evalgate.server.pages.frame import Addresses
+    from pytest_evalgate.server.pages.page_frame import Addresses
     from pytest_evalgate.server.view_sources import PageQuery, ViewSources
     from pytest_evalgate.store.drivers import Row
     from pytest_evalgate.store.filters import RunFilter
@@ -109,8 +109,9 @@ def _is_failed(gate: Mapping[str, Any], suite: str) -> bool:
 
 def _suites(sources: ViewSources, chosen: RunFilter, run: Mapping[str, Any]) -> Iterator[SuiteLine]:
     decided = {suite["suite"]: suite for suite in run["suites"]}
-    names = [row["suite"] for row in sources.database.query("suite_names", project=sources.name)]
-    for suite in names[:_SUITES]:
+    stored = [row["suite"] for row in sources.database.query("suite_names", project=sources.name)]
+    names = dict.fromkeys([*decided, *stored])  # those of the run that is shown come first
+    for suite in list(names)[:_SUITES]:
         points = read_points(sources, suite, "pass_rate", replace(chosen, suite=suite), SPARK_RUNS)
         rate = metric_row(f"pass rate of {suite}", "pass_rate", points) if points else None
         if rate is not None or suite in decided:

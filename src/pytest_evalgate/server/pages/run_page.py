@@ -10,7 +10,7 @@ from pytest_evalgate.reports.html import render_html
 from pytest_evalgate.reports.view import TextPolicy
 from pytest_evalgate.runs.kept import RunFolder
 from pytest_evalgate.server.pages.case_texts import run_folder_file
-from pytest_evalgate.server.pages.frame import SERVED, render, site_of, templates
+from pytest_evalgate.server.pages.page_frame import SERVED, render, site_of, templates
 from pytest_evalgate.store import questions
 from pytest_evalgate.store.questions import NotStoredError
 from pytest_evalgate.text import files
@@ -19,7 +19,7 @@ from pytest_evalgate.text.jsonl import quote_text
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from pytest_evalgate.server.pages.frame import Addresses
+    from pytest_evalgate.server.pages.page_frame import Addresses
     from pytest_evalgate.server.view_sources import PageQuery, ViewSources
 
 _LARGEST: Final = 16 << 20

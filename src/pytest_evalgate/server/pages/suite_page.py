@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass, replace
 from datetime import date
-from itertools import groupby
+from itertools import groupby, zip_longest
 from operator import itemgetter
 from typing import TYPE_CHECKING, Final
 
@@ -14,7 +14,7 @@ from pytest_evalgate.judges import calibration
 from pytest_evalgate.reports.charts.heat_map import MOST_RUNS, HeatColumn, slice_heat_map
 from pytest_evalgate.reports.charts.metric_series import RUNS_DRAWN, series_chart
 from pytest_evalgate.reports.charts.sections import as_markup
-from pytest_evalgate.server.pages.frame import SERVED, render, require_suite
+from pytest_evalgate.server.pages.page_frame import SERVED, render, require_suite
 from pytest_evalgate.server.pages.series_points import SPARK_RUNS, metric_row, point_of, read_points, unit_of
 from pytest_evalgate.store import StoreError, questions
 from pytest_evalgate.store.movement import Movement, movement
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from pytest_evalgate.reports.charts.svg import Chart
-    from pytest_evalgate.server.pages.frame import Addresses
+    from pytest_evalgate.server.pages.page_frame import Addresses
     from pytest_evalgate.server.pages.series_points import MetricRow
     from pytest_evalgate.server.view_sources import PageQuery, ViewSources
     from pytest_evalgate.store.drivers import Row
@@ -63,7 +63,7 @@ def page(sources: ViewSources, query: PageQuery, to: Addresses = SERVED) -> str:
         "metrics": list(_metric_rows(sources, suite, chosen)),
         "heat": as_markup(_heat(sources, suite, chosen)),
         "runs": runs,
-        "pairs": list(zip(runs, [*runs[1:], None], strict=True)),
+        "pairs": [*zip_longest(runs, runs[1:])],
         "flaky": questions.flaky(database, suite, replace(chosen, limit=_FLAKY)),
         "trend": _trend(sources, suite, chosen),
         "tiers": [row["tier"] for row in database.query("tiers", project=sources.name)],

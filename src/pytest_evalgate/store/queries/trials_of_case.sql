@@ -32,6 +32,7 @@ SELECT
   x.trial, x.outcome, x.passed, x.latency_s, x.cost_usd, x.error, x.input, x.output,
   c.fingerprint, c.file, c.line
 FROM recent
-JOIN results x ON x.suite = :suite AND x.case_id = :case_id AND x.run_id = recent.run_id AND x.place = recent.place
+CROSS JOIN results x -- SQLite keeps this order: it would read all results of the suite first
 JOIN cases c ON c.case_sha256 = x.case_sha256
+WHERE x.run_id = recent.run_id AND x.suite = :suite AND x.place = recent.place
 ORDER BY recent.created DESC, recent.run_id DESC, x.trial
