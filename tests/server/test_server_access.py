@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import socket
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 import pytest
@@ -168,7 +169,23 @@ def test_a_path_out_of_the_site_leads_nowhere(served: Served, path: str) -> None
 @pytest.mark.parametrize("path", ["/", "/v1/runs", "/v1/openapi.json", "/suites/faq"])
 def test_reading_is_all_that_can_be_done(served: Served, method: str, path: str) -> None:
     found = served.send(method, path)
-    assert (found.status_code, found.headers["allow"]) == (405, "GET")
+    assert (found.status_code, found.headers["allow"]) == (405, "GET, HEAD")
+
+
+@pytest.mark.parametrize("path", ["/suites/%3Cscript%3Ealert(1)%3C%2Fscript%3E", "/runs/%22%3E%3Cimg%20src=x%3E"])
+def test_a_name_on_an_error_page_is_text(served: Served, path: str) -> None:
+    found = served.get(path)
+    assert (found.status_code, found.headers["content-type"]) == (404, "text/html; charset=utf-8")
+    assert "<script>" not in found.text
+    assert "<img" not in found.text
+
+
+def test_clients_at_the_same_time_get_the_same(served: Served) -> None:
+    paths = ["/v1/suites/faq/cases", "/v1/compare?a=previous&b=newest&suite=faq", "/suites/faq", "/v1/runs"] * 6
+    with ThreadPoolExecutor(12) as clients:
+        found = list(clients.map(served.get, paths))
+    assert [response.status_code for response in found] == [200] * len(paths)
+    assert len({(path, response.content) for path, response in zip(paths, found, strict=True)}) == 4
 
 
 def test_head_has_no_body(served: Served) -> None:

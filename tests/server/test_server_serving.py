@@ -132,7 +132,6 @@ def test_only_loopback_is_bound_by_default(shop: Project, monkeypatch: pytest.Mo
 
     def serve(_: object, listening: socket.socket) -> None:
         bound.append(listening.getsockname())
-        listening.close()
 
     opened = threading.Event()
 

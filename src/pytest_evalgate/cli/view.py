@@ -57,13 +57,15 @@ def _run(args: argparse.Namespace) -> int:
     token = _token() if args.token else None
     listening = serving.bound_socket(args.host, args.port)
     access = access_rules.Access(args.host, listening.getsockname()[1], token)
-    value = {"url": access.url, "port": access.port}
-    print_result(args, value, [access.url, "  read-only; Ctrl-C ends it"])
-    sys.stdout.flush()
-    if not args.no_open:
-        # a browser of the terminal would keep the server from its work
-        threading.Thread(target=open_address, args=(access.url,), name="evalgate-browser", daemon=True).start()
-    serving.serve(serving.make_server(project, access, lambda line: print(line, file=sys.stderr)), listening)
+    server = serving.make_server(project, access, lambda line: print(line, file=sys.stderr))
+    with listening, serving.ended_by_signals(server):
+        value = {"url": access.url, "port": access.port}
+        print_result(args, value, [access.url, "  read-only; Ctrl-C ends it"])
+        sys.stdout.flush()
+        if not args.no_open:
+            # a browser of the terminal would keep the server from its work
+            threading.Thread(target=open_address, args=(access.url,), name="evalgate-browser", daemon=True).start()
+        serving.serve(server, listening)
     return 0
 
 

@@ -79,7 +79,7 @@ class Access:
         if scheme.lower() == "bearer" and _is_equal(bearer.strip(), self.token):
             return
         if not _is_equal(cookies.get(self.cookie, ""), self.cookie_value):
-            raise RequestError(401, _LOGIN_ADVICE)
+            raise _without_token()
 
     def check_login(self, token: str) -> None:
         """Raise if ``token`` is not the token of the server.
@@ -88,7 +88,7 @@ class Access:
             RequestError: It is not.
         """
         if self.token is None or not _is_equal(token, self.token):
-            raise RequestError(401, _LOGIN_ADVICE)
+            raise _without_token()
 
     @property
     def cookie(self) -> str:
@@ -112,6 +112,10 @@ class Access:
             return True
         # all addresses are bound: a rebinding attack needs a name, and has no token
         return self.host in WILDCARDS and (_is_address(name) or name == socket.gethostname().lower())
+
+
+def _without_token() -> RequestError:
+    return RequestError(401, _LOGIN_ADVICE, headers={"WWW-Authenticate": "Bearer"})
 
 
 def _host_name(host: str) -> str:

@@ -209,8 +209,10 @@ def names_in(pattern: str, path: str) -> dict[str, str] | None:
 
 
 def _require_method(request: Request, *methods: str) -> None:
-    if ("GET" if request.method == "HEAD" else request.method) not in methods:
-        raise RequestError(405, f"the method is not one of {', '.join(methods)}", "method")
+    allowed = (*methods, "HEAD") if "GET" in methods else methods
+    if request.method not in allowed:
+        listed = ", ".join(allowed)
+        raise RequestError(405, f"the method is not one of {listed}", headers={"Allow": listed})
 
 
 def _page_query(request: Request, names: Mapping[str, str], sources: ViewSources) -> PageQuery:
@@ -262,11 +264,7 @@ def _etags(header: str) -> Sequence[str]:
 
 
 def _problem_response(problem: RequestError, path: str) -> Response:
-    headers = {"Cache-Control": "no-store"}
-    if problem.status == 401:  # noqa: PLR2004 - unauthorized
-        headers["WWW-Authenticate"] = "Bearer"
-    if problem.status == 405:  # noqa: PLR2004 - method not allowed
-        headers["Allow"] = problem.reason.removeprefix("the method is not one of ")
+    headers = {"Cache-Control": "no-store", **problem.headers}
     if path.startswith(f"/{VERSION}/"):
         return Response(json.dumps(problem.as_json()), problem.status, headers, _JSON)
     text = escape(problem.reason if problem.parameter is None else f"{problem.parameter}: {problem.reason}")

@@ -2,20 +2,31 @@
 
 from __future__ import annotations
 
-from typing import Any
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, Final
 
 from pytest_evalgate.errors import UserError
 from pytest_evalgate.store import StoreError
 from pytest_evalgate.store.filters import FilterError
 from pytest_evalgate.store.questions import NotStoredError
 
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+_NO_HEADERS: Final[Mapping[str, str]] = MappingProxyType({})
+
 
 class RequestError(UserError):
-    """A request that is refused. ``parameter`` is the name of the wrong parameter, if one is."""
+    """A request that is refused.
 
-    def __init__(self, status: int, reason: str, parameter: str | None = None) -> None:
+    ``parameter`` is the name of the wrong parameter, if one is, and ``headers`` are those of the answer.
+    """
+
+    def __init__(
+        self, status: int, reason: str, parameter: str | None = None, headers: Mapping[str, str] = _NO_HEADERS
+    ) -> None:
         """Keep the parts of the answer."""
-        self.status, self.reason, self.parameter = status, reason, parameter
+        self.status, self.reason, self.parameter, self.headers = status, reason, parameter, headers
         super().__init__(reason)
 
     def as_json(self) -> dict[str, Any]:
