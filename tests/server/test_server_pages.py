@@ -5,10 +5,13 @@ from __future__ import annotations
 import json
 import re
 import shutil
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from html import unescape
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from tests.server.conftest import serving
 from tests.server.page_reader import PageReader
 from tests.support.stored_project import make_project
 
@@ -33,6 +36,7 @@ if TYPE_CHECKING:
     from pathlib import Path
     from types import ModuleType
 
+    import httpx
     from tests.support.stored_project import StoredProject
 
 RUNS, CASES = 18, 45
@@ -233,7 +237,7 @@ def test_the_sheet_is_blind_until_the_label_is_saved(tmp_path: Path) -> None:
         for row in rows[1:]:
             labels_page.save(sources, query, {**form, "row": row["id"]})
         assert "pytest-evalgate calibrate helpful --labels labels/helpful.jsonl" in _rater(sources).words
-        with pytest.raises(UserError, match="no judge helpfull; did you mean"):
+        with pytest.raises(UserError, match='no judge "helpfull"; did you mean "helpful"'):
             html(labels_page, sources, judge="helpfull")
 
 
@@ -291,3 +295,40 @@ def test_the_pages_read_no_table_of_single_scores_of_other_cases(
             html(page, sources, None, **names)
     assert set(asked) & {"scores_of_suite", "results_of_suite", "cases_of_suite"} == set()
     assert "recent_metrics" in asked
+
+
+def test_labels_are_saved_over_http_and_wrong_ones_are_refused_with_a_reason(tmp_path: Path) -> None:
+    made = make_project(tmp_path / "shop", 1, 24)
+    file = made.root / "labels" / "helpful.jsonl"
+    rows = [json.loads(line) for line in file.read_text("utf-8").splitlines()]
+    with serving(found(made.root)) as served:
+        own = {"Origin": f"http://127.0.0.1:{served.port}"}
+
+        def post(headers: dict[str, str] = own, **form: str) -> httpx.Response:
+            given = {"file": "labels/helpful.jsonl", "rater": "Ana", "row": rows[0]["id"], "label": "pass", **form}
+            return served.send("POST", "/labels/helpful", data=given, headers=headers)
+
+        for form, reason in (
+            ({"label": "maybe"}, "maybe is not a label of this sheet: choose pass, fail"),
+            ({"rater": "<b>"}, "the name of the rater must begin with a letter"),
+            ({"file": "pyproject.toml"}, "no label file of judge helpful has this name"),
+            ({"row": "none"}, "has no row"),
+        ):
+            refused = post(**form)
+            assert (refused.status_code, reason in unescape(refused.text)) == (400, True), refused.text
+        assert post({"Origin": "https://evil.example"}).status_code == 403
+        assert "labels" not in json.loads(file.read_text("utf-8").splitlines()[0])
+        with ThreadPoolExecutor(4) as threads:
+            names = ("Ana", "Ben", "Cid", "Dora")
+            answers = [threads.submit(post, rater=name, row=row["id"]) for row in rows for name in names]
+        assert {answer.result().status_code for answer in answers} == {303}
+        saved = [json.loads(line)["labels"] for line in file.read_text("utf-8").splitlines()]
+        assert [sorted(one) for one in saved] == [sorted(names)] * len(rows)
+        changed = post(label="fail")
+        assert (changed.status_code, "already: to change it, edit labels/helpful.jsonl:1" in changed.text) == (
+            400,
+            True,
+        )
+        page = served.get(f"/labels/helpful?rater=Ana&saved={rows[0]['id']}")
+        assert "Judge helpful:" in page.text
+        assert "unsafe" not in page.headers["content-security-policy"]

@@ -268,5 +268,16 @@ def _problem_response(problem: RequestError, path: str) -> Response:
     if path.startswith(f"/{VERSION}/"):
         return Response(json.dumps(problem.as_json()), problem.status, headers, _JSON)
     text = escape(problem.reason if problem.parameter is None else f"{problem.parameter}: {problem.reason}")
-    page = f'<!doctype html><html lang="en"><title>{problem.status}</title><h1>{problem.status}</h1><p>{text}</p>'
+    page = _PROBLEM_PAGE.format(status=problem.status, text=text)
     return Response(page.encode("utf-8", "replace"), problem.status, headers, _HTML)
+
+
+_PROBLEM_PAGE: Final = """\
+<!doctype html>
+<html lang="en">
+<head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
+<meta name="color-scheme" content="light dark"><title>{status}</title>
+<link rel="icon" href="data:,"><link rel="stylesheet" href="/assets/view.css"></head>
+<body><main><h1>{status}</h1><p>{text}</p><p><a href="/">Overview</a></p></main></body>
+</html>
+"""

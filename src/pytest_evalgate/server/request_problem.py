@@ -6,6 +6,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final
 
 from pytest_evalgate.errors import UserError
+from pytest_evalgate.judges.label_saving import LabelRefused
 from pytest_evalgate.store import StoreError
 from pytest_evalgate.store.filters import FilterError
 from pytest_evalgate.store.questions import NotStoredError
@@ -40,6 +41,8 @@ def problem_of(error: UserError) -> RequestError:
         return error
     if isinstance(error, FilterError):
         return RequestError(400, error.reason, error.parameter)
+    if isinstance(error, LabelRefused):
+        return RequestError(400, str(error))
     if isinstance(error, NotStoredError):
         return RequestError(404, str(error))
     # the store is away or damaged; else a run file or a setting cannot be used, and this answer stays the same

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlencode
 
-from pytest_evalgate.errors import SettingsError, UserError
+from pytest_evalgate.errors import UserError
 from pytest_evalgate.judges import calibration
 from pytest_evalgate.judges.label_rows import id_of
 from pytest_evalgate.judges.label_saving import (
@@ -22,7 +22,9 @@ from pytest_evalgate.judges.label_saving import (
 from pytest_evalgate.reports.view import FULL_TEXT
 from pytest_evalgate.server.pages.case_texts import texts_of
 from pytest_evalgate.server.pages.page_frame import SERVED, render
+from pytest_evalgate.server.request_problem import RequestError
 from pytest_evalgate.text import files
+from pytest_evalgate.text.jsonl import quote_text
 from pytest_evalgate.text.wording import did_you_mean
 
 if TYPE_CHECKING:
@@ -110,7 +112,7 @@ def save(sources: ViewSources, query: PageQuery, form: Mapping[str, str]) -> str
     configured = _configured(sources, judge)
     names = _sheets(sources, judge, configured)
     if form.get("file") not in names:
-        raise SettingsError(f"no label file of judge {judge} has this name: open the sheet again")
+        raise RequestError(400, f"no label file of judge {judge} has this name: open the sheet again")
     new = NewLabel(*(form.get(name, "") for name in ("row", "rater", "label")))
     path = sources.root / form["file"]
     save_label(path, form["file"], new, choices_of(configured.scale), sources.project.state.path / _LOCK)
@@ -122,7 +124,7 @@ def _configured(sources: ViewSources, judge: str) -> Judge:
     judges = sources.project.settings.judges
     if judge not in judges:
         near = did_you_mean(judge, judges) or f"; judges are: {', '.join(judges) or 'none'}"
-        raise SettingsError(f"there is no judge {judge}{near}")
+        raise RequestError(404, f"there is no judge {quote_text(judge)}{near}")
     return judges[judge]
 
 
@@ -162,7 +164,7 @@ def _sheet(
 ) -> LabelSheet:
     name = wanted or names[0]
     if name not in names:
-        raise SettingsError(f"no label file of judge {judge} has this name; there are: {', '.join(names)}")
+        raise RequestError(404, f"no label file of judge {judge} has this name; there are: {', '.join(names)}")
     path = sources.root / name
     return LabelSheet(judge, name, path, tuple(read_sheet(path, name)), choices_of(configured.scale))
 
