@@ -32,7 +32,7 @@ from pytest_evalgate.store import Database
 from pytest_evalgate.store.questions import NotStoredError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
     from pathlib import Path
     from types import ModuleType
 
@@ -304,7 +304,7 @@ def test_labels_are_saved_over_http_and_wrong_ones_are_refused_with_a_reason(tmp
     with serving(found(made.root)) as served:
         own = {"Origin": f"http://127.0.0.1:{served.port}"}
 
-        def post(headers: dict[str, str] = own, **form: str) -> httpx.Response:
+        def post(headers: Mapping[str, str] = own, **form: str) -> httpx.Response:
             given = {"file": "labels/helpful.jsonl", "rater": "Ana", "row": rows[0]["id"], "label": "pass", **form}
             return served.send("POST", "/labels/helpful", data=given, headers=headers)
 
@@ -314,7 +314,7 @@ def test_labels_are_saved_over_http_and_wrong_ones_are_refused_with_a_reason(tmp
             ({"file": "pyproject.toml"}, "no label file of judge helpful has this name"),
             ({"row": "none"}, "has no row"),
         ):
-            refused = post(**form)
+            refused = post(own, **form)
             assert (refused.status_code, reason in unescape(refused.text)) == (400, True), refused.text
         assert post({"Origin": "https://evil.example"}).status_code == 403
         assert "labels" not in json.loads(file.read_text("utf-8").splitlines()[0])
