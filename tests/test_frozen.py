@@ -30,7 +30,7 @@ _KINDS = [
 
 def _both(define: Callable[[Define], Any], **options: bool) -> tuple[Any, Any]:
     """Return what ``define`` makes with the decorator of the standard library, and with ours."""
-    return tuple(define(made(**options)) for made in (dataclasses.dataclass, frozen.dataclass))  # type: ignore[return-value]
+    return tuple(define(made(**options)) for made in (dataclasses.dataclass, frozen.dataclass))
 
 
 def _fields(decorate: Define) -> Any:
@@ -190,7 +190,7 @@ def test_a_frozen_object_names_the_field_that_cannot_be_set() -> None:
     with pytest.raises(FrozenInstanceError, match="cannot assign to field 'size'"):
         Stored("a").size = 2  # type: ignore[misc]
     with pytest.raises(FrozenInstanceError, match="cannot delete field 'size'"):
-        del Stored("a").size  # type: ignore[misc]
+        del Stored("a").size
 
 
 def test_the_compiled_method_has_the_parameters_of_the_class() -> None:
