@@ -82,10 +82,15 @@ def shop(tmp_path_factory: pytest.TempPathFactory) -> Project:
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(root)
         project = Project.find()
-    with Database.open(StorePlace.at(project.state.path / "store.db")) as database:
-        for number in range(1, RUNS + 1):
-            push(database, _source(root, number))
+    fill(project, StorePlace.at(project.state.path / "store.db"))
     return project
+
+
+def fill(project: Project, place: StorePlace) -> None:
+    """Store the sixteen runs."""
+    with Database.open(place) as database:
+        for number in range(1, RUNS + 1):
+            push(database, _source(project.root, number))
 
 
 def _result(letter: str, case: PlannedCase) -> CaseResult:

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from pytest_evalgate.app.project import Project
 
 _DOCUMENT: Final = openapi.document()
-_SAME: Final[tuple[tuple[str, dict[str, Any], str], ...]] = (
+SAME: Final[tuple[tuple[str, dict[str, Any], str], ...]] = (
     ("runs", {}, "runs list"),
     ("runs", {"limit": 2, "after": "run-04", "branch": "main"}, "runs list --limit 2 --after run-04 --branch main"),
     (
@@ -56,7 +56,7 @@ _SAME: Final[tuple[tuple[str, dict[str, Any], str], ...]] = (
 )
 
 
-def _path(name: str, parameters: dict[str, Any]) -> tuple[str, dict[str, Any]]:
+def path_of(name: str, parameters: dict[str, Any]) -> tuple[str, dict[str, Any]]:
     """Return the path of a question, and its parameters for the query string."""
     operation = by_name()[name]
     path, rest = operation.path, dict(parameters)
@@ -93,11 +93,11 @@ def printed(
     return run
 
 
-@pytest.mark.parametrize(("name", "parameters", "command"), _SAME)
+@pytest.mark.parametrize(("name", "parameters", "command"), SAME)
 def test_an_answer_is_what_the_command_prints(
     served: Served, printed: Callable[[str], Any], name: str, parameters: dict[str, Any], command: str
 ) -> None:
-    path, rest = _path(name, parameters)
+    path, rest = path_of(name, parameters)
     found = served.get(path, params=rest)
     assert (found.status_code, found.headers["content-type"]) == (200, "application/json")
     assert found.json() == printed(command)
@@ -105,7 +105,7 @@ def test_an_answer_is_what_the_command_prints(
 
 
 def test_every_question_is_compared_with_a_command_but_the_list_of_suites() -> None:
-    assert {operation.name for operation in OPERATIONS} - {name for name, _, _ in _SAME} == {"suites"}
+    assert {operation.name for operation in OPERATIONS} - {name for name, _, _ in SAME} == {"suites"}
 
 
 def test_the_suites_have_the_names_of_their_metrics(served: Served) -> None:
@@ -205,13 +205,13 @@ def test_an_answer_has_a_digest_and_is_not_sent_twice(served: Served) -> None:
 
 
 def test_a_batch_answers_each_question_as_alone(served: Served) -> None:
-    asked = [{"question": name, "parameters": parameters} for name, parameters, _ in _SAME[:20]]
+    asked = [{"question": name, "parameters": parameters} for name, parameters, _ in SAME[:20]]
     _validator(openapi.batch_schema()).validate(asked)
     found = served.send("POST", "/v1/query", json=asked)
     assert found.status_code == 200
     _check("/v1/query", "post", 200, found.json())
-    for (name, parameters, _), part in zip(_SAME[:20], found.json(), strict=True):
-        path, rest = _path(name, parameters)
+    for (name, parameters, _), part in zip(SAME[:20], found.json(), strict=True):
+        path, rest = path_of(name, parameters)
         assert part == {"status": 200, "body": served.get(path, params=rest).json()}
 
 
@@ -266,7 +266,7 @@ def test_sql_in_a_parameter_is_a_value(served: Served, shop: Project) -> None:
             for text in HOSTILE:
                 given = {"suite": "faq", "run": "run-01", "case": "c1", "by": "lang", "a": "previous", "b": "newest"}
                 required = {each.name: given[each.name] for each in operation.parameters if each.required}
-                path, rest = _path(operation.name, required | {parameter.name: text})
+                path, rest = path_of(operation.name, required | {parameter.name: text})
                 found = served.get(path, params=rest)
                 asked += 1
                 assert found.status_code in {200, 400, 404}, (path, rest)
