@@ -6,9 +6,12 @@ import contextlib
 import json
 import threading
 from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
 
 import pytest
+from tests.attacks import XSS
 from tests.browser.conftest import Opened
+from tests.server.test_server_page_attacks import attacked_project
 from tests.support.stored_project import make_project
 
 from pytest_evalgate.app.project import Project
@@ -177,3 +180,17 @@ def test_the_copy_as_files_works_without_a_server(
         page.get_by_role("link", name="shop-assistant").click()
         page.wait_for_url("**/index.html")
         assert opened.said == []
+
+
+def test_hostile_names_do_nothing_in_a_browser(chromium: Browser, tmp_path: Path) -> None:
+    """Every page about them is read as elements by tests/server; here, fifty of them are on one page that is run."""
+    project = attacked_project(tmp_path / "shop", runs=(True,))
+    window = {"viewport": {"width": 1400, "height": 900}}
+    with _served(project) as (address, lines), _window(chromium, **window) as opened:
+        for path in ("/", *(f"/suites/{quote(words, safe='')}" for words in XSS[:3])):
+            opened.page.goto(f"{address}{path}")
+            opened.page.mouse.move(200, 300)
+        assert opened.page.locator("h1").inner_text().startswith(XSS[2])
+        assert opened.said == []
+        assert all(url.startswith((address, "data:")) for url in opened.sent)
+    assert lines == []

@@ -32,6 +32,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+    from pytest_evalgate.app.project import Project
+
 HARMLESS: Final = "!words"  # among the first of all suites, which the head of each page names
 WORDS: Final = (HARMLESS, *XSS, *TERMINAL[:3])
 KEY: Final = "sk-live-0123456789abcdefghij"
@@ -79,21 +81,23 @@ def _source(words: str, number: int, folder: Path, *, later: bool) -> StoredSour
     )
 
 
-@pytest.fixture(scope="module")
-def sources(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ViewSources]:
-    """A store with two runs for each text, and a label file with a row for each."""
-    root = tmp_path_factory.mktemp("attacked") / "shop"
+def attacked_project(root: Path, runs: tuple[bool, ...] = (False, True)) -> Project:
+    """Return a project with a store of runs for each text."""
     (root / "labels").mkdir(parents=True)
     (root / "evalgate.toml").write_text(_TOML, "utf-8")
     (root / "pyproject.toml").write_text('[project]\nname = "shop"\n', "utf-8")
     project = found(root)
     with Database.open(StorePlace.at(project.state.path / "store.db")) as database:
         for number, words in enumerate(WORDS):
-            for later in (False, True):
-                source = _source(words, number, root.parent, later=later)
-                assert push(database, source)
+            for later in runs:
+                assert push(database, _source(words, number, root.parent, later=later))
             _promote(database, words)
-    with ViewSources.opened(project) as opened:
+    return project
+
+
+@pytest.fixture(scope="module")
+def sources(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ViewSources]:
+    with ViewSources.opened(attacked_project(tmp_path_factory.mktemp("attacked") / "shop")) as opened:
         yield opened
 
 
