@@ -8,7 +8,6 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-from scipy import special
 
 from pytest_evalgate.stats.numeric import (
     Numbers,
@@ -19,6 +18,7 @@ from pytest_evalgate.stats.numeric import (
     check_same_length,
     check_within,
 )
+from pytest_evalgate.stats.ufuncs import special
 
 _TOLERANCE = 1e-12
 """Sums over the runs in another order differ by rounding errors below this."""
