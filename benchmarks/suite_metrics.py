@@ -3,7 +3,8 @@
 The first part decides a run of 100,000 cases of 20 classes in 20 slices against a baseline, with 2,000 draws for every
 interval. The second part draws builds from a known population of three unequal classes, and counts how often the 95 %
 interval of the change of macro F1 contains the true change, and how often an unchanged system fails. The third part
-does so for the one-sided lower bound of macro F1 itself, by which a limit is decided.
+does so for the one-sided lower bound of macro F1 itself, by which a limit is decided. The fourth part draws weighted
+samples: the rarest class is drawn several times as often as its share, and weighted by the inverse.
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ from pytest_evalgate.records.results import CaseResult, Output, PlannedCase, Rea
 from pytest_evalgate.records.verdicts import Baseline, BaselineCase, Provenance
 from pytest_evalgate.stats.confusion import Predictions, confusion_groups, confusion_sample
 from pytest_evalgate.stats.resampling import bootstrap, paired_bootstrap
+from pytest_evalgate.stats.weights import relative_weights
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -69,6 +71,14 @@ def main() -> int:
         for n in (50, 100, 300):
             covered = _bounded(n, right, options.builds)
             print(f"  {100 * right:.0f} % right  n={n:<5} lower bound covers {100 * covered:.1f} %", flush=True)
+    for oversampled in (3.0, 10.0):
+        for n in (100, 300, 1000):
+            accuracy, macro = _weighted(n, oversampled, options.builds)
+            print(
+                f"  weighted, rarest class drawn x{oversampled:g}  n={n:<5} interval of accuracy covers "
+                f"{100 * accuracy:.1f} %, of macro F1 {100 * macro:.1f} %",
+                flush=True,
+            )
     print(f"  standard error of a coverage of 95 %: {100 * (0.05 * 0.95 / options.builds) ** 0.5:.1f} points")
     return int(seconds > LIMIT_S)
 
@@ -159,6 +169,28 @@ def _bounded(n: int, right: float, number: int) -> float:
         found = bootstrap(confusion_sample((trials,), 3), groups[:1], build)["macro-f1", ""]
         covered += (found.lower or 0.0) <= true
     return covered / number
+
+
+def _weighted(n: int, oversampled: float, number: int) -> tuple[float, float]:
+    """Return the shares of 95 % intervals of weighted samples that contain the true accuracy and macro F1."""
+    rng = np.random.default_rng([SEED, n, round(oversampled)])
+    cells = np.array(SHARES)[:, None] * (np.full((3, 3), 0.1) + np.eye(3) * 0.7)
+    cells[2] = SHARES[2] * np.array([0.3, 0.2, 0.5])  # the rarest class is the hardest one
+    size = np.array([1.0, 1.0, oversampled])
+    chance = cells * size[:, None] / (cells * size[:, None]).sum()
+    truth = {"accuracy": float(cells.trace()), "macro-f1": _macro_f1(cells)}
+    covered = dict.fromkeys(truth, 0)
+    for build in range(number):
+        label, got = (part.astype(np.intp) for part in np.unravel_index(rng.choice(9, n, p=chance.ravel()), (3, 3)))
+        weights = relative_weights(1 / size[label])
+        trials = Predictions(label, got, np.arange(n, dtype=np.intp), weights)
+        groups = confusion_groups(("a", "b", "c"), np.bincount(label, weights, minlength=3).astype(np.float64))
+        sample = replace(confusion_sample((trials,), 3), is_weighted=True)
+        found = bootstrap(sample, groups[:1], build)
+        for name, true in truth.items():
+            low, high = found[name, ""].interval or (1.0, 0.0)
+            covered[name] += low <= true <= high
+    return covered["accuracy"] / number, covered["macro-f1"] / number
 
 
 def _runs(

@@ -40,8 +40,10 @@ FIELD: Final = "pair_sample"
 
 _DRAWN_FROM: Final = re.compile(r"([0-9a-f]{16})/([A-D])/([1-9][0-9]{0,8})")
 _ROW_ID: Final = re.compile(r"(.+)#([12])", re.DOTALL)
-_FEWEST: Final = 10
-_SPREADS: Final = {"pass-pass": 0.25, "pass-miss": 0.6, "miss-pass": 0.6, "miss-miss": 0.45}
+FEWEST: Final = 10
+"""Least labels of a stratum."""
+
+SPREADS: Final = {"pass-pass": 0.25, "pass-miss": 0.6, "miss-pass": 0.6, "miss-miss": 0.45}
 """Strata, before and now, with the standard deviation of people's difference that is expected in them.
 
 That of a judge with a TPR of 0.9 and a TNR of 0.8 if four of five outputs are good; a wrong guess costs only width.
@@ -105,7 +107,7 @@ def draw_pairs(
             f"no case of suite {baseline.suite} has an output both in this run and in the baseline: the outputs of a "
             "baseline are stored beside it, or in its run"
         )
-    strata: dict[str, list[PairCandidate]] = {name: [] for name in _SPREADS}
+    strata: dict[str, list[PairCandidate]] = {name: [] for name in SPREADS}
     for one in found:
         if jsonl.digest(one.now.value) != jsonl.digest(one.before):
             strata[one.stratum].append(one)
@@ -116,7 +118,7 @@ def draw_pairs(
     frame = pairs_frame([pair.now for pair in pairing.pairs], baseline.provenance.run_id)
     sizes = [len(members) for members in strata.values()]
     had = [sum(one.id in earlier for one in members) for members in strata.values()]
-    shares = allocate_labels(sizes, [_SPREADS[name] for name in strata], len(earlier) + n, had, _FEWEST)
+    shares = allocate_labels(sizes, [SPREADS[name] for name in strata], len(earlier) + n, had, FEWEST)
     letters = _letters(frame)
     random = np.random.default_rng((seed, len(earlier)))
     rows = []
@@ -147,7 +149,7 @@ def _candidate(pair: Pair, outputs: Mapping[str, Json]) -> PairCandidate | None:
 
 def _letters(frame: str) -> dict[str, str]:
     """Return a letter for each stratum, which does not show the verdicts to the people who label."""
-    order = sorted(_SPREADS, key=lambda name: jsonl.digest([frame, name]))
+    order = sorted(SPREADS, key=lambda name: jsonl.digest([frame, name]))
     return dict(zip(order, "ABCD", strict=True))
 
 

@@ -103,11 +103,15 @@ def _ratio(above: Array, below: Array) -> Array:
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """Independent units: ``rows`` are their sums, shape (U, D), of which each occurs ``counts`` times, shape (U,)."""
+    """Independent units: ``rows`` are their sums, shape (U, D), of which each occurs ``counts`` times, shape (U,).
+
+    The first column is the number of cases of a unit; if ``is_weighted``, the sum of their weights.
+    """
 
     rows: Array
     counts: npt.NDArray[np.int64]
     ranked: tuple[Ranked, ...] = ()
+    is_weighted: bool = False
 
     @classmethod
     def of(
@@ -150,8 +154,16 @@ class Sample:
 
     @property
     def unit_size(self) -> float:
-        """Mean number of cases of a unit; the first column counts them."""
-        return float(self.sums[0] / self.units)
+        """Mean number of cases of a unit. With weights ``sum W² / sum W``: Kish's number of such units has the sum."""
+        return self._moment(2) / self._moment(1) if self.is_weighted else float(self.sums[0] / self.units)
+
+    @property
+    def df(self) -> float:
+        """Degrees of freedom: units - 1. With weights Satterthwaite's, ``(sum W²)² / sum W⁴ - 1``, and at least 1."""
+        return max(1.0, self._moment(2) ** 2 / self._moment(4) - 1) if self.is_weighted else self.units - 1.0
+
+    def _moment(self, power: int) -> float:
+        return float(self.counts @ self.rows[:, 0] ** power)
 
 
 @dataclass(frozen=True, slots=True)
@@ -217,26 +229,28 @@ def bootstrap(
 
     ``shift``, shape (D,), is added to the sums of the sample and of each draw: cases whose result is assumed.
     """
-    drawn, units = resample(sample, seed), sample.units
+    drawn = resample(sample, seed)
     shift = np.zeros(sample.rows.shape[1]) if shift is None else shift
     bad, good = (drawn.imaginary * sample.unit_size).T[..., None]
     found: dict[Key, Bounds] = {}
     for group in groups:
         values = group.compute(sample.sums + shift)
         draws = group.compute(drawn.sums + shift + bad * group.worst + good * group.best)
-        found |= {key: _bounds(float(value), draws[key], units) for key, value in values.items()}
+        found |= {key: _bounds(float(value), draws[key], sample.df) for key, value in values.items()}
     ones = np.ones((1, len(sample.rows)))
-    ranked = {one.key: _bounds(float(one.of_counts(ones)[0]), drawn.ranked[one.key], units) for one in sample.ranked}
+    ranked = {
+        one.key: _bounds(float(one.of_counts(ones)[0]), drawn.ranked[one.key], sample.df) for one in sample.ranked
+    }
     return found | ranked
 
 
-def _bounds(value: float, draws: Array, units: int) -> Bounds:
+def _bounds(value: float, draws: Array, df: float) -> Bounds:
     draws = _known(draws)
     if math.isnan(value):
         return Bounds(None)
-    if units == 1 or not len(draws) or np.ptp(draws) == 0:
+    if df == 0 or not len(draws) or np.ptp(draws) == 0:
         return Bounds(value)
-    tails = [_level(tail, units) for tail in (_TAIL / 2, _TAIL)]
+    tails = [_level(tail, df) for tail in (_TAIL / 2, _TAIL)]
     low, lower, upper, high = np.quantile(draws, [*tails, *(1 - tail for tail in reversed(tails))]).tolist()
     return Bounds(value, (low, high), lower, upper)
 
@@ -245,16 +259,17 @@ def _known(values: Array) -> Array:
     return values[~np.isnan(values)]
 
 
-def _level(tail: float, units: int) -> float:
-    """Return the percentile of draws at which Student's t with ``units`` - 1 degrees of freedom has ``tail``."""
-    return float(special.ndtr(-math.sqrt(units / (units - 1)) * upper_t(tail, units - 1)))
+def _level(tail: float, df: float) -> float:
+    """Return the percentile of draws at which Student's t with ``df`` degrees of freedom has ``tail``."""
+    return float(special.ndtr(-math.sqrt((df + 1) / df) * upper_t(tail, df)))
 
 
 @dataclass(frozen=True, slots=True)
 class FigureDelta:
     """The change of a figure between two runs: before, now minus before, its interval, and draws of the change.
 
-    ``sign`` is -1 for an error, of which a higher one is worse. ``changed`` units have other sums than before.
+    ``sign`` is -1 for an error, of which a higher one is worse. ``changed`` of the ``units`` have other sums than
+    before. ``df`` are the degrees of freedom.
     """
 
     before: float
@@ -264,6 +279,7 @@ class FigureDelta:
     units: int
     changed: int
     sign: float
+    df: float
 
     def p_worse(self, margin: float = 0.0) -> float:
         """Return the one-sided p of a change for the worse by more than ``margin``.
@@ -276,8 +292,8 @@ class FigureDelta:
         share = (1 + np.count_nonzero(-self.sign * self.draws <= margin + _ROUNDING)) / (len(self.draws) + 1)
         if share >= 1:
             return 1.0
-        t = -special.ndtri(share) * math.sqrt((self.units - 1) / self.units)
-        return float(special.stdtr(self.units - 1, -t))
+        t = -special.ndtri(share) * math.sqrt(self.df / (self.df + 1))
+        return float(special.stdtr(self.df, -t))
 
     @property
     def se(self) -> float:
@@ -339,6 +355,6 @@ def _delta(now: float, before: float, draws: Array, sample: Sample, sign: float)
     draws = _known(draws)
     if math.isnan(now) or math.isnan(before) or not len(draws):
         return None
-    tail = _level(_TAIL / 2, sample.units)
+    tail = _level(_TAIL / 2, sample.df)
     low, high = np.quantile(draws, [tail, 1 - tail]).tolist()
-    return FigureDelta(before, now - before, (low, high), draws, sample.units, sample.changed, sign)
+    return FigureDelta(before, now - before, (low, high), draws, sample.units, sample.changed, sign, sample.df)
