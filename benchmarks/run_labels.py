@@ -1,8 +1,8 @@
 """Simulated builds with a judge that errs more on one side: false alarms, detection and coverage of the change.
 
-``python -m benchmarks.run_labels`` prints a table of 2,000 builds a cell; each row is a judge and a number of cases and
-labels. A case passes with p ~ Beta of mean 0.8; two identical runs correlate by 0.7; a drop multiplies p. A row without
-labels is what a calibration alone can see.
+``python -m benchmarks.run_labels`` prints a table of 2,000 builds a cell; each row is a judge and a number of cases
+and labels. A case passes with p ~ Beta of mean 0.8; two identical runs correlate by 0.7; a drop multiplies p. A row
+without labels is what a calibration alone can see.
 
 A build is arrays; its labels are drawn, and its change is estimated and tested, by the functions that `decide` calls.
 ``--decide`` makes records of each build and calls `decide` itself, which takes 60 times as long; both give the same
@@ -156,7 +156,7 @@ class Build:
     def labels(self, n: int, seed: int) -> RunLabels:
         """Draw ``n`` pairs as ``label sample --against`` does, and label them."""
         outputs = {name: f"before {name}" for name in self.baseline.cases}
-        sample = draw_pairs(self.suite.results, self.baseline, outputs, (), n, seed)
+        sample = draw_pairs(self.suite.results, self.baseline, outputs, (), n, seed=seed)
         drawn = {row.case_id: row.drawn_from.split("/") for row in sample.rows}
         pairs = []
         for name, (_, letter, size) in drawn.items():
@@ -179,7 +179,7 @@ class Figures:
     width: float
 
 
-def simulate(
+def simulate(  # noqa: PLR0913 - the settings of a cell, by name
     n: int, labels: int, judge: str, *, drop: float, builds: int, seed: int, by: Decider = decide_columns
 ) -> Figures:
     """Decide ``builds`` builds; without ``labels``, by the judge alone."""

@@ -24,6 +24,7 @@ from pytest_evalgate.engine import Grading
 from pytest_evalgate.engine.suite_outputs import SuiteOutputs
 from pytest_evalgate.errors import GoldenSetError, SettingsError, UserError
 from pytest_evalgate.golden import lint
+from pytest_evalgate.golden.dialects.equivalents import hint_of
 from pytest_evalgate.golden.lint import LintFinding, PromptText, Severity, strings
 from pytest_evalgate.golden.sampling import select_split
 from pytest_evalgate.records.cases import Place
@@ -286,6 +287,7 @@ class _OfflineSuite:
             models=ModelSource(project.settings.models, _Offline),
             originals=outputs,
             tools=getattr(suite.target, "tools", ()),
+            foreign=hint_of,
         )
         built = scorers.build_all(map(_offline_spec, suite.scorers), context=context)
         made = cls(name, suite, cases, built, _offline_target(project, name, cases), context, project.settings.suites)
