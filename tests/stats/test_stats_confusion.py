@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
+from benchmarks.suite_metrics import Pairs
 
 from pytest_evalgate.stats.confusion import (
     NO_CLASS,
@@ -182,3 +183,11 @@ def test_the_interval_contains_the_true_change_and_chance_is_not_a_drop() -> Non
             failed += found.p_worse() <= 0.05
         assert covered >= 17
         assert fewest <= failed <= most
+
+
+def test_the_interval_of_few_changed_pairs_covers_whichever_way_they_go() -> None:
+    """Exact: all outcomes of 100 pairs of which 2.55 are expected to change; Tango's interval is the reference."""
+    pairs = Pairs(2.55)
+    for losing in (0.5, 0.9):
+        assert pairs.covered(pairs.bootstrap, losing) >= 0.97
+        assert pairs.covered(pairs.tango, losing) == pytest.approx(0.976, abs=0.002)

@@ -9,7 +9,9 @@ Bounds are percentiles with two corrections for small samples. Their levels are 
 good as possible, each about once, as Agresti & Coull 1998 and, for pairs, Bonett & Price 2012 add them: without them,
 the bound of ten correct cases would be 1, and the interval of a change with eight changed pairs of 300 covers 93 %.
 With them, intervals of the change of macro F1 cover 94.7 to 95.2 % with 200 to 1,000 cases, and lower bounds of macro
-F1 96.4 to 100 % with 50 to 300 cases (benchmarks/suite_metrics.py).
+F1 96.4 to 100 % with 50 to 300 cases. With fewer than about ten changed pairs an interval of an unchanged system
+covers 98 to 100 %: half as many imaginary pairs would cover 90 % if most of the changed pairs got worse, and 94 to 96
+% is not attainable, since few pairs have few outcomes (benchmarks/suite_metrics.py enumerates them).
 """
 
 from __future__ import annotations
