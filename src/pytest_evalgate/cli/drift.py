@@ -76,7 +76,9 @@ def _run(args: argparse.Namespace) -> int:
 
 VERB: Final = Verb(
     "Have a judge grade its anchors again, and compare the verdicts with the recorded ones. Anchors are a file of "
-    "labels, in the format that calibrate reads. Sends one call for each anchor, or K calls with --record K.",
+    "labels, in the format that calibrate reads. Sends one call for each anchor, or K calls with --record K. "
+    "Exits with 1 if the judge has drifted, with 11 if missing verdicts could decide that, and with 4 if the anchors "
+    "or the judge cannot be used.",
     "pytest-evalgate drift faq --anchors labels/faq-anchors.jsonl",
     _run,
     _add_arguments,
