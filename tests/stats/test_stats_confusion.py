@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from benchmarks.suite_metrics import Pairs
 
+from pytest_evalgate.stats import resampling
 from pytest_evalgate.stats.confusion import (
     NO_CLASS,
     Predictions,
@@ -191,3 +192,13 @@ def test_the_interval_of_few_changed_pairs_covers_whichever_way_they_go() -> Non
     for losing in (0.5, 0.9):
         assert pairs.covered(pairs.bootstrap, losing) >= 0.97
         assert pairs.covered(pairs.tango, losing) == pytest.approx(0.976, abs=0.002)
+
+
+def test_many_different_rows_have_the_same_sums_as_a_sparse_factor(monkeypatch: pytest.MonkeyPatch) -> None:
+    rng = np.random.default_rng(4)
+    label, predicted = (rng.integers(0, 9, 60).astype(np.intp) for _ in range(2))
+    trials = Predictions(label, predicted, np.arange(60, dtype=np.intp), rng.lognormal(0, 1, 60))
+    sample = confusion_sample((trials,), 9)
+    dense = resampling.resample(sample, "seed", 50).sums
+    monkeypatch.setattr(resampling, "_MANY", 50)
+    assert resampling.resample(sample, "seed", 50).sums == pytest.approx(dense)

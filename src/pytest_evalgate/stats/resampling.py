@@ -19,7 +19,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -181,17 +181,33 @@ def resample(sample: Sample, seed: Hashable, draws: int = DRAWS) -> Draws:
     """Draw units with replacement; equal seeds give equal draws."""
     rng = np.random.default_rng(_entropy(seed))
     units, types = sample.units, len(sample.rows)
-    sums = np.empty((draws, sample.rows.shape[1]))
+    sums, rows = np.empty((draws, sample.rows.shape[1])), _factor(sample.rows)
     found: dict[Key, list[Array]] = {one.key: [] for one in sample.ranked}
     step = max(1, _CHUNK // types)
     ranked_draws = min(draws, max(_FEWEST_RANKED, _RANKED_WORK // units))
     for start in range(0, draws, step):
         counts = _counts(rng, sample, min(step, draws - start)).astype(np.float64)
-        sums[start : start + step] = counts @ sample.rows
+        sums[start : start + step] = counts @ rows
         for one in sample.ranked if start < ranked_draws else ():
             found[one.key].append(one.of_counts(counts[: ranked_draws - start]))
     imaginary = rng.binomial(units, 1 / units, (draws, 2)).astype(np.float64)
     return Draws(sums, imaginary, {key: np.concatenate(parts) for key, parts in found.items()})
+
+
+_MANY = 20_000
+_SPARSE = 0.2
+
+
+def _factor(rows: Array) -> Any:
+    """Return the rows as the second factor of a product with counts.
+
+    Many rows of which few sums are not 0 are sparse: cases with weights that all differ, of 20 classes, have 3 of 61.
+    """
+    if len(rows) < _MANY or np.count_nonzero(rows) > _SPARSE * rows.size:
+        return rows
+    from scipy import sparse  # noqa: PLC0415 - only such samples need it
+
+    return sparse.csr_array(rows)
 
 
 def _entropy(seed: Hashable) -> int:

@@ -63,7 +63,7 @@ class TestCase:
     """One case: a test with its defaults, and one value for each variable.
 
     ``asserts`` are pairs of an entry and its place. ``prompts`` and ``providers`` limit where it runs; None for all.
-    ``trials`` is its own number of them.
+    ``trials`` is the number that it wants.
     """
 
     __test__ = False  # pytest would collect the class by its name
@@ -354,7 +354,7 @@ def _expanded(merged: _Merged, source: ConfigSource) -> Iterator[TestCase]:
 
 
 def _trials(options: PlacedDict, source: ConfigSource) -> int | None:
-    """Return the number of trials that a test wants by ``repeat``; None if it has none of its own."""
+    """Return the number of trials that a test wants by ``repeat``; None if it names none."""
     given = options.get("repeat")
     if given is None:
         return None
