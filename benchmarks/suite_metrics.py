@@ -97,7 +97,7 @@ def main() -> int:
                 flush=True,
             )
     print("  exact coverage of the change of accuracy: 100 pairs, no change, or nine of ten changes are losses")
-    heads = ("changed", "bootstrap", "Tango", "losses: b.", "Tango", "mid-p", *(f"k = {one}" for one in SURPLUS))
+    heads = ("changed", "bootstrap", "Tango", "losses", "Tango", "mid-p", *(f"k = {one}" for one in SURPLUS))
     print(" " + "".join(f"{one:>10}" for one in heads))
     for changed in FEW:
         print(f"  {Pairs(changed)}", flush=True)
