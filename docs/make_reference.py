@@ -97,6 +97,10 @@ def _options() -> Iterator[str]:
 
 def _commands() -> Iterator[str]:
     yield from ("# Commands", "", f"{_MADE} `pytest-evalgate VERB --help` says the same.")
+    yield from (
+        "",
+        "Every command exits with 4 if you have to change something, and with 11 if the calls to a model failed.",
+    )
     for parser in _verbs(build_parser(VERBS)):
         yield from ("", f"## {parser.prog}", "", _plain(parser.description), "")
         own = [_argument(action) for action in _actions(parser) if _is_shown(action)]
@@ -267,7 +271,8 @@ def _rule(name: str, rule: Any) -> Iterator[str]:
         if parameter.kind is parameter.KEYWORD_ONLY
     ]
     yield from ("", f"## {name}", "", *([f"Also {' and '.join(also)}.", ""] if also else []))
-    yield from (_plain(re.sub(r"\n\nRaises:.*", "", inspect.getdoc(rule) or "", flags=re.DOTALL)), "")
+    text = re.sub(r"\n\nRaises:.*", "", inspect.getdoc(rule) or "", flags=re.DOTALL)
+    yield from (_RULE_NAME.sub(lambda found: found[0].replace("_", "-"), _plain(text)), "")
     yield f"Keys: {', '.join(map(_key, keys)) or 'none'}."
 
 
@@ -297,7 +302,7 @@ def _dialects() -> Iterator[str]:
     yield "its line and these words. The metrics of the other tools occur in code: write what is named here instead."
     for tool, rows in TOOLS.items():
         served = sum(bool(row.ours) for row in rows)
-        yield from ("", f"### {tool}", "", f"{served} of {len(rows)} have an equivalent.", "")
+        yield from ("", f"### Checks of {tool}", "", f"{served} of {len(rows)} have an equivalent.", "")
         cells = ([_code(row.theirs), row.ours, row.note[:1].upper() + row.note[1:]] for row in rows)
         yield from _table(("there", "here", "differences; or what to do"), cells)
 
@@ -356,6 +361,15 @@ def _hint(hint: Any) -> str:
     if isinstance(hint, type) and dataclasses.is_dataclass(hint):
         return f"[{hint.__name__}](#{hint.__name__.lower()})"
     return {NoneType: "null", str: "text", bool: "true or false", int: "whole number", float: "number"}[hint]
+
+
+_RULE_NAME: Final = re.compile(
+    "|".join(f"`{re.escape(name.replace('-', '_'))}`" for name in RULES if "-" in name and name != "tool-calls")
+)
+"""Names of rules as they are in Python; the configuration has a hyphen in place of the underscore.
+
+``tool_calls`` is a field of an output as well.
+"""
 
 
 def _plain(text: str | None) -> str:
