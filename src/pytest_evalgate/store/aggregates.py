@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import TYPE_CHECKING, Any, Final
 
 from pytest_evalgate.store.stored_run import clean
@@ -33,6 +34,10 @@ _JUDGES: Final = (
     *("run_id", "suite", "judge", "fingerprint", "calibrated", "scored", "unreadable", "pass_rate", "tpr", "tnr"),
     "labelled",
 )
+_HISTOGRAMS: Final = ("run_id", "suite", "scorer", "bin", "n")
+BINS: Final = 20
+"""Bins of the histogram of a scorer, over [0, 1]."""
+
 _Z: Final = 1.959963984540054  # the 97.5 % quantile of the normal distribution
 
 
@@ -84,6 +89,7 @@ def aggregate_rows(source: StoredSource, sums: Mapping[str, SuiteSums]) -> Itera
         ]
     yield "suites", _SUITES, suites
     yield "metrics", _METRICS, metrics
+    yield "histograms", _HISTOGRAMS, [(run_id, *row) for suite in source.run.suites for row in _histogram_rows(suite)]
     yield "slices", _SLICES, slices
     yield "gates", _GATES, gates
     yield "judges", _JUDGES, judges
@@ -100,6 +106,18 @@ def _suite_row(source: StoredSource, suite: SuiteRun, found: SuiteVerdict, sums:
         *(source.info.facts.get(f"{plan.name}: target"), source.baselines.get(plan.name), discordance),
         *((None, None, None) if delta is None else (delta.delta, delta.p, delta.finding)),
     )
+
+
+def _histogram_rows(suite: SuiteRun) -> Iterator[tuple[str, str, int, int]]:
+    counts = Counter(
+        (clean(score.name), min(int(score.value * BINS), BINS - 1))
+        for result in suite.results
+        for trial in result.trials
+        for score in trial.scores
+        if score.value is not None
+    )
+    for (scorer, place), n in sorted(counts.items()):
+        yield suite.plan.name, scorer, place, n
 
 
 def _metric_rows(found: SuiteVerdict, sums: SuiteSums) -> Iterator[tuple[Any, ...]]:
