@@ -18,6 +18,7 @@ EXTRAS = {
     "re2": ("re2",),
     "schema": ("jsonschema_rs",),
     "sql": ("sqlglot",),
+    "warehouse": ("duckdb",),
     "yaml": ("yaml",),
     "watch": ("watchfiles",),
 }

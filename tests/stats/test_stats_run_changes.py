@@ -60,7 +60,7 @@ def test_lost_cases_are_found_at_their_run_behind_the_flips_of_the_others() -> N
         made = history(rng, "flaky", "lost")
         rates = made.passed.mean(axis=1).tolist()
         found = find_step(rates, made.passed)
-        exact += found.p <= 0.003 and found.index == made.at and not found.is_gradual
+        exact += found.p <= 0.0025 and found.index == made.at and not found.is_gradual
         of_mean += change_point(rates, permutations=200).index == made.at
         lost = set(np.flatnonzero(made.before > made.after))
         named += lost <= set(found.lost) and len(found.lost) <= len(lost) + 2

@@ -39,12 +39,12 @@ MOST_RUNS: Final = 240
 SignalName = Literal["step", "cusum", "mann-kendall", "ks", "jensen-shannon", "volume", "outlier"]
 
 RATES: Final[Mapping[SignalName, float]] = {
-    "step": 0.003,
+    "step": 0.0025,
     "cusum": 0.001,
     "mann-kendall": 0.001,
     "ks": 0.0005,
     "jensen-shannon": 0.0005,
-    "volume": 0.001,
+    "volume": 0.0005,
     "outlier": 0.0027,
 }
 """The false alarm rate of each test. That of the outliers is the one of 3 sigma."""
@@ -160,15 +160,15 @@ class RunSeries:
             found.append(_tested("ks", "distribution", distribution_p(self.histograms, ks_of_counts)))
             found.append(_tested("jensen-shannon", "distribution", distribution_p(self.histograms, js_of_counts)))
         found.append(_compared("volume", "volume", self._newest("volume", self.volumes, 1.0)))
-        smallest = 1 / max(self.volumes[-1], 1) if self.is_share else 0.0
-        found.append(_compared("outlier", "newest run", self._newest("outlier", self.values, smallest)))
+        one_case = 1 / max(self.volumes[-1], 1) if self.is_share else 0.0
+        found.append(_compared("outlier", "newest run", self._newest("outlier", self.values, one_case)))
         return tuple(found), step, slow.tau
 
     @staticmethod
-    def _newest(name: SignalName, values: Sequence[float], smallest: float) -> RobustOutlier:
+    def _newest(name: SignalName, values: Sequence[float], step: float) -> RobustOutlier:
         earlier, tiny = values[:-1], 1e-9
-        floor = max(smallest, _RELATIVE_FLOOR * abs(float(np.median(earlier))), tiny)
-        return robust_outlier(earlier, values[-1], RATES[name], floor)
+        floor = max(step, _RELATIVE_FLOOR * abs(float(np.median(earlier))), tiny)
+        return robust_outlier(earlier, values[-1], RATES[name], step=step, floor=floor)
 
 
 def _tested(name: SignalName, of: Literal["level", "distribution"], p: float) -> Signal:
