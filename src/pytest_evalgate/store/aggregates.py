@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING, Any, Final
 
+from pytest_evalgate.runs.history import plan_sha256
 from pytest_evalgate.store.stored_run import clean
 from pytest_evalgate.text import jsonl
 
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
 _SUITES: Final = (
     *("run_id", "suite", "verdict", "mode", "cases", "trials", "planned", "passed", "missed", "errored", "skipped"),
     *("not_run", "unscored", "pass_rate", "golden", "golden_sha256", "scorers_sha256", "drawn_from", "stopped"),
-    *("model", "target", "baseline_run_id", "discordance", "delta", "delta_p", "finding"),
+    *("model", "target", "baseline_run_id", "discordance", "delta", "delta_p", "finding", "plan_sha256"),
 )
 _METRICS: Final = ("run_id", "suite", "metric", "value", "lower_bound", "upper_bound", "n")
 _SLICES: Final = (
@@ -105,6 +106,7 @@ def _suite_row(source: StoredSource, suite: SuiteRun, found: SuiteVerdict, sums:
         *(plan.scorers_sha256, plan.drawn_from, found.stopped, sums.model),
         *(source.info.facts.get(f"{plan.name}: target"), source.baselines.get(plan.name), discordance),
         *((None, None, None) if delta is None else (delta.delta, delta.p, delta.finding)),
+        plan_sha256(plan),
     )
 
 
@@ -158,6 +160,7 @@ def history_rows(rows: Sequence[HistoryRow]) -> Iterator[Table]:
         known: dict[str, Any] = dict.fromkeys(_SUITES)
         known.update(run_id=row.run_id, suite=row.suite, verdict=row.verdict, mode="", cases=row.cases)
         known.update(trials=row.trials, pass_rate=row.pass_rate, golden="[]", golden_sha256=row.golden_sha256)
+        known.update(plan_sha256=row.golden_sha256)
         known.update(scorers_sha256=row.scorers_sha256, baseline_run_id=row.baseline_run_id)
         known.update(discordance=row.discordance, stopped="certainty" if row.stopped else None, planned=row.cases)
         known.update(dict.fromkeys(("passed", "missed", "errored", "skipped", "not_run", "unscored"), 0))

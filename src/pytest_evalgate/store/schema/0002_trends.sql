@@ -8,3 +8,6 @@ CREATE TABLE histograms (
   n INTEGER NOT NULL,        -- the scores in it
   PRIMARY KEY (run_id, suite, scorer, bin)
 );
+
+-- The golden set of a suite, or its sample: only runs of the same cases have a common trend.
+ALTER TABLE suites ADD COLUMN plan_sha256 TEXT;
