@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
 PAGE = Path(__file__).parents[2] / "docs" / "reference" / "warehouse.md"
 ALL = RunFilter("shop")
-FORMATS = ("parquet", "csv", "jsonl")
+FORMATS: tuple[FileFormat, ...] = ("parquet", "csv", "jsonl")
 
 
 def _push(place: StorePlace, *sources: StoredSource) -> None:

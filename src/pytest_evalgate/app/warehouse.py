@@ -95,8 +95,8 @@ class Warehouse:
                     rows = (row for run_id in ids for row in table.rows(database, run_id))
                     written += write(table, self._file(name, day, ids[-1]), rows)
             promotions = self._promotions(database, {row["run_id"] for row in matching}, chosen.project)
-            for path, rows in promotions:
-                written += write(tables()[PROMOTIONS], path, rows)
+            for path, of_time in promotions:
+                written += write(tables()[PROMOTIONS], path, of_time)
         finally:
             lock.release()
         names = tuple(files.relative_name(path, self.folder) for path in written)
