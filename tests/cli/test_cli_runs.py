@@ -98,7 +98,12 @@ def test_a_run_without_a_log_is_named(run_folder: Path, evalgate: Command) -> No
 
 def test_the_report_of_a_run_is_opened(run_folder: Path, evalgate: Command, monkeypatch: pytest.MonkeyPatch) -> None:
     opened: list[str] = []
-    monkeypatch.setattr(webbrowser, "open", lambda address: bool(opened.append(address)) or True)
+
+    def open_page(address: str) -> bool:
+        opened.append(address)
+        return True
+
+    monkeypatch.setattr(webbrowser, "open", open_page)
     code, out, err = evalgate("runs", "open", RUN)
     page = run_folder / "report.html"
     assert (code, err, opened) == (0, "", [page.as_uri()])
