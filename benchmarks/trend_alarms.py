@@ -19,6 +19,7 @@ import numpy as np
 from benchmarks import processes
 from scipy import special
 
+from pytest_evalgate.stats.run_changes import find_step
 from pytest_evalgate.store.movement import RATES, RunSeries
 
 if TYPE_CHECKING:
@@ -116,7 +117,7 @@ def noise(world: str, rng: np.random.Generator) -> tuple[float, float]:
 
 
 def steps(histories: int) -> float:
-    """Print the found steps; return the share of the histories with an alarm of any test."""
+    """Print the found steps; return the share of the histories in which the test of the step has an alarm."""
     alarmed = 0
     print(f"  {histories} histories a row, in percent")
     print("  cases    pass rate    sd  change   step found at its run  best possible")
@@ -127,11 +128,12 @@ def steps(histories: int) -> float:
             alarms = exact = best = 0
             for _ in range(histories):
                 made = history(rng, world, change)
-                signals, step, _ = made.series.signals()
-                alarms += signals[0].alarm
-                exact += signals[0].alarm and not step.is_gradual and step.index == made.at
+                step = find_step(made.passed.mean(axis=1).tolist(), made.passed)
+                found = step.p <= RATES["step"]
+                alarms += found
+                exact += found and not step.is_gradual and step.index == made.at
                 best += made.best_possible == made.at
-                alarmed += any(signal.alarm for signal in signals)
+            alarmed += alarms
             row = "".join(f"{100 * number / histories:{width}.1f}" for number, width in ((alarms, 11), (exact, 11)))
             print(f"  {world:8}{rate:9.1f}%{sd:6.2f}  {change:8}{row}{100 * best / histories:15.1f}", flush=True)
     return alarmed / (histories * len(WORLDS) * len(STEPS))
@@ -146,7 +148,7 @@ def other_changes(histories: int) -> None:
             if change == "fewer":
                 series = replace(series, volumes=[*series.volumes[:-1], 180])
             signals, step, _ = series.signals()
-            gradual += step.is_gradual
+            gradual += signals[0].alarm and step.is_gradual
             for signal in signals:
                 counts[signal.name] += signal.alarm
         named = ", ".join(f"{name} {100 * n / histories:.0f}" for name, n in counts.items() if n)

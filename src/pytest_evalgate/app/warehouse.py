@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from pytest_evalgate.store import Database
     from pytest_evalgate.store.drivers import Row
     from pytest_evalgate.store.filters import RunFilter
-    from pytest_evalgate.store.tables import Table
+    from pytest_evalgate.store.tables import StoreTable
     from pytest_evalgate.text.redaction import Redactor
 
 FileFormat = Literal["parquet", "csv", "jsonl"]
@@ -140,7 +140,7 @@ class Warehouse:
             if not path.exists():
                 yield path, list(of_time)
 
-    def _writer(self) -> Callable[[Table, Path, Iterable[Row]], list[Path]]:
+    def _writer(self) -> Callable[[StoreTable, Path, Iterable[Row]], list[Path]]:
         """Return the function that writes the rows of a table to a file; it returns the file unless there are none."""
         if self.format == "parquet":
             connection = _duckdb()
@@ -154,7 +154,7 @@ class Warehouse:
             safe = self.redactor.redact(text)
             yield row if safe == text else jsonl.loads(safe.encode("utf-8", "replace"))
 
-    def _write_parquet(self, connection: Any, table: Table, path: Path, rows: Iterable[Row]) -> list[Path]:
+    def _write_parquet(self, connection: Any, table: StoreTable, path: Path, rows: Iterable[Row]) -> list[Path]:
         columns = {name: _TYPES[kind] for name, kind in table.columns.items()}
         with tempfile.TemporaryDirectory(prefix="evalgate-") as folder:
             lines, made = Path(folder) / "rows.jsonl", Path(folder) / "rows.parquet"
@@ -209,12 +209,12 @@ def _write(path: Path, blocks: Iterator[bytes]) -> list[Path]:
     return [path]
 
 
-def _json_lines(table: Table, rows: Iterable[Row]) -> Iterator[bytes]:
+def _json_lines(table: StoreTable, rows: Iterable[Row]) -> Iterator[bytes]:
     for row in rows:
         yield _encode({name: row[name] for name in table.columns}).encode("utf-8", "backslashreplace") + b"\n"
 
 
-def _csv_lines(table: Table, rows: Iterable[Row]) -> Iterator[bytes]:
+def _csv_lines(table: StoreTable, rows: Iterable[Row]) -> Iterator[bytes]:
     """Yield the header, if there is a row, and the rows. A cell that a spreadsheet would compute has an apostrophe."""
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")

@@ -47,7 +47,7 @@ Orders = npt.NDArray[np.int64]
 
 
 @dataclass(frozen=True, slots=True)
-class Step:
+class RunStep:
     """A split of the runs; ``index`` is the first run after it, and ``p`` allows for the search over all splits.
 
     ``is_gradual`` means that a straight line explains the runs better than any split. ``lost`` and ``gained`` are the
@@ -74,7 +74,7 @@ class RobustOutlier:
         return abs(self.z) > self.limit
 
 
-def find_step(values: Numbers, passed: Array | None = None, *, seed: int = 0) -> Step:
+def find_step(values: Numbers, passed: Array | None = None, *, seed: int = 0) -> RunStep:
     """Find the split of R >= 15 runs at which their level, or the set of cases that pass, changed.
 
     Two statistics are compared with those of permuted runs: the share of the variance of ``values`` that the best
@@ -100,7 +100,7 @@ def find_step(values: Numbers, passed: Array | None = None, *, seed: int = 0) ->
     distances = None if passed is None else _distances(passed)
     if passed is None or distances is None:
         split = change_point(level, seed)
-        return Step(split.index, split.p, _line_share(centred) > float(explained_share(centred).max()))
+        return RunStep(split.index, split.p, _line_share(centred) > float(explained_share(centred).max()))
     between = distances
 
     def statistics(orders: Orders) -> Array:
@@ -112,7 +112,7 @@ def find_step(values: Numbers, passed: Array | None = None, *, seed: int = 0) ->
     place = int(np.argmax(likelihoods))
     # the split is the best of many, and is compared as if it were one of them at random
     is_gradual = changes.line - _SHIFT_PENALTY > likelihoods[place] - math.log(len(likelihoods))
-    return Step(place + MIN_SIDE_RUNS, found, bool(is_gradual), *changes.changed(place))
+    return RunStep(place + MIN_SIDE_RUNS, found, bool(is_gradual), *changes.changed(place))
 
 
 def _line_share(centred: Array) -> float:

@@ -28,7 +28,7 @@ from pytest_evalgate.text.wording import count, p_value
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-    from pytest_evalgate.stats.run_changes import Array, RobustOutlier, Step
+    from pytest_evalgate.stats.run_changes import Array, RobustOutlier, RunStep
     from pytest_evalgate.store.database import Database
     from pytest_evalgate.store.drivers import Row
     from pytest_evalgate.store.filters import RunFilter
@@ -148,7 +148,7 @@ class RunSeries:
     histograms: Array | None = None
     is_share: bool = True
 
-    def signals(self) -> tuple[tuple[Signal, ...], Step, float]:
+    def signals(self) -> tuple[tuple[Signal, ...], RunStep, float]:
         """Return all tests, the step, and Kendall's tau, whose sign is the direction of a slow change."""
         step, slow = find_step(self.values, self.passed), mann_kendall(self.values)
         found = [

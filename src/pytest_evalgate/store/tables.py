@@ -34,7 +34,7 @@ _OF_CASE: Final = ("file", "line", "fingerprint", "planned")
 
 
 @dataclass(frozen=True, slots=True)
-class Table:
+class StoreTable:
     """A table: the type of each column, by name and in order, and the columns of its key."""
 
     name: str
@@ -52,7 +52,7 @@ class Table:
 
 
 @cache
-def tables() -> Mapping[str, Table]:
+def tables() -> Mapping[str, StoreTable]:
     """Return the tables of the schema by name."""
     columns: dict[str, dict[str, str]] = {}
     keys: dict[str, tuple[str, ...]] = {}
@@ -64,7 +64,7 @@ def tables() -> Mapping[str, Table]:
             elif (made := _TABLE.match(statement)) is not None:
                 columns[made[1]], keys[made[1]] = _parsed(made[2])
     columns["results"] |= {name: columns["cases"][name] for name in _OF_CASE}
-    return {name: Table(name, columns[name], keys[name]) for name in columns}
+    return {name: StoreTable(name, columns[name], keys[name]) for name in columns}
 
 
 def _parsed(body: str) -> tuple[dict[str, str], tuple[str, ...]]:
