@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import sqlite3
+import subprocess
+import sys
 import threading
 from contextlib import closing
 from dataclasses import replace
@@ -95,6 +97,17 @@ def test_past_runs_come_from_a_server(
     monkeypatch.setenv("EVALGATE_STORE", postgres.url)
     found = past_runs(Settings(store_env="EVALGATE_STORE"), root=tmp_path / "shop", state=tmp_path)
     assert found.rows == (_row(source),)
+
+
+def test_a_session_without_a_store_imports_none(tmp_path: Path) -> None:
+    (tmp_path / "evalgate.toml").write_text('store = "off"\n[suites.faq]\ngolden = "g.jsonl"\n')
+    (tmp_path / "g.jsonl").write_text('{"id": "a", "input": "x", "expected": "x", "output": "x"}\n')
+    program = (
+        "import sys, pytest; code = pytest.main(['-q', '--eval-gate', '-p', 'no:cacheprovider'])\n"
+        "print(code, [name for name in sys.modules if name.startswith('pytest_evalgate.store')])"
+    )
+    done = subprocess.run([sys.executable, "-c", program], cwd=tmp_path, capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines()[-1] == "0 []"
 
 
 def test_a_wait_has_a_bound_and_passes_errors_on() -> None:

@@ -71,6 +71,8 @@ class RunDecider:
 
     @cached_property
     def _stored(self) -> history.History:
+        if self.settings.store == "off":
+            return history.History()
         from pytest_evalgate.app.past_runs import past_runs  # noqa: PLC0415 - the store
 
         return past_runs(self.settings, root=self.root, state=self.state)

@@ -35,6 +35,9 @@ _CHANGED_SHARES: Final = (0.05, 0.2, 0.5, 0.99)
 """Shares of the cases that a change concerns; each is as probable as the others."""
 
 _SHIFT_PENALTY: Final = 3.0  # nats: the shift of all cases is fitted, while the other likelihoods are averages
+_STEP_PRIOR: Final = 1.0
+"""Log odds of a step to a gradual change before any run is seen: a prompt or a model changes at one run."""
+
 _SMALLEST_SHAPE: Final = 0.05
 """Smallest parameter of the beta distribution of the cases' pass probabilities, which keeps it proper."""
 
@@ -111,7 +114,8 @@ def find_step(values: Numbers, passed: Array | None = None, *, seed: int = 0) ->
     likelihoods = changes.likelihoods()
     place = int(np.argmax(likelihoods))
     # the split is the best of many, and is compared as if it were one of them at random
-    is_gradual = changes.line - _SHIFT_PENALTY > likelihoods[place] - math.log(len(likelihoods))
+    of_split = likelihoods[place] - math.log(len(likelihoods)) + _STEP_PRIOR
+    is_gradual = changes.line - _SHIFT_PENALTY > of_split
     return RunStep(place + MIN_SIDE_RUNS, found, bool(is_gradual), *changes.changed(place))
 
 
@@ -132,12 +136,13 @@ def permutation_p(statistic: Callable[[Orders], Array], runs: int, seed: int = 0
     """
     check_counts(seed=seed)
     rng = np.random.default_rng(seed)
-    orders = rng.permuted(np.tile(np.arange(runs), (PERMUTATIONS + 1, 1)), axis=1)
-    orders[0] = np.arange(runs)
-    found = statistic(orders[: _FIRST + 1])
+    first = rng.permuted(np.tile(np.arange(runs), (_FIRST + 1, 1)), axis=1)
+    first[0] = np.arange(runs)
+    found = statistic(first)
     if (p := _p_of_first(found)) > _LARGE_P:
         return p
-    return _p_of_first(np.concatenate((found, statistic(orders[_FIRST + 1 :]))))
+    others = rng.permuted(np.tile(np.arange(runs), (PERMUTATIONS - _FIRST, 1)), axis=1)
+    return _p_of_first(np.concatenate((found, statistic(others))))
 
 
 def _p_of_first(found: Array) -> float:
