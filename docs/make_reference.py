@@ -29,6 +29,7 @@ from pytest_evalgate.scorers.registry import ScorerOptions
 from pytest_evalgate.scorers.same_as import SameAsOptions
 from pytest_evalgate.scorers.scorer_set import SetOptions
 from pytest_evalgate.scorers.similar import SimilarOptions
+from pytest_evalgate.store.tables import OF_RUN, PROMOTIONS, RUNS, tables
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -71,6 +72,7 @@ def pages() -> dict[str, str]:
         "lint.md": _lint(),
         "exit-codes.md": _exit_codes(),
         "verdict-json.md": _verdict(),
+        "warehouse.md": _warehouse(),
     }
     return {name: "\n".join(lines).rstrip() + "\n" for name, lines in made.items()}
 
@@ -331,6 +333,52 @@ def _verdict() -> Iterator[str]:
             for field in dataclasses.fields(record)
         )
         yield from _table(("field", "type", "content"), rows)
+
+
+_ABOUT_FILES: Final = """
+(extra `warehouse`, which is DuckDB; `csv` and `jsonl` need no extra):
+
+```text
+warehouse/runs/day=2026-11-30/20261130T021500Z-4c15.parquet
+warehouse/results/day=2026-11-30/20261130T021500Z-4c15.parquet
+```
+
+The day is that of the run's start in UTC. A file has the runs of one day that an export found new; no file is changed later,
+and a second export writes nothing. `runs` is written last, so a run that is in it is in all other tables. A table without
+rows has no files. Cells of CSV files that a spreadsheet would compute begin with an apostrophe. Inputs, outputs and reasons
+are empty without `store_texts = true`.
+
+## Load
+
+| tool | reads |
+| --- | --- |
+| DuckDB | `FROM 'warehouse/runs/*/*.parquet'` |
+| pyarrow | `pyarrow.dataset.dataset("warehouse/runs", partitioning="hive")` |
+| Spark | `spark.read.parquet("warehouse/runs")` |
+| BigQuery | `bq load` with `--source_format=PARQUET --hive_partitioning_mode=AUTO` |
+| Snowflake | `COPY INTO` with `FILE_FORMAT = (TYPE = PARQUET) MATCH_BY_COLUMN_NAME = CASE_INSENSITIVE` |
+
+The tests read the files with DuckDB and pyarrow.
+
+## Ten queries
+
+For DuckDB, in the folder that contains `warehouse`.
+"""  # noqa: E501 - lines of a page
+
+
+def _warehouse() -> Iterator[str]:
+    command = "pytest-evalgate export --format parquet --out warehouse"
+    yield from ("# Warehouse", "", f"{_MADE} `{command}` writes the files", *_ABOUT_FILES.strip().splitlines())
+    for query in (Path(__file__).parent / "warehouse_queries.sql").read_text("utf-8").split("-- ")[1:]:
+        title, _, sql = query.partition("\n")
+        yield from ("", f"### {title}", "", "```sql", sql.strip(), "```")
+    yield from ("", "## Tables", "")
+    kinds = {"TEXT": "text", "INTEGER": "whole number", "BIGINT": "whole number", "DOUBLE PRECISION": "number"}
+    for name in (RUNS, *(name for name in OF_RUN if name != RUNS), PROMOTIONS):
+        table = tables()[name]
+        yield from (f"### {name}", "", f"Key: {', '.join(map(_code, table.key))}.", "")
+        yield from _table(("column", "type"), ([_code(column), kinds[kind]] for column, kind in table.columns.items()))
+        yield ""
 
 
 def _records(top: Any) -> list[Any]:

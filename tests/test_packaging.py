@@ -24,6 +24,7 @@ EXTRAS = {
     "re2": ("re2",),
     "schema": ("jsonschema_rs",),
     "sql": ("sqlglot",),
+    "warehouse": ("duckdb",),
     "yaml": ("yaml",),
     "watch": ("watchfiles",),
 }
