@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections import Counter, defaultdict
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
 from pytest_evalgate.store.aggregates import aggregate_rows, history_rows
@@ -16,7 +17,7 @@ from pytest_evalgate.store.stored_run import SuiteSums, clean
 from pytest_evalgate.text import jsonl
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from pytest_evalgate.records.cases import Json
     from pytest_evalgate.records.verdicts import HistoryRow
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
 
 _LONGEST_ERROR: Final = 500
 _BATCH: Final = 2_000
-_PLANNED: Final = ("tags", "slices", "skip", "cluster", "side")
+_PLANNED: Final = ("tags", "slices", "skip", "cluster", "side", "weight", "planned_trials", "variant_of")
 
 _encode: Final = json.JSONEncoder(separators=(",", ":")).encode  # json.dumps would make an encoder for each case
 
@@ -91,39 +92,49 @@ def _insert_run(database: Database, source: StoredSource) -> bool:
 
 def _insert_cases(database: Database, source: StoredSource, sums: dict[str, SuiteSums]) -> None:
     places = Counter[str]()
-    for batch in _batches(source.rows()):
-        cases: dict[str, tuple[Any, ...]] = {}
-        results: list[tuple[Any, ...]] = []
-        scores: list[tuple[Any, ...]] = []
-        for row in batch:
-            suite = row["suite"]
-            planned = _case_row(row)
-            cases[planned[0]] = planned
-            key = (source.run.id, suite, places[suite])
-            places[suite] += 1
-            results += _result_rows(key, row, planned[0], source.texts, sums[suite])
-            scores += _score_rows(key, row, source.texts)
-        database.insert("cases", _CASES, sorted(cases.values()), new_only=True)
-        database.insert("results", _RESULTS, results)
-        database.insert("scores", _SCORES, scores)
+    batch = _Batch()
+    for row in source.rows():
+        suite = row["suite"]
+        planned = _case_row(row)
+        key = (source.run.id, suite, places[suite])
+        places[suite] += 1
+        # a row is dropped at once: collecting 2,000 of them as garbage takes as long as storing them
+        batch.cases[planned[0]] = planned
+        batch.results += _result_rows(key, row, planned[0], source.texts, sums[suite])
+        batch.scores += _score_rows(key, row, source.texts)
+        if len(batch.results) >= _BATCH:
+            batch.insert(database)
+            batch = _Batch()
+    batch.insert(database)
 
 
-def _batches(rows: Iterable[Mapping[str, Json]]) -> Iterator[list[Mapping[str, Json]]]:
-    batch: list[Mapping[str, Json]] = []
-    for row in rows:
-        batch.append(row)
-        if len(batch) == _BATCH:
-            yield batch
-            batch = []
-    yield batch
+@dataclass(slots=True)
+class _Batch:
+    """Rows that are inserted together."""
+
+    cases: dict[str, tuple[Any, ...]] = field(default_factory=dict)
+    results: list[tuple[Any, ...]] = field(default_factory=list)
+    scores: list[tuple[Any, ...]] = field(default_factory=list)
+
+    def insert(self, database: Database) -> None:
+        """Insert them."""
+        database.insert("cases", _CASES, sorted(self.cases.values()), new_only=True)
+        database.insert("results", _RESULTS, self.results)
+        database.insert("scores", _SCORES, self.scores)
 
 
 def _case_row(row: Mapping[str, Json]) -> tuple[Any, ...]:
     planned = {name: row[name] for name in _PLANNED if name in row}
     text = _encode(planned)
-    key = (row["suite"], row["id"], row["file"], row["line"], row["fingerprint"], text)
-    digest = hashlib.sha256(_encode(key).encode("ascii")).hexdigest()
-    return (digest[:32], *map(clean, key[:3]), row["line"], row["fingerprint"], text)
+    names, place = tuple(map(clean, (row["suite"], row["id"], row["file"]))), (row["line"], row["fingerprint"], text)
+    return (case_digest((*names, *place)), *names, *place)
+
+
+def case_digest(case: Sequence[Any]) -> str:
+    """Return the key of a case: 128 bits over suite, id, file, line, fingerprint and its plan."""
+    parts = list(map(str, case))
+    sizes = " ".join([str(len(part)) for part in parts])  # no two cases have the same text
+    return hashlib.sha256(f"{sizes} {''.join(parts)}".encode()).hexdigest()[:32]
 
 
 def _result_rows(
@@ -158,11 +169,11 @@ def _result_rows(
 
 def _score_rows(key: tuple[str, str, int], row: Mapping[str, Json], texts: TextRule) -> Iterator[tuple[Any, ...]]:
     for number, trial in enumerate(row.get("trials", ()), 1):
-        seen = Counter[str]()
+        seen: dict[str, int] = {}
         for score in trial.get("scores", ()):
             name = clean(score["name"])
-            seen[name] += 1
-            again = "" if seen[name] == 1 else f" ({seen[name]})"  # scorers of one suite may share a name
+            seen[name] = number_of = seen.get(name, 0) + 1
+            again = "" if number_of == 1 else f" ({number_of})"  # scorers of one suite may share a name
             passed = None if score["passed"] is None else int(score["passed"])
             reason = texts.of("reason", score.get("reason"))
             yield (*key, number, f"{name}{again}", score["value"], passed, int(score.get("counts", True)), reason)

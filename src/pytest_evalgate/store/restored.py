@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 from itertools import groupby
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from pytest_evalgate.records.results import CaseResult, Output, Run, Score, SuitePlan, SuiteRun, Trial
 from pytest_evalgate.runs import codec
@@ -34,10 +34,10 @@ class RestoredRuns:
     def _suite(self, row: Row) -> SuiteRun:
         key = {"run_id": row["run_id"], "suite": row["suite"]}
         scores: dict[tuple[int, int], list[Score]] = {}
-        for score in self.database.query("scores_of_suite", **key):
-            passed = None if score["passed"] is None else bool(score["passed"])
-            made = Score(score["scorer"], score["value"], passed, counts=bool(score["counts"]))
-            scores.setdefault((score["place"], score["trial"]), []).append(made)
+        made: dict[tuple[Any, ...], Score] = {}  # most scores of a run are equal
+        for place, trial, *fields in map(dict.values, self.database.query("scores_of_suite", **key)):
+            score = made.get(tuple(fields)) or made.setdefault(tuple(fields), _score(*fields))
+            scores.setdefault((place, trial), []).append(score)
         trials = self.database.query("results_of_suite", **key)
         results = tuple(_result(list(of_case), scores) for _, of_case in groupby(trials, lambda trial: trial["place"]))
         plan = SuitePlan(
@@ -47,6 +47,10 @@ class RestoredRuns:
             drawn_from=row["drawn_from"],
         )
         return SuiteRun(plan, results, cast("StopRule | None", row["stopped"]))
+
+
+def _score(scorer: str, value: float | None, passed: int | None, counts: int) -> Score:
+    return Score(scorer, value, None if passed is None else bool(passed), counts=bool(counts))
 
 
 def _result(trials: list[Row], scores: Mapping[tuple[int, int], list[Score]]) -> CaseResult:
