@@ -11,7 +11,7 @@ from pytest_evalgate.reports.alert_bodies import bodies
 _RUN = AlertedRun("r2", "2026-01-03T00:00:00Z", "5d6e7f8a9b", "default", "fail", 1)
 _ALERT = Alert(
     "fail", "faq", "11 worse, 2 better vs faq.json", "-15.0 pp (-23.1..-6.9)", "run r1 (commit 1a2b3c4)",
-    ("prompt: a.md (1) -> a.md (2)", "code: commit 1a2b3c4 -> 5d6e7f8"),
+    ("prompt: a.md (1) -> a.md (2)", "code: commit 1a2b3c4 -> 5d6e7f8"), "search team",
 )  # fmt: skip
 _WIKI = "https://wiki.example/evals"
 
@@ -24,6 +24,7 @@ def test_json_has_what_by_how_much_since_when_why_and_the_runbook() -> None:
         {
             "event": "fail",
             "subject": "faq",
+            "owner": "search team",
             "what": "11 worse, 2 better vs faq.json",
             "amount": "-15.0 pp (-23.1..-6.9)",
             "since": "run r1 (commit 1a2b3c4)",
@@ -38,7 +39,7 @@ def test_slack_shows_the_same_as_text() -> None:
     head, text = (block["text"]["text"] for block in body["blocks"])
     assert head == "eval gate: fail (exit 1), run r2, commit 5d6e7f8"
     assert text == (
-        "*faq: FAIL* -15.0 pp (-23.1..-6.9)\n11 worse, 2 better vs faq.json\nsince run r1 (commit 1a2b3c4)\n"
+        "*faq: FAIL* -15.0 pp (-23.1..-6.9)\n11 worse, 2 better vs faq.json\nowner: search team\nsince run r1 (commit 1a2b3c4)\n"
         "• prompt: a.md (1) -&gt; a.md (2)\n• code: commit 1a2b3c4 -&gt; 5d6e7f8\n"
         "<https://wiki.example/evals#fail|runbook>"
     )

@@ -71,6 +71,8 @@ class SqliteDriver:
     """A SQLite file, by the standard library."""
 
     errors: Final = (sqlite3.Error,)
+    conflicts: Final[tuple[type[Exception], ...]] = ()
+    """Errors of a transaction that succeeds when it is begun again."""
 
     def __init__(self, path: Path, *, read_only: bool = False) -> None:
         """Open the file; it is created unless ``read_only``."""
@@ -138,6 +140,10 @@ class PostgresDriver:
         except ImportError:
             raise StoreError("a store on PostgreSQL needs psycopg: pip install 'pytest-evalgate[postgres]'") from None
         self.errors: tuple[type[Exception], ...] = (psycopg.Error,)
+        self.conflicts: tuple[type[Exception], ...] = (
+            psycopg.errors.DeadlockDetected,
+            psycopg.errors.SerializationFailure,
+        )
         given = conninfo_to_dict(url)
         waits = {"connect_timeout": CONNECT_WAIT_S, "tcp_user_timeout": STATEMENT_WAIT_MS}
         extra = {name: value for name, value in waits.items() if name not in given}

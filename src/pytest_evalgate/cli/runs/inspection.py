@@ -7,6 +7,7 @@ import os
 from typing import TYPE_CHECKING, Any, Final
 
 from pytest_evalgate.cli.options import add_run, add_suite
+from pytest_evalgate.cli.printing import wrapped
 from pytest_evalgate.cli.store_question import add_filters, asking, filter_of, print_answer
 from pytest_evalgate.cli.verb import Actions, Verb
 from pytest_evalgate.config import key_variables
@@ -63,6 +64,9 @@ def _screen(run: dict[str, Any]) -> Iterator[str]:
         for suite in run["suites"]
     ]
     yield from align(rows) if rows else ()
+    for suite in run["suites"]:
+        about = ": ".join(one_line(suite[name]) for name in ("owner", "description") if suite[name])
+        yield from wrapped(f"{one_line(suite['suite'])}, {about}") if about else ()
     for gate in run["gates"]:
         yield f"  {one_line(gate['suite'])} {gate['kind']}: {gate['result']}: {one_line(gate['message'])}"
     yield from (f"  problem: {one_line(problem)}" for problem in run["problems"])
