@@ -50,10 +50,10 @@ def postgres_running(settings: str = _FAST) -> Iterator[str]:
         if _USER:
             shutil.chown(folder, _USER["user"])
         options = f"-k {folder} -c listen_addresses='' {settings}"
-        _run(programs / "initdb", "-D", data, "-A", "trust", "-U", "evalgate", "-E", "UTF8", "--locale=C", "--no-sync")
+        _run(programs / "initdb", "-D", data, "-A", "trust", "-U", "postgres", "-E", "UTF8", "--locale=C", "--no-sync")
         _run(programs / "pg_ctl", "-D", data, "-o", options, "-l", folder / "log", "-w", "start")
         try:
-            yield f"postgresql://evalgate@/{{}}?host={folder}"
+            yield f"postgresql://postgres@/{{}}?host={folder}"
         finally:
             _run(programs / "pg_ctl", "-D", data, "-m", "immediate", "-w", "stop")
     finally:
