@@ -272,6 +272,10 @@ class Recorder:
         self.statements.append((sql, parameters))
         return self._driver.rows(sql, parameters)
 
+    def tuples(self, sql: str, parameters: Mapping[str, Any]) -> Any:
+        self.statements.append((sql, parameters))
+        return self._driver.tuples(sql, parameters)
+
     def plan(self, sql: str, parameters: Mapping[str, Any], place: StorePlace) -> list[str]:
         found = self._driver.rows(f"{'EXPLAIN' if place.url else 'EXPLAIN QUERY PLAN'} {sql}", parameters)
         return [str(row.get("detail") or row.get("QUERY PLAN")).strip() for row in found]

@@ -8,6 +8,8 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from tests.builders import planned, result_of, run_of, suite_of
+from tests.store.conftest import source_of
 
 from pytest_evalgate.records.verdicts import HistoryRow
 from pytest_evalgate.store import Database, StoreError, StorePlace, ingest
@@ -192,6 +194,15 @@ def test_the_restored_run_is_the_stored_one(place: StorePlace, make_source: Make
         (one.outcome, [trial.value for trial in one.trials]) for one in stored.results
     ]
     assert [trial.scores[0].value for one in suite.results for trial in one.trials if trial.scores] == [1, 1, 0, 1]
+
+
+def test_weights_trials_and_variants_of_cases_are_restored(place: StorePlace, tmp_path: Path) -> None:
+    fields: list[dict[str, Any]] = [{"weight": 3.0}, {"trials": 2}, {"variant_of": "c0"}, {}]
+    run = run_of(suite_of([result_of("P", planned(f"c{at}", at + 1, **each)) for at, each in enumerate(fields)]))
+    with Database.open(place) as database:
+        push(database, source_of(run, tmp_path / "run"))
+        restored = RestoredRuns(database).run(database.driver.rows("SELECT * FROM runs", {})[0])
+    assert restored.suites[0].plan.cases == run.suites[0].plan.cases
 
 
 @pytest.mark.parametrize("texts", [False, True])

@@ -40,6 +40,9 @@ class Driver(Protocol):
     def rows(self, sql: str, parameters: Mapping[str, Any]) -> list[Row]:
         """Run a query and return its rows."""
 
+    def tuples(self, sql: str, parameters: Mapping[str, Any]) -> list[tuple[Any, ...]]:
+        """Run a query of many rows and return their values in the order of its columns."""
+
     def change(self, sql: str, parameters: Mapping[str, Any]) -> int:
         """Run a statement and return the number of rows that it changed."""
 
@@ -89,6 +92,9 @@ class SqliteDriver:
         found = self._connection.execute(sql, parameters)
         names = [column[0] for column in found.description]
         return [dict(zip(names, row, strict=True)) for row in found]
+
+    def tuples(self, sql: str, parameters: Mapping[str, Any]) -> list[tuple[Any, ...]]:  # noqa: D102 - as `Driver`
+        return self._connection.execute(sql, parameters).fetchall()
 
     def change(self, sql: str, parameters: Mapping[str, Any]) -> int:  # noqa: D102 - as `Driver`
         return self._connection.execute(sql, parameters).rowcount
@@ -156,6 +162,9 @@ class PostgresDriver:
         found = self._connection.execute(_named(sql), parameters)
         names = [column.name for column in found.description or ()]
         return [dict(zip(names, row, strict=True)) for row in found]
+
+    def tuples(self, sql: str, parameters: Mapping[str, Any]) -> list[tuple[Any, ...]]:  # noqa: D102 - as `Driver`
+        return self._connection.execute(_named(sql), parameters).fetchall()
 
     def change(self, sql: str, parameters: Mapping[str, Any]) -> int:  # noqa: D102 - as `Driver`
         return self._connection.execute(_named(sql), parameters).rowcount

@@ -28,9 +28,6 @@ if TYPE_CHECKING:
     from pytest_evalgate.store.stored_run import StoredSource, TextRule
     from pytest_evalgate.text.redaction import Redactor
 
-_ATTEMPTS: Final = 3
-"""Two writers that wait for each other's cases are one writer that succeeds and one that begins again."""
-
 _BATCH: Final = 2_000
 _PLANNED: Final = ("tags", "slices", "skip", "cluster", "side", "weight", "planned_trials", "variant_of")
 
@@ -56,15 +53,15 @@ def push(database: Database, source: StoredSource, *, again: bool = False) -> bo
     Raises:
         StoreError: The id is that of another run.
     """
-    for _ in range(_ATTEMPTS - 1):
-        with suppress(*database.driver.conflicts):
-            return _push(database, source, again=again)
-    return _push(database, source, again=again)
+    with suppress(*database.driver.conflicts):
+        return _push(database, source, again=again)
+    # two writers waited for each other's cases; this one was ended, and begins again when no other writes
+    return _push(database, source, again=again, alone=True)
 
 
-def _push(database: Database, source: StoredSource, *, again: bool) -> bool:
+def _push(database: Database, source: StoredSource, *, again: bool, alone: bool = False) -> bool:
     run = source.run
-    with database.transaction():
+    with database.transaction(exclusive=alone):
         if not _insert_run(database, source, again=again):
             return False
         tables = _Tables(database, run.id, again=again)
