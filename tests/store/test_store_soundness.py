@@ -13,6 +13,7 @@ from pytest_evalgate.store.soundness import damaged_cases, damaged_runs
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
     from pytest_evalgate.store.stored_run import StoredSource
 
@@ -63,13 +64,13 @@ def test_damage_is_found_and_mended(place: StorePlace, make_source: Make, plante
         assert [line for line in _damage(database) if not line.startswith("r9")] == []
 
 
-def test_pages_of_the_file_that_were_overwritten_are_found(place: StorePlace, make_source: Make) -> None:
-    if place.file is None:
-        pytest.skip("a server checks its own files")
+def test_pages_of_the_file_that_were_overwritten_are_found(tmp_path: Path, make_source: Make) -> None:
+    """A server checks its own files."""
+    path = tmp_path / "store.db"
+    place = StorePlace.at(path)
     with Database.open(place) as database:
         push(database, make_source("PPm?" * 200))
-        database.driver.change("PRAGMA wal_checkpoint", {})
-    with place.file.open("r+b") as file:
+    with path.open("r+b") as file:
         size = file.seek(0, 2)
         for at in range(8192, size, 4096 * 7):
             file.seek(at)
