@@ -13,6 +13,7 @@ from tests.store.conftest import source_of
 
 from pytest_evalgate.records.verdicts import HistoryRow
 from pytest_evalgate.store import Database, StoreError, StorePlace, ingest
+from pytest_evalgate.store import database as database_module
 from pytest_evalgate.store.database import migrations
 from pytest_evalgate.store.ingest import push, push_history
 from pytest_evalgate.store.restored import RestoredRuns
@@ -170,6 +171,27 @@ def test_writers_that_wait_for_each_other_both_succeed(
     assert len(passes) == 3
     assert _counts(place) == {"runs": 2, "suites": 2, "results": 4, "scores": 4, "promotions": 0}
     with Database.reading(place) as database:
+        assert list(damaged_runs(database)) == []
+
+
+def test_migrations_are_numbered_without_a_gap() -> None:
+    """Numbers are what a store remembers: of two branches that add one, the later to land takes the next number."""
+    assert [int(name[:4]) for name in migrations()] == list(range(1, len(migrations()) + 1))
+
+
+def test_a_store_of_the_first_schema_is_migrated(
+    place: StorePlace, make_source: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source, every = make_source("PPm?"), migrations()
+    with monkeypatch.context() as patch:
+        patch.setattr(database_module, "migrations", lambda: every[:1])
+        with Database.open(place):
+            pass
+    with pytest.raises(StoreError, match="schema 1 is old; migrate it with: pytest-evalgate store check"):
+        _counts(place)
+    with Database.open(place) as database:
+        assert database.version == len(every)
+        assert push(database, source)
         assert list(damaged_runs(database)) == []
 
 
