@@ -179,9 +179,10 @@ Table = tuple[str, tuple[str, ...], list[tuple[Any, ...]]]
 
 
 def rows_of(database: Database) -> Iterator[Table]:
-    for table in ("runs", "suites", "metrics", "slices", "cases", "results", "scores", "evals"):
+    for table in ("runs", "suites", "metrics", "histograms", "slices", "cases", "results", "scores", "evals"):
         rows = database.driver.rows(f"SELECT * FROM {table}", {})  # noqa: S608 - the names above
-        yield table, tuple(rows[0]), [tuple(row.values()) for row in rows]
+        if rows:
+            yield table, tuple(rows[0]), [tuple(row.values()) for row in rows]
 
 
 def insert_bare(database: Database, tables: Iterable[Table]) -> None:

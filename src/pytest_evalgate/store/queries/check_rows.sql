@@ -5,6 +5,7 @@ FROM (
   UNION ALL SELECT run_id, 'labels', 0, count(*) FROM labels GROUP BY run_id
   UNION ALL SELECT run_id, 'suites', 0, count(*) FROM suites GROUP BY run_id
   UNION ALL SELECT run_id, 'metrics', 0, count(*) FROM metrics GROUP BY run_id
+  UNION ALL SELECT run_id, 'histograms', 0, count(*) FROM histograms GROUP BY run_id
   UNION ALL SELECT run_id, 'slices', 0, count(*) FROM slices GROUP BY run_id
   UNION ALL SELECT run_id, 'gates', 0, count(*) FROM gates GROUP BY run_id
   UNION ALL SELECT run_id, 'judges', 0, count(*) FROM judges GROUP BY run_id

@@ -11,6 +11,7 @@ CREATE TABLE contents (
 INSERT INTO contents SELECT run_id, 'labels', count(*) FROM labels GROUP BY run_id;
 INSERT INTO contents SELECT run_id, 'suites', count(*) FROM suites GROUP BY run_id;
 INSERT INTO contents SELECT run_id, 'metrics', count(*) FROM metrics GROUP BY run_id;
+INSERT INTO contents SELECT run_id, 'histograms', count(*) FROM histograms GROUP BY run_id;
 INSERT INTO contents SELECT run_id, 'slices', count(*) FROM slices GROUP BY run_id;
 INSERT INTO contents SELECT run_id, 'gates', count(*) FROM gates GROUP BY run_id;
 INSERT INTO contents SELECT run_id, 'judges', count(*) FROM judges GROUP BY run_id;
