@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final, get_args
 
 from pytest_evalgate.app.project import Project
-from pytest_evalgate.cli.browser import open_address
+from pytest_evalgate.cli.page_opening import open_page
 from pytest_evalgate.cli.verb import Verb
 from pytest_evalgate.config import ReportFormat, key_variables
 from pytest_evalgate.text import files
@@ -71,7 +71,7 @@ def _run(args: argparse.Namespace) -> int:
     if names or args.json:
         print(json.dumps({**facts, "files": names}, indent=1) if args.json else "\n".join(names))
     if args.open:
-        open_address((folder / HTML_FILE).resolve().as_uri())
+        open_page(folder / HTML_FILE)
     return 0
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from pytest_evalgate.app.project import Project
-from pytest_evalgate.cli.browser import open_address
+from pytest_evalgate.cli.page_opening import open_address
 from pytest_evalgate.cli.printing import print_result
 from pytest_evalgate.cli.verb import Verb
 from pytest_evalgate.errors import SettingsError

@@ -157,6 +157,7 @@ _RUN_SUITE: Final = record(
     delta=maybe(NUMBER),
     delta_p=maybe(NUMBER),
     finding=maybe(TEXT),
+    plan_sha256=maybe(TEXT),
 )
 _RUN_GATE: Final = record(
     "A gate of a suite.",

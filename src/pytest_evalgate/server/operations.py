@@ -212,7 +212,7 @@ OPERATIONS: Final = (
         "Whether a metric moved, since which run, and what changed in that run.",
         (
             *(SUITE, METRIC, *_NO_RUN),
-            Parameter("limit", "newest runs that count", kind="integer", most=1000, default=100),
+            Parameter("limit", "newest runs that count", kind="integer", most=240, default=60),
         ),
         _trend,
         schemas.TREND,

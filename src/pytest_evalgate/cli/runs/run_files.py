@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from pytest_evalgate.app.project import Project
-from pytest_evalgate.cli.browser import open_address
 from pytest_evalgate.cli.options import whole_number
+from pytest_evalgate.cli.page_opening import open_page
 from pytest_evalgate.cli.printing import print_result
 from pytest_evalgate.config import key_variables
 from pytest_evalgate.errors import RunFileError
@@ -118,7 +118,7 @@ def open_report(args: argparse.Namespace) -> int:
     )
     write_reports(view_of(kept, read_decided(kept), options), ["html"], kept.folder)
     print_result(args, {"file": name}, [name])
-    open_address(page.resolve().as_uri())
+    open_page(page)
     return 0
 
 
