@@ -33,7 +33,7 @@ _PAUSE_S: Final = 1.0
 _CHUNK: Final = 8 << 20
 _URL: Final = re.compile(r"[a-z][a-z0-9+.-]*://")
 _READ_ONLY: Final = frozenset({"http", "https", "github", "git", "data"})
-_WHOLE_OBJECTS: Final = frozenset({"s3", "s3a", "gs", "gcs", "az", "abfs", "abfss", "adl", "oss", "memory"})
+_WHOLE_OBJECTS: Final = frozenset({"s3", "s3a", "gs", "gcs", "az", "abfs", "abfss", "adl", "oss"})
 """Storage where an object appears only when all of its bytes have arrived. Elsewhere a file is renamed at the end."""
 
 _FINAL: Final = (PermissionError, FileNotFoundError, NotADirectoryError, IsADirectoryError, ImportError)
@@ -90,7 +90,7 @@ class RemoteFolder:
 
         def remove(system: Any, path: str) -> None:
             probe = f"{path}.{secrets.token_hex(4)}.tmp"
-            system.makedirs(self._path(system, ""), exist_ok=True)
+            self._make_folder(system)
             system.pipe_file(probe, b"")
             system.rm_file(probe)
             with contextlib.suppress(FileNotFoundError):
@@ -114,7 +114,7 @@ class RemoteFolder:
                 system.put_file(str(path), target)
             else:
                 temporary = f"{target}.{secrets.token_hex(8)}.tmp"
-                system.makedirs(self._path(system, ""), exist_ok=True)
+                self._make_folder(system)
                 system.put_file(str(path), temporary)
                 system.mv(temporary, target)
             if (stored := system.info(target)["size"]) != size:
@@ -150,15 +150,20 @@ class RemoteFolder:
 
         def list_files(system: Any, path: str) -> None:
             found.clear()
-            found.update(
-                (entry["name"].rstrip("/").rpartition("/")[2], entry["size"])
-                for entry in system.ls(path, detail=True, refresh=True)
-                if entry["type"] == "file" and entry["name"].rstrip("/") != path.rstrip("/")
-            )
+            with contextlib.suppress(FileNotFoundError):
+                found.update(
+                    (entry["name"].rstrip("/").rpartition("/")[2], entry["size"])
+                    for entry in system.ls(path, detail=True, refresh=True)
+                    if entry["type"] == "file" and entry["name"].rstrip("/") != path.rstrip("/")
+                )
 
-        with contextlib.suppress(FileNotFoundError):
-            self._try("", list_files)
+        self._try("", list_files)
         return dict(sorted(found.items()))
+
+    def _make_folder(self, system: Any) -> None:
+        """Create the folder, but never a bucket: object storage has no folders."""
+        if _scheme(self.url) not in _WHOLE_OBJECTS:
+            system.makedirs(self._path(system, ""), exist_ok=True)
 
     def _path(self, system: Any, name: str) -> str:
         return str(system._strip_protocol(f"{self.url}/{name}" if name else self.url))  # noqa: SLF001 - fsspec's own way

@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 COUNT_VARIABLE: Final = "EVALGATE_SHARDS"
 """The number of shards, for schedulers that do not set it."""
 
+INDEX_VARIABLE: Final = "EVALGATE_SHARD_INDEX"
+"""The number of the task, from 0, for workflows that know it and schedulers that set no variable."""
+
 _MOST_DIGITS: Final = 9
 
 
@@ -31,8 +34,9 @@ class Scheduler:
         index: Variable with the number of the task.
         count: Variable with the number of tasks.
         first: Number of the first task.
-        lone: Whether ``index`` is missing in a job that is the only one.
         source: Where the variables are documented.
+        lone: Whether ``index`` is missing in a job that is the only one.
+        tasks: What `COUNT_VARIABLE` has to be set to, if that is ``count``.
     """
 
     name: str
@@ -41,6 +45,7 @@ class Scheduler:
     first: int
     source: str
     lone: bool = False
+    tasks: str = "the number of tasks"
 
 
 SCHEDULERS: Final = (
@@ -68,6 +73,15 @@ SCHEDULERS: Final = (
         COUNT_VARIABLE,
         0,
         "https://kubernetes.io/docs/concepts/workloads/controllers/job/#completion-mode",
+        tasks="the completions of the job",
+    ),
+    # GitHub has the numbers as contexts only, which a workflow can pass on; its expressions cannot add 1
+    Scheduler(
+        "the workflow",
+        INDEX_VARIABLE,
+        COUNT_VARIABLE,
+        0,
+        "https://docs.github.com/en/actions/reference/workflows-and-actions/contexts#strategy-context",
     ),
 )
 
@@ -80,10 +94,18 @@ _SLURM_STEP: Final = "SLURM_ARRAY_TASK_STEP"
 _UNNUMBERED: Final[Mapping[str, str]] = {
     "GITHUB_ACTIONS": (
         "GitHub Actions sets no variable with the number of a matrix job: set "
-        "EVALGATE_SHARD: ${{ matrix.index }}/${{ strategy.job-total }} in env, as pytest-evalgate init --github "
+        f"{INDEX_VARIABLE}: ${{{{ strategy.job-index }}}} and {COUNT_VARIABLE}: ${{{{ strategy.job-total }}}} in env, "
+        "or EVALGATE_SHARD: ${{ matrix.index }}/${{ strategy.job-total }}, as pytest-evalgate init --github "
         "--shards 4 writes it"
     ),
-    "JENKINS_URL": "Jenkins sets no variable with the number of a parallel branch: set EVALGATE_SHARD to I/N in each",
+    "JENKINS_URL": (
+        "Jenkins sets no variable with the number of a cell or branch: name an axis of the matrix EVALGATE_SHARD, "
+        "with the values 1/4 to 4/4, or set EVALGATE_SHARD to I/N in each parallel branch"
+    ),
+    "AIRFLOW_CTX_DAG_ID": (
+        "Airflow sets no variable with the map index of a task: set EVALGATE_SHARD to I/N in each mapped task, or "
+        f"{INDEX_VARIABLE} to {{{{ ti.map_index }}}} and {COUNT_VARIABLE} to the number of tasks"
+    ),
 }
 """CI systems that do not number their tasks, by a variable that they set."""
 
@@ -115,7 +137,7 @@ def _has(scheduler: Scheduler, environ: Mapping[str, str]) -> bool:
 
 def _shard_of(scheduler: Scheduler, environ: Mapping[str, str]) -> Shard:
     if scheduler.count not in environ:
-        step = f"set {COUNT_VARIABLE} to the completions of the job" if scheduler.count == COUNT_VARIABLE else "set it"
+        step = f"set {COUNT_VARIABLE} to {scheduler.tasks}" if scheduler.count == COUNT_VARIABLE else "set it"
         raise _error(f"{scheduler.name} set {scheduler.index}, and {scheduler.count} is not set: {step}")
     count = _number(scheduler.count, environ)
     if scheduler.index not in environ:
