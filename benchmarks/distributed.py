@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import logging
 import statistics
 import sys
 import tempfile
@@ -42,6 +43,7 @@ def main() -> int:
         write_project(root, args.cases)
         config = root / "evalgate.toml"
         config.write_text('store = "off"\nreport = { formats = ["markdown"] }\n' + config.read_text("utf-8"), "utf-8")
+        logging.getLogger("werkzeug").setLevel(logging.ERROR)  # a line for each request
         server = ThreadedMotoServer("127.0.0.1", 0, verbose=False)
         server.start()
         try:
@@ -115,7 +117,8 @@ def verdict(state: Path) -> Any:
 
 
 def figures(used: Used) -> str:
-    return f"{used.cpu_s:6.1f} s CPU, {used.wall_s:6.1f} s wall ({used.others:.1f} cores busy beside it), {used.peak_mb:,.0f} MB"
+    beside = f"{used.others:.1f} cores busy beside it"
+    return f"{used.cpu_s:6.1f} s CPU, {used.wall_s:6.1f} s wall ({beside}), {used.peak_mb:,.0f} MB"
 
 
 if __name__ == "__main__":

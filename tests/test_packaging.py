@@ -20,6 +20,7 @@ EXTRAS = {
     "sql": ("sqlglot",),
     "yaml": ("yaml",),
     "watch": ("watchfiles",),
+    "remote": ("fsspec", "s3fs"),
 }
 """The modules that each extra brings."""
 

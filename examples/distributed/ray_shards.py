@@ -35,7 +35,7 @@ def main(folder: str, shards: int) -> int:
     found = ray.get([run_shard.remote(index, shards, folder, project) for index in range(1, shards + 1)])
     for index, (code, output) in enumerate(found, start=1):
         if code != STORED:
-            print(f"shard {index} of {shards}: exit code {code}\n{output}", file=sys.stderr)  # noqa: T201 - a script
+            print(f"shard {index} of {shards}: exit code {code}\n{output}", file=sys.stderr)
             return code or 1
     return subprocess.run(
         ["pytest-evalgate", "merge", folder, "--expect-shards", str(shards), "--gate"], check=False

@@ -17,7 +17,7 @@ from tests.distributed.conftest import EXAMPLES, SECRET
 import pytest_evalgate.gates
 import pytest_evalgate.plugin.session
 from pytest_evalgate.cli import main
-from pytest_evalgate.golden import part
+from pytest_evalgate.golden import shard_rows
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -58,7 +58,7 @@ def test_2000_cases_in_4_shards_over_s3_get_the_verdict_of_the_whole(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     monkeypatch.setenv("COLUMNS", "100")
-    monkeypatch.setattr(part, "LARGE", 1)
+    monkeypatch.setattr(shard_rows, "LARGE", 1)
     _write_cases(pytester.path, 2000)
     assert pytester.runpytest_inprocess(*_QUIET, "--eval-gate").ret == 0
     whole = _verdict(pytester.path / ".evalgate")

@@ -13,8 +13,8 @@ from pytest_evalgate.config.candidates import candidates_of
 from pytest_evalgate.engine import Grading
 from pytest_evalgate.engine.suite_outputs import SuiteOutputs
 from pytest_evalgate.errors import GoldenSetError, SettingsError
-from pytest_evalgate.golden.part import load_part
 from pytest_evalgate.golden.sampling import sample_plan, select_split
+from pytest_evalgate.golden.shard_rows import load_part
 from pytest_evalgate.records.cases import GoldenSet
 from pytest_evalgate.records.results import PlanPart
 from pytest_evalgate.runs.plan import NO_CHANGES, make_plan, slices_of
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from pytest_evalgate.app.wiring import Wiring
     from pytest_evalgate.config import Settings, Suite
     from pytest_evalgate.config import Target as TargetSettings
-    from pytest_evalgate.golden.part import GoldenPart, RowView
+    from pytest_evalgate.golden.shard_rows import GoldenPart, RowView
     from pytest_evalgate.guard.base_branch import BaseBranch
     from pytest_evalgate.judges.judge import JudgeScorer
     from pytest_evalgate.plugin.requested import Options

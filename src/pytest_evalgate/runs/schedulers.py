@@ -85,29 +85,62 @@ SCHEDULERS: Final = (
     ),
 )
 
+SLURM_SOURCE: Final = "https://slurm.schedmd.com/job_array.html"
+
 _SLURM_ID: Final = "SLURM_ARRAY_TASK_ID"
 _SLURM_COUNT: Final = "SLURM_ARRAY_TASK_COUNT"
 _SLURM_MIN: Final = "SLURM_ARRAY_TASK_MIN"
 _SLURM_MAX: Final = "SLURM_ARRAY_TASK_MAX"
 _SLURM_STEP: Final = "SLURM_ARRAY_TASK_STEP"
 
-_UNNUMBERED: Final[Mapping[str, str]] = {
-    "GITHUB_ACTIONS": (
-        "GitHub Actions sets no variable with the number of a matrix job: set "
-        f"{INDEX_VARIABLE}: ${{{{ strategy.job-index }}}} and {COUNT_VARIABLE}: ${{{{ strategy.job-total }}}} in env, "
-        "or EVALGATE_SHARD: ${{ matrix.index }}/${{ strategy.job-total }}, as pytest-evalgate init --github "
-        "--shards 4 writes it"
+
+@dataclass(frozen=True, slots=True)
+class Unnumbered:
+    """A scheduler that sets no variable with the number of a task.
+
+    Attributes:
+        name: For messages.
+        variable: A variable that it sets; empty if there is none.
+        step: What the workflow has to set.
+        source: Where that is documented.
+    """
+
+    name: str
+    variable: str
+    step: str
+    source: str
+
+
+UNNUMBERED: Final = (
+    Unnumbered(
+        "GitHub Actions",
+        "GITHUB_ACTIONS",
+        f"set {INDEX_VARIABLE}: ${{{{ strategy.job-index }}}} and {COUNT_VARIABLE}: ${{{{ strategy.job-total }}}} in "
+        "env, or EVALGATE_SHARD: ${{ matrix.index }}/${{ strategy.job-total }}, as pytest-evalgate init --github "
+        "--shards 4 writes it",
+        "https://docs.github.com/en/actions/reference/workflows-and-actions/contexts#strategy-context",
     ),
-    "JENKINS_URL": (
-        "Jenkins sets no variable with the number of a cell or branch: name an axis of the matrix EVALGATE_SHARD, "
-        "with the values 1/4 to 4/4, or set EVALGATE_SHARD to I/N in each parallel branch"
+    Unnumbered(
+        "Jenkins",
+        "JENKINS_URL",
+        "name an axis of the matrix EVALGATE_SHARD, with the values 1/4 to 4/4, or set EVALGATE_SHARD to I/N in each "
+        "parallel branch",
+        "https://www.jenkins.io/doc/book/pipeline/syntax/#declarative-matrix",
     ),
-    "AIRFLOW_CTX_DAG_ID": (
-        "Airflow sets no variable with the map index of a task: set EVALGATE_SHARD to I/N in each mapped task, or "
-        f"{INDEX_VARIABLE} to {{{{ ti.map_index }}}} and {COUNT_VARIABLE} to the number of tasks"
+    Unnumbered(
+        "Airflow",
+        "AIRFLOW_CTX_DAG_ID",
+        f"set EVALGATE_SHARD to I/N in the env of each mapped task, or {INDEX_VARIABLE} to {{{{ ti.map_index }}}} and "
+        f"{COUNT_VARIABLE} to the number of tasks",
+        "https://airflow.apache.org/docs/apache-airflow/stable/authoring-and-scheduling/dynamic-task-mapping.html",
     ),
-}
-"""CI systems that do not number their tasks, by a variable that they set."""
+    Unnumbered(
+        "Ray",
+        "",
+        "set EVALGATE_SHARD to I/N in the environment of each task, as examples/distributed/ray_shards.py does",
+        "https://docs.ray.io/en/latest/ray-core/tasks.html",
+    ),
+)
 
 
 def recognised_shard(environ: Mapping[str, str]) -> Shard:
@@ -120,7 +153,8 @@ def recognised_shard(environ: Mapping[str, str]) -> Shard:
     if _SLURM_ID in environ:
         found["Slurm"] = _slurm(environ)
     if not found:
-        known = next((text for name, text in _UNNUMBERED.items() if environ.get(name)), None)
+        ours = next((one for one in UNNUMBERED if environ.get(one.variable)), None)
+        known = None if ours is None else f"{ours.name} sets no variable with the number of a task: {ours.step}"
         names = ", ".join((*(one.index for one in SCHEDULERS), _SLURM_ID))
         raise _error(known or f"none of {names} is set: give I/N, such as --eval-shard 2/4")
     shards = {(shard.index, shard.count): name for name, shard in found.items()}
@@ -155,7 +189,7 @@ def _shard_of(scheduler: Scheduler, environ: Mapping[str, str]) -> Shard:
 
 
 def _slurm(environ: Mapping[str, str]) -> Shard:
-    """Return the shard of a task of a Slurm job array: https://slurm.schedmd.com/job_array.html."""
+    """Return the shard of a task of a Slurm job array; see `SLURM_SOURCE`."""
     for name in (_SLURM_COUNT, _SLURM_MIN, _SLURM_MAX):
         if name not in environ:
             raise _error(f"Slurm set {_SLURM_ID}, and {name} is not set: set it, or give I/N")

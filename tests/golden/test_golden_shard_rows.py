@@ -10,9 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pytest_evalgate import golden
-from pytest_evalgate.golden import part as golden_part
-from pytest_evalgate.golden.part import GoldenPart, RowView, load_part
+from pytest_evalgate.golden import shard_rows
 from pytest_evalgate.golden.record import row_digest
+from pytest_evalgate.golden.shard_rows import GoldenPart, RowView, load_part
 from pytest_evalgate.runs.plan import make_plan, slices_of
 from pytest_evalgate.runs.shard import Shard
 
@@ -25,7 +25,7 @@ _SLICES = ("lang", "tag", "expected", "metadata.type")
 
 @pytest.fixture(autouse=True)
 def _small_files_are_read_in_part(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(golden_part, "LARGE", 1)
+    monkeypatch.setattr(shard_rows, "LARGE", 1)
 
 
 def _part(folder: Path, text: str, shard: Shard = Shard(1, 2)) -> GoldenPart | None:  # noqa: B008 - frozen
@@ -129,7 +129,7 @@ def test_a_small_file_and_one_that_does_not_exist_are_read_whole(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert load_part(tmp_path / "gone.jsonl", root=tmp_path, choose=lambda _: [0]) is None
-    monkeypatch.setattr(golden_part, "LARGE", 1000)
+    monkeypatch.setattr(shard_rows, "LARGE", 1000)
     assert _part(tmp_path, _GOOD) is None
 
 
