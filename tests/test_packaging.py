@@ -26,7 +26,7 @@ EXTRAS = {
     "sql": ("sqlglot",),
     "yaml": ("yaml",),
     "watch": ("watchfiles",),
-    "remote": ("fsspec", "s3fs"),
+    "remote": ("fsspec",),
 }
 """The modules that each extra brings."""
 
