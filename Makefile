@@ -6,7 +6,7 @@ BENCH := $(VENV)/bench/bin/python
 SMOKE := env -u PYTHONPATH
 EVALS := cd examples/golden_sets && ../../$(BIN)/pytest --eval-gate --no-header -q
 
-.PHONY: demo test check mutations smoke smoke-oldest bench browser docs realmodel busy cluster coverage clean
+.PHONY: demo test check mutations smoke smoke-oldest bench distributed browser docs realmodel busy cluster coverage clean
 
 demo: $(VENV)/.demo
 	@echo "== 1. a candidate that is better than its baseline: the gate passes"
@@ -76,6 +76,10 @@ bench: $(VENV)/.bench
 	$(BENCH) -m benchmarks.detectors --clean 1000
 	-$(BENCH) -m benchmarks.html_report
 	$(BENCH) -m benchmarks.first_hour
+
+# shards as processes with Kubernetes' variables, over an S3 server on this machine; CASES=1000000 takes half an hour
+distributed: $(VENV)/.dev
+	$(BIN)/python -m benchmarks.distributed --whole --cases $(or $(CASES),100000)
 
 docs: $(VENV)/.dev
 	$(BIN)/python docs/make_reference.py
