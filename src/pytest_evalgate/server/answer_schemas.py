@@ -158,6 +158,8 @@ _RUN_SUITE: Final = record(
     delta_p=maybe(NUMBER),
     finding=maybe(TEXT),
     plan_sha256=maybe(TEXT),
+    owner=maybe(TEXT),
+    description=maybe(TEXT),
 )
 _RUN_GATE: Final = record(
     "A gate of a suite.",
