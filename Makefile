@@ -6,7 +6,7 @@ BENCH := $(VENV)/bench/bin/python
 SMOKE := env -u PYTHONPATH
 EVALS := cd examples/golden_sets && ../../$(BIN)/pytest --eval-gate --no-header -q
 
-.PHONY: demo test check mutations smoke smoke-oldest bench browser docs fuzz realmodel busy coverage clean
+.PHONY: demo test check mutations smoke smoke-oldest bench distributed browser docs fuzz realmodel busy cluster coverage clean
 
 demo: $(VENV)/.demo
 	@echo "== 1. a candidate that is better than its baseline: the gate passes"
@@ -79,6 +79,10 @@ bench: $(VENV)/.bench
 	$(BENCH) -m benchmarks.first_hour
 	$(BIN)/python -m benchmarks.view_load
 
+# shards as processes with Kubernetes' variables, over an S3 server on this machine; CASES=1000000 takes half an hour
+distributed: $(VENV)/.dev
+	$(BIN)/python -m benchmarks.distributed --whole --cases $(or $(CASES),100000)
+
 docs: $(VENV)/.dev
 	$(BIN)/python docs/make_reference.py
 	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict
@@ -90,6 +94,20 @@ busy: $(VENV)/.dev
 
 realmodel: $(VENV)/.realmodel
 	$(BIN)/python -m pytest -m realmodel tests/realmodel
+
+# Ray's local cluster, and a DAG that a real Airflow imports: each in an environment of its own
+cluster: $(VENV)/ray/.installed $(VENV)/airflow/.installed $(VENV)/.dev
+	$(BIN)/python -m pytest tests/distributed/test_distributed_clusters.py
+
+$(VENV)/ray/.installed: pyproject.toml
+	$(PYTHON) -m venv $(@D)
+	$(@D)/bin/python -m pip install --quiet --disable-pip-version-check --editable '.[remote]' 'ray>=2.40'
+	@touch $@
+
+$(VENV)/airflow/.installed:
+	$(PYTHON) -m venv $(@D)
+	$(@D)/bin/python -m pip install --quiet --disable-pip-version-check 'apache-airflow>=3'
+	@touch $@
 
 $(VENV)/bin/python:
 	$(PYTHON) -m venv $(VENV)

@@ -23,6 +23,7 @@ from pytest_evalgate.golden.dialects.known import DIALECTS
 from pytest_evalgate.golden.lint import KINDS
 from pytest_evalgate.plugin import options
 from pytest_evalgate.records import verdicts
+from pytest_evalgate.runs.schedulers import COUNT_VARIABLE, SCHEDULERS, SLURM_SOURCE, UNNUMBERED
 from pytest_evalgate.scorers import RULES, compare, number_reader, part, trajectory
 from pytest_evalgate.scorers.moderation import ModerationOptions
 from pytest_evalgate.scorers.registry import ScorerOptions
@@ -74,6 +75,7 @@ def pages() -> dict[str, str]:
         "dialects.md": _dialects(),
         "lint.md": _lint(),
         "exit-codes.md": _exit_codes(),
+        "schedulers.md": _schedulers(),
         "verdict-json.md": _verdict(),
         "http-api.md": _http_api(),
         "warehouse.md": _warehouse(),
@@ -238,6 +240,30 @@ def _exit_codes() -> Iterator[str]:
     yield "Code 4 without a verdict: the results could not be stored, and the last line has the reason."
     yield ""
     yield "Where pytest itself ends with another code, that one stands: a failed test beside a passing gate is 1."
+
+
+def _schedulers() -> Iterator[str]:
+    yield from (
+        "# Schedulers",
+        "",
+        f"{_MADE} The variables that `--eval-shard auto` reads; what shards are: [shards](../shards.md).",
+        "",
+    )
+    rows = [[one.name, _code(one.index), str(one.first), _code(one.count), one.source] for one in SCHEDULERS]
+    slurm = "`SLURM_ARRAY_TASK_COUNT`, with `_MIN`, `_MAX` and `_STEP`"
+    rows.append(["Slurm array", "`SLURM_ARRAY_TASK_ID`", "`_MIN`", slurm, SLURM_SOURCE])
+    yield from _table(("scheduler", "index", "first", "count", "source"), rows)
+    yield from (
+        "",
+        "If two of them disagree, or a number is missing or out of range, the session ends with exit code 4.",
+        f"The message names the variable. {_code(COUNT_VARIABLE)} beside a count of the scheduler must equal it.",
+        "",
+        "## Without a number",
+        "",
+        "These set no variable with the number of a task, so the workflow has to pass it on.",
+        "",
+    )
+    yield from _table(("scheduler", "what to do", "source"), ([one.name, one.step, one.source] for one in UNNUMBERED))
 
 
 def _scorers() -> Iterator[str]:

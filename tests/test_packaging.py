@@ -28,6 +28,7 @@ EXTRAS = {
     "warehouse": ("duckdb",),
     "yaml": ("yaml",),
     "watch": ("watchfiles",),
+    "remote": ("fsspec",),
 }
 """The modules that each extra brings."""
 

@@ -21,7 +21,7 @@ from pytest_evalgate.text.wording import count
 from pytest_evalgate.usercode import UserCode
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Collection, Iterator, Mapping
     from pathlib import Path
 
     from pytest_evalgate.engine.cache import Entry, ReadThroughCache, ReplyCache
@@ -245,7 +245,14 @@ class Wiring:
         )
         return (*(f"cache: {text}" for text in (self._cache.problem, unsigned) if text), *code)
 
-    def target(self, suite: str, spec: config.Target, *, cache_run_id: str | None = None) -> Target:
+    def target(
+        self,
+        suite: str,
+        spec: config.Target,
+        *,
+        cache_run_id: str | None = None,
+        only: Collection[str] | None = None,
+    ) -> Target:
         """Build the target of a suite, with the client and the cache that its calls go through.
 
         Args:
@@ -253,6 +260,7 @@ class Wiring:
             spec: Its configured target.
             cache_run_id: Run under whose id outputs of a target without a version are cached; by default that of the
                 run context.
+            only: Ids of the cases that run, if outputs of others are not to be read; None for all.
 
         Raises:
             UserError: the target cannot be used.
@@ -276,6 +284,7 @@ class Wiring:
             code_version=cache_run_id,
             allow_empty=suite in self.configured.suites and self.configured.suites[suite].allow_empty,
             code=self.code,
+            only=only,
         )
         target = targets.build_target(spec, context=context)
         self._targets.append(target)

@@ -172,11 +172,27 @@ class PlannedCase:
 
 
 @dataclass(frozen=True, slots=True)
+class PlanPart:
+    """The position of one shard's cases in the plan of their suite.
+
+    ``size`` is the number of cases of the whole plan, ``at`` the position of each own case in it, ascending.
+    ``plan_sha256`` is the digest of the whole plan. It is empty if the shard has not read the other cases. Then
+    ``rows_sha256`` has the digest of each own row, from which a merge computes the digest of the golden sets, and the
+    digest of the golden sets in the plan is that of the bytes of their files.
+    """
+
+    size: int
+    at: tuple[int, ...]
+    plan_sha256: str = ""
+    rows_sha256: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class SuitePlan:
     """The cases of a suite that a run must account for, in the order of the golden sets.
 
     ``trials`` is the number of trials of each case without its own. If the tier runs a sample, ``drawn_from`` is the
-    number of cases from which it was drawn.
+    number of cases from which it was drawn. ``part`` is set if ``cases`` are those of one shard only.
     """
 
     name: str
@@ -186,6 +202,12 @@ class SuitePlan:
     trials: int
     cases: tuple[PlannedCase, ...]
     drawn_from: int | None = None
+    part: PlanPart | None = None
+
+    @property
+    def size(self) -> int:
+        """The number of its cases, those of other shards included."""
+        return len(self.cases) if self.part is None else self.part.size
 
     def trials_of(self, case: Case | PlannedCase) -> int:
         """Return the number of trials of a case: its own, else that of the suite."""

@@ -6,6 +6,7 @@ validates one. Rows that this process wrote are not validated: for 100,000 cases
 
 from __future__ import annotations
 
+import dataclasses
 import sys
 from typing import TYPE_CHECKING, Annotated, Any, Final, get_args
 
@@ -15,7 +16,17 @@ from pytest_evalgate.config.tables import Table
 from pytest_evalgate.records.calls import CallRecord, Finish
 from pytest_evalgate.records.cases import Place, Side
 from pytest_evalgate.records.raised import Raised
-from pytest_evalgate.records.results import CaseResult, Outcome, Output, PlannedCase, Reading, Score, SuitePlan, Trial
+from pytest_evalgate.records.results import (
+    CaseResult,
+    Outcome,
+    Output,
+    PlannedCase,
+    PlanPart,
+    Reading,
+    Score,
+    SuitePlan,
+    Trial,
+)
 from pytest_evalgate.text import jsonl
 from pytest_evalgate.text.detectors import DetectedSpan
 from pytest_evalgate.text.problems import first_problem
@@ -114,8 +125,14 @@ class TrialRow(_Row):
 
 
 class CaseRow(_Row):
-    """A planned case and its result."""
+    """A planned case and its result.
 
+    In the file of a shard, ``at`` is the position of the case in the plan, and ``row`` its id with the digest of its
+    golden row, if the shard has not read the other rows.
+    """
+
+    at: Count | None = None
+    row: _Pair | None = None
     suite: str
     id: str
     file: str
@@ -168,7 +185,7 @@ def encode_plan(plan: SuitePlan) -> dict[str, Json]:
         "golden_sha256": plan.golden_sha256,
         "scorers_sha256": plan.scorers_sha256,
         "trials": plan.trials,
-        **_present(drawn_from=plan.drawn_from),
+        **_present(drawn_from=plan.drawn_from, part=None if plan.part is None else dataclasses.asdict(plan.part)),
         "cases": [encode_case(case) for case in plan.cases],
     }
 
@@ -183,7 +200,12 @@ def decode_plan(value: Mapping[str, Json]) -> SuitePlan:
         trials=value["trials"],
         cases=tuple(map(decode_case, value["cases"])),
         drawn_from=value.get("drawn_from"),
+        part=None if value.get("part") is None else _decode_part(value["part"]),
     )
+
+
+def _decode_part(value: Mapping[str, Json]) -> PlanPart:
+    return PlanPart(value["size"], tuple(value["at"]), value["plan_sha256"], tuple(value["rows_sha256"]))
 
 
 def encode_case(case: PlannedCase) -> dict[str, Json]:

@@ -17,7 +17,7 @@ from pytest_evalgate.text.exceptions import describe_error
 from pytest_evalgate.usercode import UserCode, guarded
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Collection, Mapping
     from pathlib import Path
 
     from pytest_evalgate.protocols import ModelClient
@@ -35,6 +35,7 @@ class TargetContext:
     targets; None if the command sends no calls. ``hooks`` are the factories from the hook ``pytest_evalgate_targets``,
     by kind. ``code_version`` is used if the target's configuration has no version. ``allow_empty`` accepts empty
     replies of a model. ``code`` runs the user's coroutines.
+    ``only`` are the ids of the cases that run, if outputs of others are not to be read; None for all.
     """
 
     root: Path
@@ -45,6 +46,7 @@ class TargetContext:
     code_version: str = ""
     allow_empty: bool = False
     code: UserCode = field(default_factory=UserCode)
+    only: Collection[str] | None = None
 
     @property
     def place(self) -> str:
@@ -75,7 +77,7 @@ def build_target(spec: config.Target, *, context: TargetContext) -> Target:
     match spec:
         case config.RecordedTarget():
             paths = [context.existing("recorded", name) for name in spec.recorded]
-            return load(paths, root=context.root, output=spec.output)
+            return load(paths, root=context.root, output=spec.output, only=context.only)
         case config.PythonTarget():
             from pytest_evalgate import callables  # noqa: PLC0415 - as below
             from pytest_evalgate.targets.python import (  # noqa: PLC0415 - each suite needs one kind
