@@ -125,7 +125,8 @@ def merge(folder: ShardFolder, count: int) -> tuple[Run, RunInfo]:
         raise RunFileError("\n".join(problems))
     info = shards[0].info
     notes = tuple(dict.fromkeys(note for shard in shards for note in shard.info.notes))
-    merged = replace(info, shard=None, notes=notes)
+    traces = tuple(trace for shard in shards for trace in shard.info.traces)
+    merged = replace(info, shard=None, notes=notes, traces=traces)
     return _merged_run(shards, plans, results_by_case), merged
 
 
