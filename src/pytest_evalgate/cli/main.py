@@ -45,6 +45,7 @@ VERBS: Final[Mapping[str, str]] = {
     "store": "bring runs into the store of results, remove old ones, check it",
     "query": "ask the store: a metric over time, slices, cases, two runs compared",
     "runs": "list the stored runs, or show one",
+    "export": "write stored runs for other tools",
     "cache": "inspect, check, prune, export and import the cache of replies",
 }
 """Help line of each verb."""
