@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import struct
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -18,9 +19,9 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import (
 )
 
 from pytest_evalgate.telemetry import conventions
-from pytest_evalgate.telemetry.measures import Histogram, Metric, Point
+from pytest_evalgate.telemetry.measures import DataPoint, Histogram, Metric
 from pytest_evalgate.telemetry.otlp import SpanBatch, encode_metrics, rejected
-from pytest_evalgate.telemetry.span import Span, SpanEvent, SpanForm
+from pytest_evalgate.telemetry.span import SpanEvent, SpanForm, TraceSpan
 
 _TRACE = "0af7651916cd43dd8448eb211c80319c"
 _VALUES = st.one_of(
@@ -49,8 +50,8 @@ def test_a_span_as_it_is_decoded(
     batch = SpanBatch(_TRACE, {"service.name": "x"}, "1.2")
     form = SpanForm("chat m", common, "client")
     event, link = SpanEvent("done", own), ("ab" * 16, "cd" * 8)
-    batch.add(Span(form, span_id, parent_id, started, started + 1, own, "own name", error, [event], [link]))
-    batch.add(Span(form, span_id, "", started, started + 1))
+    batch.add(TraceSpan(form, span_id, parent_id, started, started + 1, own, "own name", error, [event], [link]))
+    batch.add(TraceSpan(form, span_id, "", started, started + 1))
     assert len(batch) == 2
     request = ExportTraceServiceRequest.FromString(batch.encode())
     (group,) = request.resource_spans
@@ -73,7 +74,7 @@ def test_a_span_as_it_is_decoded(
 
 def test_lone_surrogates_are_replaced() -> None:
     batch = SpanBatch(_TRACE, {}, "")
-    batch.add(Span(SpanForm("a\ud800"), "ab" * 8, "", 1, 2, {"b\udfff": "c\ud800"}))
+    batch.add(TraceSpan(SpanForm("a\ud800"), "ab" * 8, "", 1, 2, {"b\udfff": "c\ud800"}))
     (span,) = ExportTraceServiceRequest.FromString(batch.encode()).resource_spans[0].scope_spans[0].spans
     assert (span.name, _decoded(span.attributes)) == ("a?", {"b?": "c?"})
 
@@ -84,8 +85,8 @@ def test_metrics_as_they_are_decoded(values: list[float], number: float, attribu
     for value in values:
         histogram.add(value)
     metrics = [
-        Metric("g", "1", "gauge", (Point(attributes, number),)),
-        Metric("c", "{token}", "counter", (Point({}, 3), Point({"a": 1}, 4))),
+        Metric("g", "1", "gauge", (DataPoint(attributes, number),)),
+        Metric("c", "{token}", "counter", (DataPoint({}, 3), DataPoint({"a": 1}, 4))),
         Metric("h", "s", "histogram", histograms=(histogram,)),
     ]
     body = encode_metrics(metrics, {"service.name": "x"}, "1.2", 10.5, 20.25)
@@ -102,7 +103,7 @@ def test_metrics_as_they_are_decoded(values: list[float], number: float, attribu
     bounds = list(point.explicit_bounds)
     assert bounds == list(conventions.DURATION_BOUNDS)
     edges = [-1.0, *bounds, float("inf")]
-    expected = [sum(low < value <= high for value in values) for low, high in zip(edges, edges[1:], strict=False)]
+    expected = [sum(low < value <= high for value in values) for low, high in pairwise(edges)]
     assert list(point.bucket_counts) == expected
 
 

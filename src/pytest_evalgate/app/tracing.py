@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from pytest_evalgate.telemetry.measures import Metric
     from pytest_evalgate.telemetry.otlp import SpanBatch
     from pytest_evalgate.telemetry.sending import Sender
-    from pytest_evalgate.telemetry.span import Span
+    from pytest_evalgate.telemetry.span import TraceSpan
     from pytest_evalgate.text.redaction import Redactor
 
 _BATCH: Final = 2_000
@@ -119,7 +119,7 @@ class _Export:
     problems: dict[str, None] = field(default_factory=dict)
     _batch: SpanBatch | None = None
 
-    def add(self, spans: Iterable[Span]) -> None:
+    def add(self, spans: Iterable[TraceSpan]) -> None:
         """Add spans; a full batch is sent."""
         from pytest_evalgate.telemetry.otlp import SpanBatch  # noqa: PLC0415 - protobuf, only if telemetry is configured
 

@@ -21,7 +21,7 @@ _OUTCOMES = ("passed", "missed", "errored", "skipped", "not_run", "unscored")
 
 
 @dataclass(frozen=True, slots=True)
-class Point:
+class DataPoint:
     """One value of a gauge or a counter."""
 
     attributes: Attributes
@@ -49,7 +49,7 @@ class Metric:
     name: str
     unit: str
     kind: Literal["gauge", "counter", "histogram"]
-    points: tuple[Point, ...] = ()
+    points: tuple[DataPoint, ...] = ()
     histograms: tuple[Histogram, ...] = ()
 
 
@@ -113,17 +113,17 @@ class Measures:
         of_suite: dict[str, dict[str, AttributeValue]] = {
             name: {names.SUITE_NAME: name, names.TIER: verdict.tier} for name, _ in suites
         }
-        rates = (Point(of_suite[name], suite.pass_rate) for name, suite in suites if suite.pass_rate is not None)
+        rates = (DataPoint(of_suite[name], suite.pass_rate) for name, suite in suites if suite.pass_rate is not None)
         cases = (
-            Point({**of_suite[name], names.OUTCOME: outcome}, getattr(suite.accounting, outcome))
+            DataPoint({**of_suite[name], names.OUTCOME: outcome}, getattr(suite.accounting, outcome))
             for name, suite in suites
             for outcome in _OUTCOMES
             if getattr(suite.accounting, outcome)
         )
-        cost = Point({names.TIER: verdict.tier}, verdict.calls.cost_usd)
+        cost = DataPoint({names.TIER: verdict.tier}, verdict.calls.cost_usd)
         uses = self._models.values()
-        tokens_in = (Point(use.latencies.attributes, use.tokens_in) for use in uses)
-        tokens_out = (Point(use.latencies.attributes, use.tokens_out) for use in uses)
+        tokens_in = (DataPoint(use.latencies.attributes, use.tokens_in) for use in uses)
+        tokens_out = (DataPoint(use.latencies.attributes, use.tokens_out) for use in uses)
         found = (
             Metric(names.PASS_RATE, "1", "gauge", tuple(rates)),
             Metric(names.CASES, "{case}", "gauge", tuple(cases)),

@@ -16,8 +16,8 @@ from pytest_evalgate.telemetry.conventions import DURATION_BOUNDS
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from pytest_evalgate.telemetry.measures import Histogram, Metric, Point
-    from pytest_evalgate.telemetry.span import Attributes, AttributeValue, Span, SpanEvent, SpanForm
+    from pytest_evalgate.telemetry.measures import DataPoint, Histogram, Metric
+    from pytest_evalgate.telemetry.span import Attributes, AttributeValue, SpanEvent, SpanForm, TraceSpan
 
 _SCOPE: Final = "pytest_evalgate"
 _KINDS: Final = {"internal": 1, "client": 3}
@@ -48,7 +48,7 @@ class SpanBatch:
         """Return the number of spans."""
         return len(self._spans)
 
-    def add(self, span: Span) -> None:
+    def add(self, span: TraceSpan) -> None:
         """Add a span."""
         parts = [self._form(span.form), b"\x12\x08", bytes.fromhex(span.span_id)]
         if span.parent_id:
@@ -121,7 +121,7 @@ def _metric(metric: Metric, times: bytes) -> bytes:
     return _text(1, metric.name) + _text(3, metric.unit) + _bytes(_DATA_FIELDS[metric.kind], points)
 
 
-def _point(point: Point, times: bytes) -> bytes:
+def _point(point: DataPoint, times: bytes) -> bytes:
     return times + _double(4, point.value) + _attributes(7, point.attributes)
 
 

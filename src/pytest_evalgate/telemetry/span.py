@@ -28,7 +28,7 @@ class SpanEvent(NamedTuple):
     attributes: Attributes
 
 
-class Span(NamedTuple):
+class TraceSpan(NamedTuple):
     """A span; ids are hexadecimal, times are seconds since 1970.
 
     ``attributes`` are added to those of its form; ``name`` replaces that of the form unless it is empty. ``error`` is

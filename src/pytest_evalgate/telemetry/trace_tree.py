@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 from pytest_evalgate.records.traces import linked_ids
 from pytest_evalgate.telemetry import conventions as names
-from pytest_evalgate.telemetry.span import Span, SpanEvent, SpanForm
+from pytest_evalgate.telemetry.span import SpanEvent, SpanForm, TraceSpan
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable, Iterator, Mapping
@@ -80,7 +80,7 @@ class TraceTree:
     text: Callable[[str, Json], str] | None = None
     _forms: dict[Hashable, SpanForm] = field(default_factory=dict)
 
-    def run_span(self, run: Run, info: RunInfo, verdict: Verdict, ended: float) -> Span:
+    def run_span(self, run: Run, info: RunInfo, verdict: Verdict, ended: float) -> TraceSpan:
         """Return the span of the whole run, with an event for each suite and each gate."""
         attributes: dict[str, AttributeValue] = {
             names.RUN_ID: run.id,
@@ -96,7 +96,7 @@ class TraceTree:
         if info.branch is not None:
             attributes[names.BRANCH] = info.branch
         attributes |= {f"{names.LABEL}.{name}": value for name, value in info.labels.items()}
-        return Span(
+        return TraceSpan(
             _RUN,
             self.trace.span_id,
             self.trace.parent_id,
@@ -108,7 +108,7 @@ class TraceTree:
             links=[ids for context in info.traces if (ids := linked_ids(context)) and ids[1] != self.trace.span_id],
         )
 
-    def case_spans(self, row: Row) -> list[Span]:
+    def case_spans(self, row: Row) -> list[TraceSpan]:
         """Return the spans of a case, from its row of the run file; none if it did not run."""
         outcome = row["outcome"]
         if outcome not in _RAN:
@@ -131,7 +131,7 @@ class TraceTree:
                 if question.get(key) is not None:
                     attributes[name] = self.text(key, question[key])
         spans = [
-            Span(
+            TraceSpan(
                 self._case_form(row["suite"], outcome),
                 span_id,
                 self.trace.span_id,
@@ -163,7 +163,7 @@ class TraceTree:
             self._forms[key] = make()
         return self._forms[key]
 
-    def _add_trial(self, spans: list[Span], traced: _TracedTrial, parent_id: str) -> None:
+    def _add_trial(self, spans: list[TraceSpan], traced: _TracedTrial, parent_id: str) -> None:
         trial, outcome, ids = traced.trial, traced.outcome, traced.ids
         is_errored = outcome == "errored"
 
@@ -173,7 +173,7 @@ class TraceTree:
 
         has_reason = self.text is not None and outcome != "passed" and bool(trial.get("reason"))
         spans.append(
-            Span(
+            TraceSpan(
                 self._form(("trial", traced.index, outcome), make),
                 ids.trial,
                 parent_id,
@@ -190,7 +190,7 @@ class TraceTree:
             spans.append(self._target_span(traced, target))
         self._add_scores(spans, traced, [call for call in calls if call["purpose"] != "target"])
 
-    def _target_span(self, traced: _TracedTrial, call: Row | None) -> Span:
+    def _target_span(self, traced: _TracedTrial, call: Row | None) -> TraceSpan:
         trial, ids = traced.trial, traced.ids
         output = trial.get("output")
         asked = self.asked.of_target(traced.row["suite"])
@@ -210,7 +210,7 @@ class TraceTree:
             _add_call(attributes, call, is_model=asked.is_model)
             times = _times_of(call) or times
         error = self._message(trial) if output is None else None
-        return Span(form, ids.target, ids.trial, times.started, times.ended, attributes, error=error)
+        return TraceSpan(form, ids.target, ids.trial, times.started, times.ended, attributes, error=error)
 
     def _call_form(self, asked: Asked, purpose: str, replied: str, finish: str | None) -> SpanForm:
         """Return the form of the calls of a model or an application that ``replied``."""
@@ -225,7 +225,7 @@ class TraceTree:
 
         return self._form((id(asked), purpose, replied, finish), make)
 
-    def _add_scores(self, spans: list[Span], traced: _TracedTrial, calls: list[Row]) -> None:
+    def _add_scores(self, spans: list[TraceSpan], traced: _TracedTrial, calls: list[Row]) -> None:
         """Add a span for each score, with the calls of its judge below it; other calls are below the trial.
 
         A rule lasts from the end of the target's call to the first call of a judge: it has no times of its own.
@@ -250,7 +250,7 @@ class TraceTree:
             if self.text is not None:
                 why = " - ".join(filter(None, (score.get("reason"), score.get("rationale"))))
             explained = {names.EXPLANATION: self.text("reason", why)} if self.text is not None and why else {}
-            spans.append(Span(self._score_form(score), span_id, ids.trial, times.started, times.ended, explained))
+            spans.append(TraceSpan(self._score_form(score), span_id, ids.trial, times.started, times.ended, explained))
         for number, call in enumerate(calls):
             own_id = (call.get("timing") or {}).get("span") or ids.other(-1 - number)
             spans.append(self._scorer_call(call, own_id, parents[number], asked[number] or whole))
@@ -270,7 +270,7 @@ class TraceTree:
 
         return self._form(("score", score["name"], value, passed, counts), make)
 
-    def _scorer_call(self, call: Row, span_id: str, parent_id: str, times: _Times) -> Span:
+    def _scorer_call(self, call: Row, span_id: str, parent_id: str, times: _Times) -> TraceSpan:
         asked = self.asked.of_call(call["purpose"], call.get("model", ""))
         attributes: dict[str, AttributeValue] = {}
         _add_call(attributes, call, is_model=True)
@@ -280,7 +280,7 @@ class TraceTree:
         replied = "" if has_failed else call.get("served") or call.get("model", "")
         form = self._call_form(asked, call["purpose"], replied, None)
         error = "no reply" if has_failed else None
-        return Span(form, span_id, parent_id, times.started, times.ended, attributes, error=error)
+        return TraceSpan(form, span_id, parent_id, times.started, times.ended, attributes, error=error)
 
     def _messages(self, row: Row, output: Json, finish: str) -> dict[str, AttributeValue]:
         """Return the input of the case and the output as messages, in the form of the GenAI conventions."""
