@@ -288,7 +288,7 @@ def test_each_shard_has_its_trace_and_the_merged_run_links_to_them(
         ([Answer(429, headers={"retry-after": "0"}), Answer()], 3, None),
         ([Answer(401)], 2, "spans: HTTP 401 (1 try); metrics: HTTP 401 (1 try)"),
         ([Answer(307, headers={"location": "/elsewhere"})], 2, "spans: HTTP 307: a redirect, which is not followed*"),
-        ([partial_success(2, "too old"), Answer()], 2, "spans: 2 of its spans rejected: too old"),
+        ([partial_success(2, "too old"), Answer()], 2, "spans: 2 spans rejected: too old"),
     ],
     ids=["500", "429", "429 once", "401", "redirect", "partial success"],
 )

@@ -113,8 +113,9 @@ def test_a_partial_success(number: int, message: str) -> None:
     spans.partial_success.rejected_spans, spans.partial_success.error_message = number, message
     points.partial_success.rejected_data_points, points.partial_success.error_message = number, message
     reason = message or "no reason given"
-    assert rejected(spans.SerializeToString(), is_metrics=False) == f"{number:,} of its spans rejected: {reason}"
-    assert rejected(points.SerializeToString(), is_metrics=True) == f"{number:,} of its points rejected: {reason}"
+    s = "" if number == 1 else "s"
+    assert rejected(spans.SerializeToString(), is_metrics=False) == f"{number:,} span{s} rejected: {reason}"
+    assert rejected(points.SerializeToString(), is_metrics=True) == f"{number:,} point{s} rejected: {reason}"
 
 
 @given(st.binary())

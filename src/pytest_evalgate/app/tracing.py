@@ -1,18 +1,27 @@
-"""Export of a decided run to an OpenTelemetry collector. A collector that fails changes no verdict: it is one line."""
+"""Export of a decided run to an OpenTelemetry collector. A collector that fails changes no verdict: it is one line.
+
+Only sessions with telemetry import this module.
+"""
 
 from __future__ import annotations
 
 import os
 import time
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Final
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from pytest_evalgate.errors import UserError
 from pytest_evalgate.runs import run_file
+from pytest_evalgate.telemetry.asked import AskedModels
+from pytest_evalgate.telemetry.collector import Collector
+from pytest_evalgate.telemetry.exporter import Exporter
+from pytest_evalgate.telemetry.measures import Measures
+from pytest_evalgate.telemetry.sending import Sender
+from pytest_evalgate.telemetry.trace_tree import TraceTree
 from pytest_evalgate.text.exceptions import describe_error
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Mapping
     from pathlib import Path
 
     from pytest_evalgate.app.decide import RunDecider
@@ -22,15 +31,7 @@ if TYPE_CHECKING:
     from pytest_evalgate.records.traces import RunTrace
     from pytest_evalgate.records.verdicts import Verdict
     from pytest_evalgate.runs.run_file import RunInfo
-    from pytest_evalgate.telemetry.collector import Collector
-    from pytest_evalgate.telemetry.measures import Metric
-    from pytest_evalgate.telemetry.otlp import SpanBatch
-    from pytest_evalgate.telemetry.sending import Sender
-    from pytest_evalgate.telemetry.span import TraceSpan
     from pytest_evalgate.text.redaction import Redactor
-
-_BATCH: Final = 2_000
-"""Spans of one request: 1 MB without texts. A collector of OpenTelemetry accepts 20 MB, other tools 4 MB and more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,84 +79,26 @@ def _export(
     decider: RunDecider, telemetry: Telemetry, traced: TracedRun, environ: Mapping[str, str], sender: Sender | None
 ) -> str | None:
     """Send spans and metrics; return the reasons why some were not accepted."""
-    from pytest_evalgate.telemetry.asked import AskedModels  # noqa: PLC0415 - only if telemetry is configured
-    from pytest_evalgate.telemetry.collector import Collector  # noqa: PLC0415 - the same
-    from pytest_evalgate.telemetry.measures import Measures  # noqa: PLC0415 - the same
-    from pytest_evalgate.telemetry.sending import Sender  # noqa: PLC0415 - the same
-    from pytest_evalgate.telemetry.trace_tree import TraceTree  # noqa: PLC0415 - the same
-
     own_version = traced.info.facts.get("pytest-evalgate", "")
     keys = None if decider.base is None else decider.base.keys
     if keys is not None:
         telemetry = keys.telemetry(telemetry)
     collector = Collector.of(telemetry, environ, own_version)
-    export = _Export(collector, sender or Sender(), traced.trace, own_version)
+    exporter = Exporter(collector, sender or Sender(), traced.trace.trace_id, own_version)
     ended = time.time()
     asked = AskedModels(decider.settings, traced.info.target)
     tree = TraceTree(traced.trace, asked, _texts(decider, telemetry))
     measures = Measures(asked)
-    export.add([tree.run_span(traced.run, traced.info, traced.verdict, ended)])
+    exporter.add([tree.run_span(traced.run, traced.info, traced.verdict, ended)])
     adds_cases = not traced.has_sent_cases
     for row in run_file.rows(traced.file):
         measures.add_case(row)
-        if adds_cases and not export.has_failed:
-            export.add(tree.case_spans(row))
-    export.flush()
+        if adds_cases and not exporter.has_failed:
+            exporter.add(tree.case_spans(row))
+    exporter.flush()
     if traced.info.shard is None:
-        export.send_metrics(measures.metrics(traced.verdict), traced.trace.started, ended)
-    return "; ".join(export.problems) or None
-
-
-@dataclass
-class _Export:
-    """Requests to a collector; ``problems`` are the reasons why it did not accept them, each once."""
-
-    collector: Collector
-    sender: Sender
-    trace: RunTrace
-    version: str
-    has_failed: bool = False
-    is_away: bool = False
-    problems: dict[str, None] = field(default_factory=dict)
-    _batch: SpanBatch | None = None
-
-    def add(self, spans: Iterable[TraceSpan]) -> None:
-        """Add spans; a full batch is sent."""
-        from pytest_evalgate.telemetry.otlp import SpanBatch  # noqa: PLC0415 - protobuf, only if telemetry is configured
-
-        if self._batch is None:
-            self._batch = SpanBatch(self.trace.trace_id, self.collector.resource, self.version)
-        for span in spans:
-            self._batch.add(span)
-        if len(self._batch) >= _BATCH:
-            self.flush()
-
-    def flush(self) -> None:
-        """Send the spans so far."""
-        batch, self._batch = self._batch, None
-        if batch is not None and not self.has_failed:
-            collector = self.collector
-            self._send("spans", collector.traces_url, collector.traces_headers, batch.encode())
-
-    def send_metrics(self, metrics: Iterable[Metric], started: float, ended: float) -> None:
-        """Send the metrics, if the collector receives any."""
-        from pytest_evalgate.telemetry.otlp import encode_metrics  # noqa: PLC0415 - the same
-
-        url = self.collector.metrics_url
-        if url is not None and not self.is_away:
-            body = encode_metrics(metrics, self.collector.resource, self.version, started, ended)
-            self._send("metrics", url, self.collector.metrics_headers, body)
-
-    def _send(self, what: str, url: str, headers: Mapping[str, str], body: bytes) -> None:
-        from pytest_evalgate.telemetry.otlp import rejected  # noqa: PLC0415 - the same
-        from pytest_evalgate.telemetry.sending import NotSentError  # noqa: PLC0415 - the same
-
-        try:
-            reason = rejected(self.sender.post(url, headers, body), is_metrics=what == "metrics")
-        except NotSentError as error:
-            self.has_failed, self.is_away, reason = True, error.is_away, str(error)
-        if reason is not None:
-            self.problems[f"{what}: {reason}"] = None
+        exporter.send_metrics(measures.metrics(traced.verdict), traced.trace.started, ended)
+    return "; ".join(exporter.problems) or None
 
 
 def _texts(decider: RunDecider, telemetry: Telemetry) -> Callable[[str, Json], str] | None:

@@ -12,6 +12,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Final
 
 from pytest_evalgate.telemetry.conventions import DURATION_BOUNDS
+from pytest_evalgate.text.wording import count
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -105,7 +106,7 @@ def rejected(body: bytes, *, is_metrics: bool) -> str | None:
     if not isinstance(number, int) or not isinstance(message, bytes) or not 0 < number < 1 << 63:
         return None
     reason = message.decode("utf-8", "replace") or "no reason given"
-    return f"{number:,} of its {'points' if is_metrics else 'spans'} rejected: {reason}"
+    return f"{count(number, 'point' if is_metrics else 'span')} rejected: {reason}"
 
 
 # --- metrics --------------------------------------------------------------------------------------------------------
