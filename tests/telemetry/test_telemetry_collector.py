@@ -82,7 +82,15 @@ def test_variables_that_cannot_be_used(environ: dict[str, str], message: str) ->
 
 
 @pytest.mark.parametrize(
-    "otlp", ["localhost:4318", "ftp://x", "http://a b", "https://c/?key=1", "sk-proj-0123456789abcdef0123456789abcdef"]
+    "otlp",
+    [
+        "localhost:4318",
+        "ftp://x",
+        "http://a b",
+        "https://c/?key=1",
+        "http://user:password@c",
+        "sk-proj-0123456789abcdef0123456789abcdef",
+    ],
 )
 def test_what_is_no_endpoint_is_refused(otlp: str) -> None:
     with pytest.raises(ValueError, match="otlp"):

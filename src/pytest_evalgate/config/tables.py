@@ -202,8 +202,9 @@ class Notify(Table):
 OtlpEndpoint = Annotated[
     str,
     TextForm(
-        r"^(env|https?://[^\s?#]+)$",
-        'write a URL that begins with http:// or https://, or "env" to use the variables OTEL_EXPORTER_OTLP_...',
+        r"^(env|https?://[^\s?#@]+)$",
+        'write a URL that begins with http:// or https://, without user name and query, or "env" to use the variables '
+        "OTEL_EXPORTER_OTLP_...",
     ),
 ]
 
