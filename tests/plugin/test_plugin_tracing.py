@@ -331,7 +331,7 @@ def test_a_collector_that_does_not_answer_is_given_up(
     collector.script(Answer(hangs=True))
     result = project.run()
     assert result.ret == 0
-    result.stdout.fnmatch_lines([f"evalgate: telemetry: not sent: spans: no response within 0.2 s*; {_UNCHANGED}"])
+    result.stdout.fnmatch_lines([f"evalgate: telemetry: not sent: spans: no response within *; {_UNCHANGED}"])
 
 
 @pytest.mark.parametrize(

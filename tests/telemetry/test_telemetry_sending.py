@@ -15,7 +15,7 @@ def _reason(sender: Sender, url: str, headers: dict[str, str] | None = None) -> 
 def test_the_budget_is_that_of_all_requests() -> None:
     with Collector(Answer(hangs=True)) as collector:
         sender = Sender(wait_s=0.1)
-        assert _reason(sender, f"{collector.url}/v1/traces").startswith("no response within 0.1 s")
+        assert _reason(sender, f"{collector.url}/v1/traces").startswith("no response within ")
         assert _reason(sender, f"{collector.url}/v1/traces") == "no time is left of 0.1 s"
     assert len(collector.received) == 1
 
