@@ -1,8 +1,8 @@
 """CPU time of a session with telemetry, beside the same session without: 1,000 cases with a call and a judge's each.
 
 The calls go to a scripted server over loopback HTTP. With telemetry, spans and metrics go to a collector in this
-process, which decodes nothing while it is measured. The bound is 3 % at 1,000 cases, for the share that telemetry takes
-of a session: importing, exporting, and for each call its times and ids. The share is measured within one process, so
+process, which decodes nothing while it is measured. The bound is 3 % at 1,000 cases, for the share of a session that
+telemetry takes: importing, exporting, and for each call its times and ids. It is measured within one process, so
 that other work on the machine slows both sides alike. The difference of whole processes, off and on in turn and the
 least of each, is printed beside it; on a busy machine it varies by several percent.
 """

@@ -398,3 +398,12 @@ def test_a_variant_of_no_case_is_an_error(project: Project) -> None:
     _, lines = project.lint()
     [found] = [line for line in lines if "unfit" in line]
     assert found.startswith('g.jsonl:2: unfit: same-as: metadata.variant_of = "c": the suite has no such case')
+
+
+def test_personal_data_of_many_cases_is_one_line(project: Project) -> None:
+    project.write("pii.jsonl", *({"id": f"c{at}", "input": f"write to jo{at}@corp.com now"} for at in range(60)))
+    _, lines = project.lint("pii.jsonl")
+    [line] = [line for line in lines if "personal-data" in line]
+    assert line.startswith("pii.jsonl:1: personal-data: an e-mail address in input: replace it")
+    assert "(the same in 59 other lines: 2, 3, " in line
+    assert sum("personal-data" in found for found in project.findings("pii.jsonl")) == 60

@@ -85,6 +85,8 @@ class LintFinding:
         return f"{where}: {self.kind}: {self.message}"
 
 
+PERSONAL: Final = "personal-data"
+
 MIN_SIMILARITY: Final = 0.8
 """Smallest Jaccard index of the word pairs of two near-duplicates."""
 
@@ -251,7 +253,7 @@ def private_data(cases: Iterable[Case]) -> Iterator[LintFinding]:
                 found[kind, name] = LintFinding(case.place, "secret", "error", message)
             for kind in personal_in(text):
                 message = f"{kind} in {name}: replace it with an invented one, unless you may store it"
-                found[kind, name] = LintFinding(case.place, "personal-data", "warning", message)
+                found[kind, name] = LintFinding(case.place, PERSONAL, "warning", message)
         yield from found.values()
 
 
