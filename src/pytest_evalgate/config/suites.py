@@ -197,10 +197,13 @@ class Suite(Table):
     have in common, such as a conversation. ``metrics`` are figures over all cases together. ``stop = "certainty"``
     ends the suite once its verdict cannot change. ``baseline`` is a file or ``git:REF``. ``run_labels`` is a file of
     people's labels of outputs of a run and its baseline, as ``label sample --against`` writes it. An ``advisory``
-    suite is reported and never fails the build. ``tiers`` change settings for some runs.
+    suite is reported and never fails the build. ``tiers`` change settings for some runs. ``owner`` and ``description``
+    are stored, and shown with results and in alerts.
     """
 
     golden: FileNames
+    owner: Annotated[str, Field(min_length=1, max_length=200)] | None = None
+    description: Annotated[str, Field(min_length=1, max_length=1000)] | None = None
     split: str | None = None
     target: TargetTable = None
     targets: dict[TierName, SomeTarget] = Field(default_factory=dict)

@@ -217,6 +217,7 @@ NOT_COMPARED: Final[Mapping[type[Table], Mapping[str, str]]] = {
     Suite: {
         "target": "compared key by key: see target_changes",
         "targets": "each candidate is compared as a suite: see config.suites.with_candidates",
+        **dict.fromkeys(("owner", "description"), "stored and shown only"),
         "scorers": "compared scorer by scorer",
         "trials": "compared with its effective value: see suite_changes",
         "judge_always": "judges asked after a rule has failed do not change the verdict",

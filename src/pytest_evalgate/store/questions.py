@@ -50,15 +50,26 @@ def runs(database: Database, chosen: RunFilter) -> Answer:
     """Return the runs, the newest first."""
     found = database.query("runs", **_one_more(chosen))
     shown = found[: chosen.limit]
+    labels = _labels(database, chosen.project, shown)
     rows = tuple(
         {
             **{name: row[name] for name in ("run_id", "created", "verdict", "tier", "branch", "commit_id")},
             **{name: row[name] for name in ("duration_s", "cost_usd", "tokens_in", "tokens_out", "source")},
-            "labels": [each["label"] for each in database.query("run_labels", run_id=row["run_id"])],
+            "labels": labels[row["run_id"]],
         }
         for row in shown
     )
     return Answer(rows, _after(chosen, found))
+
+
+def _labels(database: Database, project: str, shown: Sequence[Row]) -> Mapping[str, list[str]]:
+    """Return the labels of the runs of a page, by one query: a server is a millisecond away."""
+    found: dict[str, list[str]] = defaultdict(list)
+    if shown:
+        span = {"first": shown[-1]["created"], "last": shown[0]["created"]}
+        for row in database.query("labels_of_page", project=project, **span):
+            found[row["run_id"]].append(row["label"])
+    return found
 
 
 def find_run(database: Database, chosen: RunFilter, *, skip: int = 0) -> Row:
@@ -112,7 +123,14 @@ def series(database: Database, suite: str, metric: str, chosen: RunFilter, *, by
     points = list(_points(shown, promotions))
     if by_day:
         points = [_last_of_day(list(of_day)) for _, of_day in groupby(points, lambda row: row["created"][:10])]
-    return Answer(tuple(points), _after(chosen, found))
+    return Answer(tuple(points), _after(chosen, found), tuple(_about(database, suite, chosen.project)))
+
+
+def _about(database: Database, suite: str, project: str) -> Iterator[str]:
+    """Yield what is known about the suite: its owner and its description."""
+    for row in database.query("suite_names", project=project):
+        if row["suite"] == suite:
+            yield from (f"{name}: {row[name]}" for name in ("owner", "description") if row[name])
 
 
 def points(database: Database, suite: str, metric: str, chosen: RunFilter) -> list[Row]:
