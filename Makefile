@@ -66,6 +66,7 @@ bench: $(VENV)/.bench
 	$(BENCH) -m benchmarks.rate_limit
 	$(BENCH) -m benchmarks.calls --sizes 200,1000 --concurrency 32,64,128 --rounds 1
 	-$(BENCH) -m benchmarks.distributions
+	$(BENCH) -m benchmarks.tracing --rounds 3
 	$(BENCH) -m benchmarks.judgement
 	$(BENCH) -m benchmarks.false_alarms --builds 200
 	$(BENCH) -m benchmarks.early_stopping --builds 100

@@ -42,7 +42,7 @@ if TYPE_CHECKING:
 
 _FOLDER: Final = Path(__file__).parent / "reference"
 _MADE: Final = "Made from the code by `docs/make_reference.py`."
-_SETTINGS: Final = ("Settings", "Suite", "Model", "Judge", "Report", "Acknowledgement", "Price")
+_SETTINGS: Final = ("Settings", "Suite", "Model", "Judge", "Report", "Telemetry", "Acknowledgement", "Price")
 _ASKING: Final[Mapping[str, type[BaseModel]]] = {
     "similar": SimilarOptions,
     "moderation": ModerationOptions,

@@ -139,6 +139,7 @@ def _run(args: argparse.Namespace) -> int:
         warnings = list(report_writer.report(decided.verdict, decided.decider, (run, origin), redactor, view))
         warnings += notify(run, origin.facts, decided.verdict, decided.decider, redactor)
         warnings += filter(None, [_store(project, run, origin, decided, redactor)])
+        warnings += filter(None, [_export(project, run, origin, decided, redactor)])
     for warning in [*filter(None, [lock_note]), *warnings]:
         _log(f"pytest-evalgate: {warning}")
     text = _json(project, run, decided.verdict) if args.json else decision_text(view, decided)
@@ -151,6 +152,18 @@ def _store(project: Project, run: Run, origin: RunInfo, decided: RunDecision, re
 
     file = run_file.path_of(project.state.path, run.id)
     return store_decided(decided.decider, run, origin, decided.verdict, file=file, redactor=redactor)
+
+
+def _export(project: Project, run: Run, origin: RunInfo, decided: RunDecision, redactor: Redactor) -> str | None:
+    """Send the span of the merged run and its metrics; return the line about a failure."""
+    if project.settings.telemetry is None:
+        return None
+    from pytest_evalgate.app.tracing import TracedRun, export_decided  # noqa: PLC0415 - only if telemetry is configured
+    from pytest_evalgate.records.traces import RunTrace  # noqa: PLC0415 - the same
+
+    file = run_file.path_of(project.state.path, run.id)
+    traced = TracedRun(run, origin, decided.verdict, file, RunTrace.begin(os.environ))
+    return export_decided(decided.decider, traced, redactor)
 
 
 def _merge(project: Project, folder: str, shards: int) -> tuple[Run, RunInfo]:

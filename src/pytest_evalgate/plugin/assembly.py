@@ -246,8 +246,8 @@ class Assembly:
         built = scorers.build_all(suite.scorers, context=context)
         if malformed := [*golden.check_unique(sets), *scorers.check_asserts(cases, built, context=context)]:
             raise GoldenSetError(malformed)
-        grading = _grading(built, suite)
-        case_grading = _case_gradings(cases, built, suite, context)
+        grading = self._timed(_grading(built, suite))
+        case_grading = {case: self._timed(own) for case, own in _case_gradings(cases, built, suite, context).items()}
         target = None if in_code else self._target(name, suite, cases, None if part is None else cases)
         outputs.connect(target, lambda case: case_grading.get(case.id, grading))
         gradings = (grading, *case_grading.values())
@@ -292,6 +292,10 @@ class Assembly:
             window=self.wiring.window_of(self.target_settings(suite)),
             judge_names=suite.judges,
         )
+
+    def _timed(self, grading: Grading) -> Grading:
+        """Return ``grading``, with the times of trials if the run has a trace."""
+        return grading if self.wiring.trace is None else replace(grading, timed=True)
 
     def _identity(self, suite: Suite, gradings: Iterable[Grading]) -> Json:
         """Return scorers with parameters and code, judges and threshold, which are equal in compared runs.

@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from pytest_evalgate.plugin.ledger import Ledger
     from pytest_evalgate.records.cases import Case, Json
     from pytest_evalgate.records.results import SuitePlan
+    from pytest_evalgate.records.traces import RunTrace
     from pytest_evalgate.records.verdicts import Verdict, VerdictName
     from pytest_evalgate.reports.view import ReportView
     from pytest_evalgate.runs.remote import RemoteFolder
@@ -101,6 +102,10 @@ class SessionDecider:
     def run_log(self) -> RunLog:
         """The log beside the run file; that of a shard has the shard's name, such as ``1-of-4.log``."""
         return RunLog(path_of_log(self.file) if self.shard is None else self.file.with_suffix(".log"))
+
+    @property
+    def _trace(self) -> RunTrace | None:
+        return self.assembly.wiring.trace
 
     @cached_property
     def _config_sha256(self) -> str:
@@ -321,6 +326,7 @@ class SessionDecider:
             tuple(map(self.redactor.redact, notes)),
             options.labels,
             git.branch(self.assembly.root, os.environ),
+            () if self._trace is None else (self._trace.context,),
         )
 
     def is_complete(self, verdict: Verdict) -> bool:
@@ -343,7 +349,10 @@ class SessionDecider:
         return verdict
 
     def report(self, verdict: Verdict, report_writer: ReportWriter) -> Iterator[str]:
-        """Write log and reports, and notify webhooks; yield lines about them. A shard has its log only."""
+        """Write log and reports, notify webhooks and export spans; yield lines about them.
+
+        A shard has its log and its spans only.
+        """
         yield from self._write_log(verdict)
         if self.shard is None and self.run is not None:
             yield from report_writer.report(verdict, self.decider, (self.run, self.origin), self.redactor, self.view)
@@ -351,6 +360,12 @@ class SessionDecider:
                 from pytest_evalgate.app.notifying import notify  # noqa: PLC0415 - only if a webhook is configured
 
                 yield from notify(self.run, self.origin.facts, verdict, self.decider, self.redactor)
+        if self._trace is not None and self.run is not None:
+            from pytest_evalgate.app.tracing import TracedRun, export_decided  # noqa: PLC0415 - the same
+
+            traced = TracedRun(self.run, self.origin, verdict, self.file, self._trace)
+            if (problem := export_decided(self.decider, traced, self.redactor)) is not None:
+                yield problem
 
     def _write_log(self, verdict: Verdict) -> Iterator[str]:
         try:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final, Literal
 from pytest_evalgate.records.attempts import TrialAgreement  # noqa: TC001 - as below
 from pytest_evalgate.records.cases import Json, Place, Side, golden_id_of, nothing
 from pytest_evalgate.records.raised import Raised  # noqa: TC001 - as above
+from pytest_evalgate.records.traces import Timing  # noqa: TC001 - as above
 from pytest_evalgate.text.detectors import DetectedSpan  # noqa: TC001 - as above
 
 if TYPE_CHECKING:
@@ -122,7 +123,8 @@ class Trial:
     ``value`` is 1.0 or 0.0. It is None if the trial has no result; ``reason`` explains it. ``calls`` are the calls of
     the target and the judges, failed ones included. ``is_final``: a trial without a result would have none in another
     run either, until something is changed. ``raised``: where the target's own exception was raised. ``readings`` are
-    the values of the metrics of the suite. ``score_s``: seconds of the scorers, judges included.
+    the values of the metrics of the suite. ``score_s``: seconds of the scorers, judges included. ``timing`` is None if
+    the run has no trace.
     """
 
     index: int
@@ -135,6 +137,7 @@ class Trial:
     raised: Raised | None = None
     readings: tuple[Reading, ...] = ()
     score_s: float | None = field(default=None, compare=False)
+    timing: Timing | None = field(default=None, compare=False)
 
     @property
     def is_unscored(self) -> bool:

@@ -27,6 +27,7 @@ from pytest_evalgate.records.results import (
     SuitePlan,
     Trial,
 )
+from pytest_evalgate.records.traces import Timing
 from pytest_evalgate.text import jsonl
 from pytest_evalgate.text.detectors import DetectedSpan
 from pytest_evalgate.text.problems import first_problem
@@ -49,6 +50,14 @@ class _Row(Table):
     model_config = ConfigDict(strict=True, defer_build=True)
 
 
+class TimingRow(_Row):
+    """Begin and end, in seconds since 1970, and the id of the span of a call."""
+
+    started: Amount
+    ended: Amount
+    span: str = ""
+
+
 class CallRow(_Row):
     """A call of a trial."""
 
@@ -62,6 +71,7 @@ class CallRow(_Row):
     served: str = ""
     limited: Count = 0
     waited_s: Amount = 0.0
+    timing: TimingRow | None = None
 
 
 class SpanRow(_Row):
@@ -122,6 +132,7 @@ class TrialRow(_Row):
     raised: RaisedRow | None = None
     readings: dict[str, list[str | float | None]] = Field(default_factory=dict)
     score_s: Amount | None = None
+    timing: TimingRow | None = None
 
 
 class CaseRow(_Row):
@@ -291,6 +302,7 @@ def _encode_trial(trial: Trial) -> dict[str, Json]:
             calls=[_encode_call(call) for call in trial.calls],
             is_final=trial.is_final or None,
             score_s=trial.score_s,
+            timing=_encode_timing(trial.timing),
             raised=None if trial.raised is None else _encode_raised(trial.raised),
             readings={one.metric: list(one.values) for one in trial.readings},
         ),
@@ -306,7 +318,7 @@ def _decode_raised(value: Mapping[str, Json] | None, *, texts: bool) -> Raised |
 
 
 def _decode_trial(index: int, value: Mapping[str, Json], *, texts: bool, digests: bool) -> Trial:
-    calls = tuple(map(_decode_call, value.get("calls", ())))
+    calls = tuple(_decode_call(call, texts=texts) for call in value.get("calls", ()))
     output = None if value.get("output") is None else _decode_output(value, calls, texts=texts, digests=digests)
     scores = tuple(_decode_score(score, texts=texts) for score in value.get("scores", ()))
     reason, is_final = value.get("reason", ""), value.get("is_final", False)
@@ -314,7 +326,8 @@ def _decode_trial(index: int, value: Mapping[str, Json], *, texts: bool, digests
     read = value.get("readings")
     readings = tuple(Reading(sys.intern(name), tuple(values)) for name, values in read.items()) if read else ()
     score_s = value.get("score_s") if texts else None  # without it, equal trials are stored once
-    return Trial(index, value["value"], output, scores, reason, calls, is_final, raised, readings, score_s)
+    timing = _decode_timing(value) if texts else None  # the same
+    return Trial(index, value["value"], output, scores, reason, calls, is_final, raised, readings, score_s, timing)
 
 
 def _encode_output(output: Output, calls: tuple[CallRecord, ...]) -> dict[str, Json]:
@@ -354,11 +367,27 @@ def _encode_call(call: CallRecord) -> dict[str, Json]:
             served=call.served,
             limited=call.limited or None,
             waited_s=round(call.waited_s, 3) or None,
+            timing=_encode_timing(call.timing),
         ),
     }
 
 
-def _decode_call(value: Mapping[str, Json]) -> CallRecord:
+def _encode_timing(timing: Timing | None) -> dict[str, Json] | None:
+    if timing is None:
+        return None
+    return {
+        "started": round(timing.started, 6),
+        "ended": round(timing.ended, 6),
+        **({"span": timing.span} if timing.span else {}),
+    }
+
+
+def _decode_timing(value: Mapping[str, Json]) -> Timing | None:
+    found = value.get("timing")
+    return None if found is None else Timing(found["started"], found["ended"], found.get("span", ""))
+
+
+def _decode_call(value: Mapping[str, Json], *, texts: bool) -> CallRecord:
     return CallRecord(
         sys.intern(value["purpose"]),  # every case has the same few purposes and models
         sys.intern(value.get("model", "")),
@@ -370,6 +399,7 @@ def _decode_call(value: Mapping[str, Json]) -> CallRecord:
         sys.intern(value.get("served", "")),
         value.get("limited", 0),
         value.get("waited_s", 0.0),
+        _decode_timing(value) if texts else None,
     )
 
 

@@ -45,8 +45,8 @@ _NOT_STOPPED: Final[Mapping[str, StopRule]] = MappingProxyType({})
 _NO_REDACTION: Final = Redactor()
 _NO_JUDGES: Final[Mapping[str, Collection[str]]] = MappingProxyType({})
 _LIMITS: Final = jsonl.JsonLimits(line_bytes=64 << 20, depth=80, problems=20)  # fits the largest escaped output
-_STORE: Final = ("store", "store_env", "store_texts")
-_NOT_DIGESTED: Final = {"xdist", "history", "cache_auth", "budget_usd", "max_duration_s", "notify", "report", *_STORE}
+_REPORTING: Final = ("notify", "report", "telemetry", "store", "store_env", "store_texts")
+_NOT_DIGESTED: Final = {"xdist", "history", "cache_auth", "budget_usd", "max_duration_s", *_REPORTING}
 """Keys that affect neither the results of a run nor its verdict."""
 
 
@@ -63,6 +63,7 @@ class RunInfo:
         notes: Messages of the session about the cache, withheld keys and an early stop.
         labels: Labels of the run, from ``--eval-label``, for the store.
         branch: The branch that ran; None if it is unknown.
+        traces: Trace context of the run; of a merged run, those of its shards. Empty if no spans are exported.
     """
 
     config_sha256: str | None = None
@@ -73,6 +74,7 @@ class RunInfo:
     notes: tuple[str, ...] = field(default=(), compare=False)
     labels: Mapping[str, str] = field(default_factory=dict, compare=False)
     branch: str | None = field(default=None, compare=False)
+    traces: tuple[str, ...] = field(default=(), compare=False)
 
 
 _UNKNOWN: Final = RunInfo()
@@ -227,7 +229,8 @@ def read_with_info(path: Path) -> tuple[Run, RunInfo]:
 def info_of(head: RunHead) -> RunInfo:
     """Return the origin of a run from the head of its file."""
     return RunInfo(
-        *(head.config_sha256, head.target, head.shard, head.facts, head.tier, head.notes, head.labels, head.branch)
+        *(head.config_sha256, head.target, head.shard, head.facts, head.tier, head.notes, head.labels, head.branch),
+        traces=head.traces,
     )
 
 
@@ -304,6 +307,7 @@ class RunHead:
     notes: tuple[str, ...] = ()
     labels: dict[str, str] = field(default_factory=dict)
     branch: str | None = None
+    traces: tuple[str, ...] = ()
     sha256: str | None = None
 
 
@@ -359,7 +363,7 @@ def _check_head(head: RunHead) -> None:
 
 def _encode_head(head: RunHead) -> dict[str, Json]:
     value = dataclasses.asdict(head)
-    for name in ("config_sha256", "target", "shard", "facts", "notes", "labels", "branch", "sha256"):
+    for name in ("config_sha256", "target", "shard", "facts", "notes", "labels", "branch", "traces", "sha256"):
         if not value[name]:
             del value[name]
     if head.tier == DEFAULT_TIER:
@@ -395,7 +399,7 @@ def _head(run: Run, plans: Sequence[SuitePlan], stopped: Mapping[str, StopRule],
     return RunHead(
         *(run.id, run.created, run.commit, run.duration_s, tuple(suites), run.problems, run.refused),
         *(info.config_sha256, info.target, info.shard, dict(info.facts), info.tier, info.notes),
-        *(dict(info.labels), info.branch),
+        *(dict(info.labels), info.branch, info.traces),
         sha256=_ZEROS,
     )
 

@@ -227,7 +227,8 @@ def merge(folder: ShardFolder, count: int) -> tuple[Run, RunInfo]:
 
 def _merged_info(shards: Sequence[ShardRun]) -> RunInfo:
     notes = tuple(dict.fromkeys(note for shard in shards for note in shard.info.notes))
-    return replace(shards[0].info, shard=None, notes=notes)
+    traces = tuple(trace for shard in shards for trace in shard.info.traces)
+    return replace(shards[0].info, shard=None, notes=notes, traces=traces)
 
 
 def _plans(shards: Iterable[ShardRun]) -> Plans:
