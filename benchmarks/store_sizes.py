@@ -30,6 +30,8 @@ from pytest_evalgate.cli.compare.sides import Side
 from tests.builders import planned, run_of, suite_of
 from tests.support.postgres import BINARIES, postgres_running
 
+from pytest_evalgate.app.compared_sides import Side
+from pytest_evalgate.app.comparing import CompareOptions, compare
 from pytest_evalgate.app.project import Project
 from pytest_evalgate.engine import combine_trials
 from pytest_evalgate.gates import SuiteRules, decide
