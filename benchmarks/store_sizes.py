@@ -25,8 +25,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
-from pytest_evalgate.cli.compare.result import CompareOptions, compare
-from pytest_evalgate.cli.compare.sides import Side
 from tests.builders import planned, run_of, suite_of
 from tests.support.postgres import BINARIES, postgres_running
 
