@@ -278,3 +278,14 @@ def test_files_of_an_earlier_version_are_merged(tmp_path: Path) -> None:
         part = replace(whole, id=f"r{index}", suites=(replace(whole.suites[0], results=results),))
         run_file.write(part, tmp_path / f"{index}-of-2.jsonl", RunInfo("c" * 64, None, Shard(index, 2)))
     assert _merge(tmp_path, 2)[0].suites == whole.suites
+
+
+def test_the_merged_file_names_the_traces_of_all_shards(tmp_path: Path) -> None:
+    whole = _whole(faq="PPPP")
+    for index in (1, 2):
+        path = _write(tmp_path, whole, Shard(index, 2))
+        info = RunInfo("c" * 64, None, Shard(index, 2), traces=(f"trace-{index}",))
+        run_file.write(run_file.read(path), path, info)
+    path = tmp_path / "run.jsonl"
+    _, merged = merge_into(read_folder(tmp_path, 2), 2, lambda _: path, lambda _: False)
+    assert merged.traces == run_file.read_with_info(path)[1].traces == ("trace-1", "trace-2")

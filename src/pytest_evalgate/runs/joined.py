@@ -130,7 +130,8 @@ class JoinedShards:
         notes = tuple(dict.fromkeys(note for file in self._files for note in file.head.notes))
         suites = tuple(suite.head_of_run() for suite in self._suites.values())
         head = replace(first, id=run.id, created=run.created, duration_s=run.duration_s, suites=suites, shard=None)
-        head = replace(head, problems=run.problems, refused=run.refused, notes=notes)
+        traces = tuple(trace for file in self._files for trace in file.head.traces)
+        head = replace(head, problems=run.problems, refused=run.refused, notes=notes, traces=traces)
         with ExitStack() as opened:
             lines = [file.lines(opened.enter_context(file.path.open("rb"))) for file in self._files]
             run_file.write_rows(head, self._joined(lines), path)

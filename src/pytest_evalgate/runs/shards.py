@@ -95,7 +95,7 @@ def _runs_of(
     old = [file for file in opened if any(suite.own is None for suite in file.head.suites)]
     if any(file.head.suites for file in opened if file not in old):
         runs = tuple(_head_run(file) for file in opened)
-        names = [file.name for file in old]
+        names = [file.shard.file_name for file in old]
         step = "run the shards again with one version of pytest-evalgate"
         return runs, tuple(opened), [f"{join_names(names)}: written by an earlier version: {step}"] if old else []
     whole: list[ShardRun] = []
