@@ -1,18 +1,21 @@
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
 
 from pytest_evalgate.store import Database, StorePlace
+from pytest_evalgate.store.case_outcomes import OutcomeTable, add_missing
 from pytest_evalgate.store.filters import RunFilter
 from pytest_evalgate.store.ingest import push
-from pytest_evalgate.store.movement import RATES, _outcomes, movement
+from pytest_evalgate.store.movement import RATES, Movement, movement
+from pytest_evalgate.store.soundness import damaged_runs
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from pytest_evalgate.store.stored_run import StoredSource
 
@@ -68,25 +71,82 @@ def test_a_change_of_some_cases_is_found_at_its_run_with_their_ids(
     assert found.signals[0].line == "step (level): ALARM, p=0.001; 0.25 false alarms in 100 looks"
 
 
-def test_outcomes_of_more_than_sixty_runs_are_in_several_words(
+def test_outcomes_are_the_same_from_texts_and_from_results(
     place: StorePlace, make_source: Callable[..., StoredSource]
 ) -> None:
+    """Runs of several plans, with errors, cases that come and go, and one that was edited in the middle."""
+    rng = np.random.default_rng(3)
     with Database.open(place) as database:
-        for number in range(62):
+        for number in range(64):
+            letters = "".join(
+                rng.choice(list("PPPPm?" if number % 8 == 0 else "PPPPm")) for _ in range(8 + number // 16)
+            )
+            letters = letters.replace("P", "m", 2) if number >= 40 else letters
             created = f"2026-{1 + number // 28:02}-{1 + number % 28:02}T00:00:00Z"
-            push(database, make_source("PPPPm" if number % 2 else "PPPm", f"r{number:02}", created=created))
-    parameters = {**replace(ALL, suite="faq", limit=62).parameters(), "metric": "pass_rate"}
-    with Database.reading(place) as database:
-        cases, passed = _outcomes(database, 62, parameters)
-    assert passed is not None
-    assert dict(zip(cases, passed[:4].T.tolist(), strict=True)) == {
-        "c0": [1, 1, 1, 1],
-        "c1": [1, 1, 1, 1],
-        "c2": [1, 1, 1, 1],
-        "c3": [0, 1, 0, 1],
-        "c4": [pytest.approx(np.nan, nan_ok=True), 0, pytest.approx(np.nan, nan_ok=True), 0],
-    }
-    assert (passed[4:] == passed[:-4])[:, :4].all()
+            push(database, _edited(make_source(letters, f"r{number:02}", created=created), is_edited=number >= 30))
+        parameters = {**replace(ALL, suite="faq", limit=62).parameters(), "metric": "pass_rate"}
+        expected = _of_results(database, parameters)
+
+        def found() -> tuple[dict[tuple[str, tuple[float, ...]], int], Movement]:
+            table = OutcomeTable.of(database, parameters)
+            assert table.passed is not None
+            names = [table.names(database, "faq", [column])[0] for column in range(len(table.places))]
+            columns = [tuple(np.nan_to_num(column, nan=-1)) for column in table.passed.T]
+            return Counter(zip(names, columns, strict=True)), movement(database, "faq", "pass_rate", chosen)
+
+        chosen = replace(ALL, limit=62)
+        of_texts = found()
+        assert of_texts[0] == expected
+        database.driver.change("DELETE FROM outcomes WHERE run_id < 'r35'", {})
+        assert found() == of_texts
+        database.driver.change("DELETE FROM outcomes", {})
+        assert found() == of_texts
+        assert add_missing(database) == 64
+        assert (add_missing(database), found()) == (0, of_texts)
+        assert list(damaged_runs(database)) == []
+    assert of_texts[1].runs >= 40
+
+
+def _edited(source: StoredSource, *, is_edited: bool) -> StoredSource:
+    """Return the run with another fingerprint of case c3."""
+    rows = [row | {"fingerprint": "edited"} if is_edited and row["id"] == "c3" else row for row in source.rows()]
+    return replace(source, rows=lambda: rows)
+
+
+def _of_results(database: Database, parameters: Mapping[str, Any]) -> dict[tuple[str, tuple[float, ...]], int]:
+    """Return the number of cases by id and outcomes, oldest run first; -1 is no outcome."""
+    runs = [row["run_id"] for row in reversed(database.query("outcomes", **parameters))]
+    sql = """
+      SELECT x.run_id, c.case_id, c.fingerprint, x.outcome FROM results x JOIN cases c ON c.case_sha256 = x.case_sha256
+      WHERE x.trial = 1 AND x.outcome IN ('passed', 'missed')
+    """
+    of_case: dict[tuple[str, str], list[float]] = {}
+    for run_id, case_id, fingerprint, outcome in database.driver.tuples(sql, {}):
+        if run_id in runs:
+            row = of_case.setdefault((case_id, fingerprint), [-1.0] * len(runs))
+            row[runs.index(run_id)] = float(outcome == "passed")
+    return Counter((case_id, tuple(row)) for (case_id, _), row in of_case.items())
+
+
+def test_a_trend_reads_no_results_unless_a_case_changed(
+    place: StorePlace, make_source: Callable[..., StoredSource]
+) -> None:
+    _push_all(place, make_source, [1, 2, 1, 3, 2, 1, 1, 2, 3, 1, 2, 1, 2, 3, 1, 2])
+    with Database.open(place) as database:
+        before = movement(database, "faq", "pass_rate", ALL)
+        database.driver.change("DELETE FROM results", {})
+        assert movement(database, "faq", "pass_rate", ALL) == before
+    assert before.direction == "none"
+
+
+def test_outcomes_of_a_run_go_with_it(place: StorePlace, make_source: Callable[..., StoredSource]) -> None:
+    with Database.open(place) as database:
+        push(database, make_source("PPm", "r1", created="2026-01-01T00:00:00Z"))
+        push(database, make_source("PPm", "r2", created="2026-02-01T00:00:00Z"))
+        assert push(database, make_source("Pmm?", "r2", created="2026-02-01T00:00:00Z"), again=True)
+        database.change("prune", project="shop", before="2026-01-15T00:00:00Z")
+        rows = database.driver.rows("SELECT run_id, suite, marks FROM outcomes", {})
+    assert rows == [{"run_id": "r2", "suite": "faq", "marks": "100-"}]
 
 
 def test_a_slow_decline_has_a_direction_and_no_run(

@@ -15,6 +15,7 @@ from operator import attrgetter
 from typing import TYPE_CHECKING, Any, Final
 
 from pytest_evalgate.store.aggregates import aggregate_rows, history_rows
+from pytest_evalgate.store.case_outcomes import COLUMNS, CaseOutcomes
 from pytest_evalgate.store.drivers import StoreError
 from pytest_evalgate.store.stored_run import SuiteSums, clean
 from pytest_evalgate.text import jsonl
@@ -124,13 +125,13 @@ def _insert_run(database: Database, source: StoredSource, *, again: bool) -> boo
 
 
 def _insert_cases(tables: _Tables, source: StoredSource, sums: dict[str, SuiteSums]) -> None:
-    places = Counter[str]()
+    outcomes: dict[str, CaseOutcomes] = defaultdict(CaseOutcomes)
     batch = _Batch()
     for row in source.rows():
         suite = row["suite"]
         planned = _case_row(row, source.redactor)
-        key = (source.run.id, suite, places[suite])
-        places[suite] += 1
+        key = (source.run.id, suite, len(outcomes[suite]))
+        outcomes[suite].add(planned[2], planned[5], row["outcome"], has_trial=bool(row.get("trials")))
         # a row is dropped at once: collecting 2,000 of them as garbage takes as long as storing them
         batch.cases[planned[0]] = planned
         batch.results += _result_rows(key, row, planned, source.texts, sums[suite])
@@ -139,6 +140,9 @@ def _insert_cases(tables: _Tables, source: StoredSource, sums: dict[str, SuiteSu
             batch.insert(tables)
             batch = _Batch()
     batch.insert(tables)
+    # not among the contents: `store check` adds them to runs without them
+    texts = [(source.run.id, suite, *found.texts) for suite, found in outcomes.items()]
+    tables.database.insert("outcomes", COLUMNS, texts)
 
 
 @dataclass(slots=True)

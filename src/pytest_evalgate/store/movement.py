@@ -23,6 +23,7 @@ from pytest_evalgate.stats.run_changes import (
 from pytest_evalgate.stats.trend import CHANGE_POINT_MIN_RUNS
 from pytest_evalgate.store import questions
 from pytest_evalgate.store.aggregates import BINS
+from pytest_evalgate.store.case_outcomes import OutcomeTable
 from pytest_evalgate.text.wording import count, p_value
 
 if TYPE_CHECKING:
@@ -34,7 +35,7 @@ if TYPE_CHECKING:
     from pytest_evalgate.store.filters import RunFilter
 
 MOST_RUNS: Final = 240
-"""Most runs of a trend: those whose outcomes the query ``outcomes`` returns."""
+"""Most runs of a trend."""
 
 SignalName = Literal["step", "cusum", "mann-kendall", "ks", "jensen-shannon", "volume", "outlier"]
 
@@ -49,7 +50,6 @@ RATES: Final[Mapping[SignalName, float]] = {
 }
 """The false alarm rate of each test. That of the outliers is the one of 3 sigma."""
 
-_WORD: Final = 60  # runs of a bit mask of the query ``outcomes``
 _UNDECIDED: Final = frozenset({"incomplete", "not_evaluated", "invalid"})
 _OF_CASES: Final = "pass_rate"
 _SCORE: Final = "score."
@@ -190,15 +190,13 @@ def movement(database: Database, suite: str, metric: str, chosen: RunFilter) -> 
     if len(rows) < CHANGE_POINT_MIN_RUNS:
         return Movement("unknown", len(rows), None)
     parameters = {**chosen.parameters(), "suite": suite, "metric": metric, "limit": len(rows)}
-    cases: list[str] = []
-    passed = histograms = None
-    if metric == _OF_CASES:
-        cases, passed = _outcomes(database, len(rows), parameters)
-    elif metric.startswith(_SCORE):
+    outcomes = OutcomeTable.of(database, parameters) if metric == _OF_CASES else OutcomeTable()
+    histograms = None
+    if metric.startswith(_SCORE):
         histograms = _histograms(database, rows, parameters | {"scorer": metric.removeprefix(_SCORE)})
     values = [row["value"] for row in rows]
     is_share = metric in (_OF_CASES, "error_rate") or metric.startswith(_SCORE)
-    series = RunSeries(values, [row["n"] for row in rows], passed, histograms, is_share)
+    series = RunSeries(values, [row["n"] for row in rows], outcomes.passed, histograms, is_share)
     signals, step, tau = series.signals()
     if not signals[0].alarm or step.is_gradual:
         is_slow = any(signal.alarm for signal in signals if signal.of == "level")
@@ -210,34 +208,10 @@ def movement(database: Database, suite: str, metric: str, chosen: RunFilter) -> 
         "up" if now > before else "down",
         *(len(rows), step.p, first["run_id"], previous["run_id"], first["created"], before, now),
         causes=tuple(_causes(database, previous, first)),
-        lost=tuple(cases[case] for case in step.lost),
-        gained=tuple(cases[case] for case in step.gained),
+        lost=outcomes.names(database, suite, step.lost),
+        gained=outcomes.names(database, suite, step.gained),
         signals=signals,
     )
-
-
-def _outcomes(database: Database, runs: int, parameters: Mapping[str, Any]) -> tuple[list[str], Array | None]:
-    """Return the ids of the cases and their outcomes, shape (runs, n), oldest run first; None if there are none.
-
-    A case that was edited is another case. One that moved to another line is the same.
-    """
-    masks: dict[tuple[str, str], list[int]] = {}
-    words = range(1, MOST_RUNS // _WORD + 1)
-    for row in database.query("outcomes", **parameters):
-        of_case = masks.setdefault((row["case_id"], row["fingerprint"]), [0, 0])
-        for place, name in enumerate(("passed", "known")):
-            of_case[place] |= sum(row[f"{name}_{word}"] << (_WORD * (word - 1)) for word in words)
-    if not masks:
-        return [], None
-    passed, known = (
-        np.array([_bits(of_case[place], runs) for of_case in masks.values()], dtype=np.float64).T for place in (0, 1)
-    )
-    return [case for case, _ in masks], np.where(known > 0, passed, np.nan)[::-1]
-
-
-def _bits(mask: int, runs: int) -> np.ndarray[Any, np.dtype[np.uint8]]:
-    packed = np.frombuffer(mask.to_bytes(MOST_RUNS // 8, "little"), dtype=np.uint8)
-    return np.unpackbits(packed, count=runs, bitorder="little")
 
 
 def _histograms(database: Database, rows: Sequence[Row], parameters: Mapping[str, Any]) -> Array | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from pytest_evalgate.store.case_outcomes import is_recounted
 from pytest_evalgate.store.ingest import CASE_COLUMNS, case_digest
 from pytest_evalgate.text.jsonl import quote_text
 from pytest_evalgate.text.wording import count
@@ -27,6 +28,9 @@ def damaged_runs(database: Database) -> Iterator[tuple[str, str]]:
         stored = f"{row['passed']:,} of {count(row['planned'], 'case')} passed"
         found = f"{row['found_passed']:,} of {row['found']:,} in its results"
         yield row["run_id"], f"suite {row['suite']}: {stored} when it was stored, {found}"
+    for row in database.query("check_texts"):
+        if row["present"] and not is_recounted(database, row["run_id"], row["suite"]):
+            yield row["run_id"], f"suite {row['suite']}: the outcomes for trends are not those of its results"
 
 
 def damaged_cases(database: Database) -> Iterator[str]:

@@ -16,6 +16,7 @@ from pytest_evalgate.cli.verb import Actions, Verb
 from pytest_evalgate.config import key_variables
 from pytest_evalgate.runs.run_file import path_of
 from pytest_evalgate.store import Database
+from pytest_evalgate.store.case_outcomes import add_missing
 from pytest_evalgate.store.ingest import push
 from pytest_evalgate.store.soundness import damaged_cases, damaged_runs
 from pytest_evalgate.text.escape import one_line
@@ -82,6 +83,7 @@ def _check(args: argparse.Namespace) -> int:
     project = Project.find()
     place = require_place(project)
     with Database.open(place) as database:
+        add_missing(database)
         counts = database.query("check_counts")[0]
         runs = list(damaged_runs(database))
         problems = [f"run {run_id}: {one_line(damage)}" for run_id, damage in runs]

@@ -17,6 +17,8 @@ DELETE FROM scores
 WHERE run_id IN (SELECT run_id FROM runs WHERE project = :project AND created < :before);
 DELETE FROM results
 WHERE run_id IN (SELECT run_id FROM runs WHERE project = :project AND created < :before);
+DELETE FROM outcomes
+WHERE run_id IN (SELECT run_id FROM runs WHERE project = :project AND created < :before);
 DELETE FROM contents
 WHERE run_id IN (SELECT run_id FROM runs WHERE project = :project AND created < :before);
 DELETE FROM cases
