@@ -90,7 +90,7 @@ def test_outcomes_are_the_same_from_texts_and_from_results(
         def found() -> tuple[dict[tuple[str, tuple[float, ...]], int], Movement]:
             table = OutcomeTable.of(database, parameters)
             assert table.passed is not None
-            names = [table.names(database, "faq", [column])[0] for column in range(len(table.places))]
+            names = [table.names(database, "faq", [column], 30)[0] for column in range(len(table.places))]
             columns = [tuple(np.nan_to_num(column, nan=-1)) for column in table.passed.T]
             return Counter(zip(names, columns, strict=True)), movement(database, "faq", "pass_rate", chosen)
 
@@ -109,7 +109,8 @@ def test_outcomes_are_the_same_from_texts_and_from_results(
 
 def _edited(source: StoredSource, *, is_edited: bool) -> StoredSource:
     """Return the run with another fingerprint of case c3."""
-    rows = [row | {"fingerprint": "edited"} if is_edited and row["id"] == "c3" else row for row in source.rows()]
+    changed = {"fingerprint": "edited"} if is_edited else {}
+    rows = [{**row, **changed} if row["id"] == "c3" else row for row in source.rows()]
     return replace(source, rows=lambda: rows)
 
 
@@ -126,6 +127,19 @@ def _of_results(database: Database, parameters: Mapping[str, Any]) -> dict[tuple
             row = of_case.setdefault((case_id, fingerprint), [-1.0] * len(runs))
             row[runs.index(run_id)] = float(outcome == "passed")
     return Counter((case_id, tuple(row)) for (case_id, _), row in of_case.items())
+
+
+def test_changed_cases_are_named_surest_first_and_equally_sure_ones_by_id(
+    place: StorePlace, make_source: Callable[..., StoredSource]
+) -> None:
+    """Cases 7, 5 and 3 are lost for good, case 1 passes again twice, and case 10 is gained."""
+    with Database.open(place) as database:
+        for number in range(24):
+            lost = {3, 5, 7} | (set() if number in {15, 20} else {1}) if number >= 12 else {10}
+            letters = "".join("m" if at in lost or at == 20 + number % 8 else "P" for at in range(40))
+            push(database, make_source(letters, f"r{number:02}", created=f"2026-01-{number + 1:02}T00:00:00Z"))
+        found = movement(database, "faq", "pass_rate", replace(ALL, limit=60))
+    assert (found.since, found.lost, found.gained) == ("r12", ("c3", "c5", "c7", "c1"), ("c10",))
 
 
 def test_a_trend_reads_no_results_unless_a_case_changed(

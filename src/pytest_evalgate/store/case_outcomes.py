@@ -8,6 +8,8 @@ from __future__ import annotations
 import hashlib
 from base64 import b64encode
 from dataclasses import dataclass, field
+from functools import partial
+from itertools import groupby
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
@@ -93,17 +95,30 @@ class OutcomeTable:
         passed = np.where(has_mark, table == ord(b"1"), np.nan)[:, known]
         return cls(tuple(runs), passed, tuple((int(run), int(place)) for run, place in places[known]))
 
-    def names(self, database: Database, suite: str, columns: Iterable[int]) -> tuple[str, ...]:
-        """Return the ids of the cases of columns of ``passed``, in order."""
+    def names(self, database: Database, suite: str, columns: Iterable[int], split: int) -> tuple[str, ...]:
+        """Return the ids of the cases of columns of ``passed``, in order.
+
+        Neighbours with the same outcomes before and from run ``split`` are equally sure; they are sorted by id.
+        """
         found: list[str] = []
         ids: dict[int, dict[int, str]] = {}
-        for column in columns:
-            run, place = self.places[column]
-            if run not in ids:
-                rows = database.query("outcomes_of_run", run_id=self.runs[run], suite=suite)
-                ids[run] = {row["place"]: row["case_id"] for row in rows}
-            found.append(ids[run].get(place, "a case whose result was lost"))
-        return tuple(sorted(found))
+        for _, equal in groupby(columns, partial(self._counts, split)):
+            group = []
+            for column in equal:
+                run, place = self.places[column]
+                if run not in ids:
+                    rows = database.query("outcomes_of_run", run_id=self.runs[run], suite=suite)
+                    ids[run] = {row["place"]: row["case_id"] for row in rows}
+                group.append(ids[run].get(place, "a case whose result was lost"))
+            found += sorted(group)
+        return tuple(found)
+
+    def _counts(self, split: int, column: int) -> list[tuple[float, int]]:
+        """Return the passes and trials of a case on both sides of a split."""
+        outcomes = np.empty(0) if self.passed is None else self.passed[:, column]
+        return [
+            (float(np.nansum(side)), int((~np.isnan(side)).sum())) for side in (outcomes[:split], outcomes[split:])
+        ]
 
 
 def recount(database: Database, run_id: str, suite: str) -> CaseOutcomes:

@@ -208,8 +208,8 @@ def movement(database: Database, suite: str, metric: str, chosen: RunFilter) -> 
         "up" if now > before else "down",
         *(len(rows), step.p, first["run_id"], previous["run_id"], first["created"], before, now),
         causes=tuple(_causes(database, previous, first)),
-        lost=outcomes.names(database, suite, step.lost),
-        gained=outcomes.names(database, suite, step.gained),
+        lost=outcomes.names(database, suite, step.lost, step.index),
+        gained=outcomes.names(database, suite, step.gained, step.index),
         signals=signals,
     )
 
