@@ -24,6 +24,7 @@ VERBS: Final[Mapping[str, str]] = {
     "import": "write a golden set from a table, or from a file of another tool",
     "record": "write the outputs of a suite's target to a file, to grade them later without calls",
     "add": "add one case to a golden set: from production, from a stored run, or typed in",
+    "sample": "draw a golden set from the log of an application",
     "review": "walk through regressed and missed cases, and correct what they expect",
     "watch": "run the affected suites again when a prompt, golden set or target changes",
     "lint": "check golden sets before anything runs",
