@@ -49,6 +49,9 @@ def _of_messages(messages: list[dict[str, Any]]) -> dict[str, Any]:
     return {"messages": messages}
 
 
+_MESSAGE: Final = frozenset({"role", "parts", "tool_calls", "message", "message.role"})
+
+
 def answer_value(value: Json) -> Json:
     """Return the output: the text of the last message, or an object with its text and tool calls."""
     value = parsed(value)
@@ -56,7 +59,7 @@ def answer_value(value: Json) -> Json:
         value = value[-1]
     if not isinstance(value, dict):
         return value
-    if "role" in value or "parts" in value or "tool_calls" in value:
+    if _MESSAGE.intersection(value):
         message = plain_message(value)
         return {k: v for k, v in message.items() if k != "role"} if "tool_calls" in message else message["content"]
     known = [name for name in _ANSWERS if isinstance(value.get(name), str)]

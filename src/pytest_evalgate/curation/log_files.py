@@ -93,9 +93,15 @@ class LogFile:
         for number, offset, record in self.records.stream():
             if expand is None or isinstance(record, LineProblem):
                 yield number, offset, 0, record
-            else:
-                for item, row in enumerate(expand(record)):
-                    yield number, offset, item, row
+                continue
+            try:
+                rows = list(expand(record))
+            except (AttributeError, TypeError, ValueError, KeyError):  # a member of another type than documented
+                message = f"not a record of {self.format.name} in its documented form"
+                yield number, offset, 0, LineProblem(self.name, number, "", message)
+                continue
+            for item, row in enumerate(rows):
+                yield number, offset, item, row
 
     def fetch(self, places: Iterable[RowPlace]) -> dict[RowPlace, Row]:
         """Return the rows at ``places``."""
@@ -106,7 +112,7 @@ class LogFile:
         by_number = [wanted[number][0] for number in sorted(wanted)]
         for number, record in self.records.fetch(by_number):
             rows = [record] if self.format.rows is None else list(self.format.rows(record))
-            found.update((place, rows[place.item]) for place in wanted[number])
+            found.update((place, rows[place.item]) for place in wanted[number] if place.item < len(rows))
         return found
 
 
@@ -175,7 +181,7 @@ class JsonLines:
         """Yield the records at ``places``."""
         with self.path.open("rb") as file:
             for place in places:
-                _, _, record = next(jsonl.stream(file, name=self.name, start=place.offset))
+                _, _, record = next(jsonl.stream(file, name=self.name, start=place.offset), (0, 0, None))
                 if isinstance(record, dict):
                     yield place.number, record
 

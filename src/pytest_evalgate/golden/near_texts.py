@@ -2,7 +2,7 @@
 
 Prefix filtering (Chaudhuri, Ganti and Kaushik 2006, "A primitive operator for similarity joins") finds them exactly:
 two texts with a Jaccard index of at least `MIN_SIMILARITY` share at least one of their rarest pairs. On 10,000 texts
-of 100 words it takes 1.6 s, and MinHash with 128 permutations (datasketch 1.x) 2.0 s; both find every one of 1,000
+of 100 words it takes 1.6 s, and MinHash with 128 permutations (datasketch 2.0) 2.0 s; both find every one of 1,000
 planted near-duplicates.
 """
 
