@@ -176,9 +176,9 @@ def test_parquet_is_read_by_duckdb(tmp_path: Path) -> None:
     path = tmp_path / "log.parquet"
     with duckdb.connect() as connection:
         connection.execute(
-            "COPY (SELECT 'r' || range AS id, 'q' || range AS input, range % 2 = 0 AS passed, "
+            "COPY (SELECT 'r' || range AS id, 'q' || range AS input, range % 2 = 0 AS passed, "  # noqa: S608 - of a test
             "TIMESTAMP '2026-11-01 10:00:00' AS time, [range, 1] AS numbers, {'a': 1.5::DECIMAL(4,2)} AS inner "
-            f"FROM range(5000)) TO '{path}' (FORMAT parquet)"  # noqa: S608 - of a test
+            f"FROM range(5000)) TO '{path}' (FORMAT parquet)"
         )
     log = open_log(path, "log.parquet")
     found = [(number, row) for number, _, _, row in log.rows()]

@@ -60,13 +60,22 @@ def _add_arguments(parser: argparse.ArgumentParser) -> None:
         "paths", nargs="*", type=Path, metavar="PATH", help="golden sets (default: those of all configured suites)"
     )
     add_suite(parser, "every configured suite")
+    parser.add_argument(
+        "--against",
+        nargs="+",
+        type=Path,
+        default=[],
+        metavar="FILE",
+        help="files that the application or its model has seen, such as few-shots, prompts or training data: find "
+        "cases in them, by 13 words in a row",
+    )
     parser.add_argument("--strict", action="store_true", help="exit with 1 if there are warnings, too")
 
 
 def _run(args: argparse.Namespace) -> int:
     if args.paths and args.suite is not None:
         raise SettingsError(f"{args.paths[0]} and --suite {args.suite} exclude each other: name files, or a suite")
-    report = lint_files(args.paths) if args.paths else lint_suites(args.suite)
+    report = lint_files(args.paths, args.against) if args.paths else lint_suites(args.suite, args.against)
     print_result(args, report.as_json(), report.lines())
     return report.exit_code(strict=args.strict)
 
@@ -80,19 +89,20 @@ VERB: Final = Verb(
 )
 
 
-def lint_files(paths: Sequence[Path]) -> LintReport:
-    """Lint each file by itself, without the configuration.
+def lint_files(paths: Sequence[Path], against: Sequence[Path] = ()) -> LintReport:
+    """Lint each file by itself, without the configuration; search the files ``against`` for their cases.
 
     Raises:
         GoldenSetError: a file cannot be read as a golden set.
+        SettingsError: a file of ``against`` cannot be read.
     """
     read = _read(paths, Path.cwd())
-    found = (_in_set([one]) for one in read.values())
-    return LintReport.of(map(lint.summarise_file, read.values()), chain.from_iterable(found))
+    found = [*chain.from_iterable(_in_set([one]) for one in read.values()), *_contaminated(read, against, Path.cwd())]
+    return LintReport.of(map(lint.summarise_file, read.values()), found)
 
 
-def lint_suites(name: str | None) -> LintReport:
-    """Lint one suite or every configured suite, and the configured models.
+def lint_suites(name: str | None, against: Sequence[Path] = ()) -> LintReport:
+    """Lint one suite or every configured suite, and the configured models; search ``against`` for the cases.
 
     Raises:
         SettingsError: there is no such suite, or one of its files cannot be used.
@@ -112,7 +122,21 @@ def lint_suites(name: str | None) -> LintReport:
     for suite_name in suites:
         findings += _in_suite(project, suite_name, [read[path] for path in paths[suite_name]], place)
     findings += _fit_findings(project, {name: [read[path] for path in found] for name, found in paths.items()}, place)
+    findings += _contaminated(read, against, project.root)
     return LintReport.of(map(lint.summarise_file, read.values()), findings)
+
+
+def _contaminated(read: Mapping[Path, ReadFile], against: Sequence[Path], root: Path) -> Iterator[LintFinding]:
+    """Search files that the application or its model has seen for the cases."""
+    if not against:
+        return
+    from pytest_evalgate.curation.contamination import ContaminationIndex  # noqa: PLC0415 - numpy, 0.1 s
+
+    index = ContaminationIndex(_cases(list(read.values())))
+    for path in dict.fromkeys(against):
+        if path.resolve() in {one.resolve() for one in read}:
+            raise SettingsError(f"--against {path}: it is one of the golden sets: name another file")
+        yield from (one.finding() for one in index.search(path, files.relative_name(path, root)))
 
 
 def _suites(project: Project, name: str | None) -> Mapping[str, Suite]:

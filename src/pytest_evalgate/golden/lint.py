@@ -55,6 +55,10 @@ KINDS: Final[Mapping[str, tuple[str, str]]] = {
     "duplicate": ("warning", "two cases with the same input and the same expected value"),
     "contradiction": ("warning", "two cases with the same input and different expected values"),
     "near-duplicate": ("warning", "two cases that share 80 % of their word pairs, and of those of their context"),
+    "contamination": (
+        "error or warning",
+        "with `--against`: a file that has 13 words in a row of an input or an expected value, or all of a short one",
+    ),
     "personal-data": (
         "warning",
         "an e-mail address, a phone number, a US social security number, an IBAN or card number (check digits valid)",
