@@ -400,25 +400,23 @@ def test_a_variant_of_no_case_is_an_error(project: Project) -> None:
     assert found.startswith('g.jsonl:2: unfit: same-as: metadata.variant_of = "c": the suite has no such case')
 
 
-def test_cases_in_files_that_the_model_has_seen_are_found(folder: Path, evalgate: Command) -> None:
+def test_cases_in_files_that_the_model_has_seen_are_found(project: Project) -> None:
     asked = "can I return an order that I placed last week if I have lost the receipt"
-    (folder / "g.jsonl").write_text(
-        json.dumps({"id": "a", "input": asked, "expected": "yes"})
-        + "\n"
-        + json.dumps({"id": "b", "input": "something else entirely that no file has", "expected": "no"}),
-        "utf-8",
+    project.write(
+        "g.jsonl",
+        {"id": "a", "input": asked, "expected": "yes"},
+        {"id": "b", "input": "something else entirely that no file has", "expected": "no"},
     )
-    (folder / "shots.md").write_text(f"# Examples\n\nQ: {asked.upper()}?\nA: Yes.\n", "utf-8")
-    (folder / "clean.txt").write_text("nothing of the kind\n", "utf-8")
-    code, out, err = evalgate("lint", "g.jsonl", "--against", "clean.txt", "shots.md")
-    assert (code, err) == (1, "")
-    assert "g.jsonl:1: contamination: shots.md:3 contains the whole input: " in out
-    assert "g.jsonl:2" not in out
-    assert evalgate("lint", "g.jsonl", "--against", "clean.txt")[0] == 0
-    (folder / "evalgate.toml").write_text('[suites.faq]\ngolden = "g.jsonl"\ntarget = { python = "x:y" }\n', "utf-8")
-    assert "contamination: shots.md:3" in evalgate("lint", "--against", "shots.md")[1]
-    code, _, err = evalgate("lint", "g.jsonl", "--against", "g.jsonl")
-    assert (code, err.partition(": ")[2]) == (
-        4,
-        "--against g.jsonl: it is one of the golden sets: name another file\n",
-    )
+    project.write("shots.md", "# Examples", "", f"Q: {asked.upper()}?", "A: Yes.")
+    project.write("clean.txt", "nothing of the kind")
+    code, lines = project.lint("g.jsonl", "--against", "clean.txt", "shots.md")
+    found = [line for line in lines if "contamination" in line]
+    assert code == 1
+    assert [line.partition(' input: "')[0] for line in found] == [
+        "g.jsonl:1: contamination: shots.md:3 contains the whole"
+    ]
+    assert project.lint("g.jsonl", "--against", "clean.txt")[0] == 0
+    project.write("evalgate.toml", "[suites.faq]", 'golden = "g.jsonl"', 'target = { python = "x:y" }')
+    assert "g.jsonl:1: contamination" in project.findings("--against", "shots.md")
+    with pytest.raises(SettingsError, match=r"^--against g\.jsonl: it is one of the golden sets: name another file"):
+        project.lint("g.jsonl", "--against", "g.jsonl")
