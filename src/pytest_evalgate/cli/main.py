@@ -28,6 +28,7 @@ VERBS: Final[Mapping[str, str]] = {
     "review": "walk through regressed and missed cases, and correct what they expect",
     "watch": "run the affected suites again when a prompt, golden set or target changes",
     "lint": "check golden sets before anything runs",
+    "coverage": "compare golden sets with the log of an application: what they lack",
     "perturb": "write variants of cases that keep their meaning, to test that answers do not flip",
     "config": "print the configuration in effect, and the origin of each value",
     "schema": "print the JSON Schema of the configuration, of a golden set line or of verdict.json",

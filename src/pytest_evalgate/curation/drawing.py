@@ -1,7 +1,7 @@
 """Drawing of a golden set from the strata of a log: allocation, near-duplicates, weights, and the plan.
 
-The candidates of a stratum are taken in their random order. One that is nearly the same as a case that was taken
-before is represented by that case, whose weight grows by its own. A stratum ends before the candidate that would be
+The candidates of a stratum are taken in their random order. One that is nearly the same as an earlier case of the
+stratum is represented by that case, whose weight grows by its own. A stratum ends before the candidate that would be
 one case too many: of the m candidates before it, each stands for N/m of the stratum's N rows. Ending at the last case
 itself would favour duplicates (inverse sampling; Haldane 1945).
 """
@@ -241,18 +241,19 @@ def _columns(log: LogFile, rows: Sequence[SourceRow], given: Mapping[str, str]) 
 
 
 class _Taking:
-    """Candidates that became cases, and those that are represented by one."""
+    """Candidates that became cases, and those of the same stratum that are represented by one."""
 
     def __init__(self, found: Sequence[_Candidate], *, drop: bool) -> None:
         self._found = found
         self.kept: list[_Kept] = []
         self.merged: list[tuple[int, int, float]] = []
         self._exact: dict[str, _Kept] = {}
+        self._strata: dict[StratumKey, list[int]] = {}
+        for index, one in enumerate(found):
+            self._strata.setdefault(one.stratum, []).append(index)
+        self._near = {key: NearTexts(_texts(found, places)) for key, places in self._strata.items()} if drop else {}
+        self._position = {index: at for places in self._strata.values() for at, index in enumerate(places)}
         self._by_index: dict[int, _Kept] = {}
-        texts = [
-            ("", "") if one.case is None else (input_text(one.case), "\n".join(one.case.context)) for one in found
-        ]
-        self._near = NearTexts(texts) if drop else None
         edges = [index for index, one in enumerate(found) if one.is_edge]
         self.take(edges, len(edges), len(edges))
 
@@ -281,20 +282,26 @@ class _Taking:
         same = self._exact.get(self._digest(index))
         if same is not None:
             return same, 1.0
-        near = None if self._near is None else self._near.find(index)
-        return (None, 0.0) if near is None else (self._by_index[near[0]], near[1])
+        key = self._found[index].stratum
+        near = self._near[key].find(self._position[index]) if self._near else None
+        return (None, 0.0) if near is None else (self._by_index[self._strata[key][near[0]]], near[1])
 
     def _keep(self, index: int) -> _Kept:
         kept = _Kept(index)
         self.kept.append(kept)
         self._exact[self._digest(index)] = kept
         self._by_index[index] = kept
-        if self._near is not None:
-            self._near.add(index)
+        if self._near:
+            self._near[self._found[index].stratum].add(self._position[index])
         return kept
 
     def _digest(self, index: int) -> str:
         return jsonl.digest(self._found[index].values)
+
+
+def _texts(found: Sequence[_Candidate], places: Sequence[int]) -> list[tuple[str, str]]:
+    cases = [found[index].case for index in places]
+    return [("", "") if case is None else (input_text(case), "\n".join(case.context)) for case in cases]
 
 
 def _finished(one: _Candidate, kept: _Kept, options: DrawOptions, masked: dict[str, int]) -> DrawnCase:

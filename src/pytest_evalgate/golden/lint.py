@@ -59,6 +59,8 @@ KINDS: Final[Mapping[str, tuple[str, str]]] = {
         "error or warning",
         "with `--against`: a file that has 13 words in a row of an input or an expected value, or all of a short one",
     ),
+    "coverage": ("error or note", "a value that `coverage` of the suite wants, and no case has"),
+    "stale": ("warning", "cases older than `max_age_days` of the suite, by `metadata.created`, else by git"),
     "personal-data": (
         "warning",
         "an e-mail address, a phone number, a US social security number, an IBAN or card number (check digits valid)",
