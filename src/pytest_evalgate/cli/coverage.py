@@ -59,8 +59,8 @@ def _run(args: argparse.Namespace) -> int:
 
 VERB: Final = Verb(
     "Compare golden sets with a log: values of fields, such as languages, that have no case or less than half of "
-    "their share, the Jensen-Shannon distance of each field, and the lengths of the questions (Kolmogorov-Smirnov test). "
-    "Sends nothing.",
+    "their share, the Jensen-Shannon distance of each field, and the lengths of the questions "
+    "(Kolmogorov-Smirnov test). Sends nothing.",
     "pytest-evalgate coverage golden/faq.jsonl --log log.jsonl --by lang",
     _run,
     _add_arguments,

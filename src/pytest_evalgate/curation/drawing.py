@@ -219,7 +219,7 @@ def _map(logs: Sequence[LogFile], found: Sequence[_Candidate], options: DrawOpti
     return tuple(mapping)
 
 
-_REPLIES: Final = ("outputs", "answer", "reply")
+REPLIES: Final = ("outputs", "answer", "reply")
 """Names of the output in a log, in a golden set those of the expected value."""
 
 
@@ -236,7 +236,7 @@ def _columns(log: LogFile, rows: Sequence[SourceRow], given: Mapping[str, str]) 
     if {"input", "messages", "vars"}.isdisjoint(chosen):
         chosen |= next(({into: fields[into]} for into in ("input", "messages", "vars") if into in fields), {})
     if "output" not in {*chosen, *fields}:
-        chosen |= next(({"output": name} for name in _REPLIES if name in names and name not in chosen.values()), {})
+        chosen |= next(({"output": name} for name in REPLIES if name in names and name not in chosen.values()), {})
     return chosen
 
 
