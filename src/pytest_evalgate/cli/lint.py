@@ -26,6 +26,7 @@ from pytest_evalgate.engine import Grading
 from pytest_evalgate.engine.suite_outputs import SuiteOutputs
 from pytest_evalgate.errors import GoldenSetError, SettingsError, UserError
 from pytest_evalgate.golden import lint
+from pytest_evalgate.golden.data_card import card_findings, card_path
 from pytest_evalgate.golden.freshness import blamed_days, created_day, stale_cases
 from pytest_evalgate.golden.lint import LintFinding, PromptText, Severity, strings
 from pytest_evalgate.golden.sampling import select_split
@@ -107,7 +108,10 @@ def lint_files(paths: Sequence[Path], against: Sequence[Path] = ()) -> LintRepor
         SettingsError: a file of ``against`` cannot be read.
     """
     read = _read(paths, Path.cwd())
-    found = [*chain.from_iterable(_in_set([one]) for one in read.values()), *_contaminated(read, against, Path.cwd())]
+    found = [
+        *chain.from_iterable(_in_set([one], Path.cwd()) for one in read.values()),
+        *_contaminated(read, against, Path.cwd()),
+    ]
     return LintReport.of(map(lint.summarise_file, read.values()), found)
 
 
@@ -128,7 +132,7 @@ def lint_suites(name: str | None, against: Sequence[Path] = ()) -> LintReport:
     place = Place(CONFIG_FILE if (project.root / CONFIG_FILE).is_file() else PYPROJECT_FILE, 0)
     findings = [*lint.floating_models(project.settings.models, place)]
     for together in dict.fromkeys(paths.values()):  # suites may share a golden set
-        findings += _in_set([read[path] for path in together])
+        findings += _in_set([read[path] for path in together], project.root)
     coverage = {}
     for suite_name in suites:
         if suites[suite_name].coverage:
@@ -175,14 +179,27 @@ def _read(paths: Iterable[Path], root: Path) -> dict[Path, ReadFile]:
     return read
 
 
-def _in_set(read: Sequence[ReadFile]) -> Iterator[LintFinding]:
+def _in_set(read: Sequence[ReadFile], root: Path) -> Iterator[LintFinding]:
     """Lint the files of one suite, which together are one golden set."""
     cases = _cases(read)
     yield from map(_malformed, chain.from_iterable(one.problems for one in read))
     yield from map(_malformed, golden.check_unique([one.golden for one in read]))
+    yield from chain.from_iterable(_card(one, root) for one in read)
     yield from lint.duplicates(cases)
     yield from lint.expected_in_inputs(cases)
     yield from lint.private_data(cases)
+
+
+def _card(read: ReadFile, root: Path) -> Iterator[LintFinding]:
+    """Check the data card of a golden set, if it has one."""
+    path = card_path(root / read.golden.path)
+    if read.problems or not path.is_file():
+        return
+    try:
+        text = path.read_text("utf-8-sig")
+    except (OSError, UnicodeDecodeError):
+        text = "="  # no TOML, so that it is found to be none
+    yield from card_findings(read.golden, text, files.relative_name(path, root))
 
 
 def _in_suite(project: Project, name: str, read: Sequence[ReadFile], place: Place) -> Iterator[LintFinding]:

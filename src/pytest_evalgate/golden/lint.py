@@ -61,6 +61,7 @@ KINDS: Final[Mapping[str, tuple[str, str]]] = {
     ),
     "coverage": ("error or note", "a value that `coverage` of the suite wants, and no case has"),
     "stale": ("warning", "cases older than `max_age_days` of the suite, by `metadata.created`, else by git"),
+    "data-card": ("warning", "a data card (`x.card.toml`) with empty texts, or of another version of its golden set"),
     "personal-data": (
         "warning",
         "an e-mail address, a phone number, a US social security number, an IBAN or card number (check digits valid)",
