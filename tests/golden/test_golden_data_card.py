@@ -51,7 +51,7 @@ def test_a_complete_card_has_no_finding_until_the_set_changes(golden: GoldenSet)
     assert _found(golden, text) == []
     smaller = GoldenSet(golden.path, golden.cases[:1], "0" * 64)
     [message] = _found(smaller, text)
-    assert message.startswith("written for another version of golden/faq.jsonl (2 cases, now 1): check its texts")
+    assert message.startswith("written for another version of golden/faq.jsonl (2 cases, now 1): check it, then")
 
 
 @pytest.mark.parametrize(

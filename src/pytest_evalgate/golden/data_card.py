@@ -70,11 +70,13 @@ def card_text(golden: GoldenSet, known: Mapping[str, str] | None = None) -> str:
             counts.setdefault(by, Counter())[value] += 1
     for by in sorted(counts):
         if len(counts[by]) <= _MOST_VALUES:
-            values = ", ".join(
-                f"{json.dumps(one, ensure_ascii=False)} = {counts[by][one]}" for one in sorted(counts[by])
-            )
-            lines.append(f"{json.dumps(by, ensure_ascii=False)} = {{ {values} }}")
+            values = ", ".join(f"{_quoted(one)} = {number}" for one, number in sorted(counts[by].items()))
+            lines.append(f"{_quoted(by)} = {{ {values} }}")
     return "\n".join(lines) + "\n"
+
+
+def _quoted(text: str) -> str:
+    return json.dumps(text, ensure_ascii=False)
 
 
 def read_card(text: str) -> DataCard:
@@ -108,7 +110,7 @@ def card_findings(golden: GoldenSet, text: str, name: str) -> Iterator[LintFindi
         yield LintFinding(place, "data-card", "warning", f"empty: {', '.join(empty)}: fill them in")
     if card.golden_sha256 != golden.sha256:
         message = (
-            f"written for another version of {golden.path} ({card.cases:,} cases, now {len(golden):,}): check its texts, "
+            f"written for another version of {golden.path} ({card.cases:,} cases, now {len(golden):,}): check it, "
             f'then set cases = {len(golden)} and golden_sha256 = "{golden.sha256}"'
         )
         yield LintFinding(place, "data-card", "warning", message)
