@@ -116,7 +116,9 @@ def _run(args: argparse.Namespace) -> int:
         templates = (*_missing_ini(detected), *pack_templates(args.packs, detected))
         plan += Plan(templates=templates, notes=tuple(pack_notes(detected)), steps=PACK_STEPS)
     if args.cards:
-        plan += Plan(templates=tuple(_cards(args.cards, folder)))
+        names = shlex.join(files.relative_name(path, folder) for path in args.cards)
+        step = (f"pytest-evalgate lint {names}", "checks the texts of the cards, and the cases")
+        plan += Plan(templates=tuple(_cards(args.cards, folder)), steps=(step,))
     plan += _of_ci(args, Workflow(detected, args.shards or 1, args.tiers))
     placed = _placed(plan, detected, force=args.force)
     print_result(args, _as_json(placed, plan), _lines(placed, plan))
