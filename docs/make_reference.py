@@ -325,8 +325,8 @@ def _logs() -> Iterator[str]:
 
 
 _LOGS: Final = (
-    "`sample` and `coverage` read JSON Lines, JSON lists, CSV, TSV and Parquet (extra `warehouse`). A record in one of "
-    "the formats below is recognised by its content. In other records, the names of a golden set and of "
+    "`sample` and `coverage` read JSON Lines, JSON lists, CSV, TSV and Parquet (extra `warehouse`). A record in one "
+    "of the formats below is recognised by its content. In other records, the names of a golden set and of "
     "[tables](dialects.md) are read, `--map` names others, and the rest becomes metadata; `answer`, `reply` and "
     "`outputs` are the output. A field of `--by` is a name or a dotted path of a record, or of its metadata."
 )

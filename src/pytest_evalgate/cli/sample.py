@@ -150,7 +150,7 @@ VERB: Final = Verb(
     "so that weighted rates estimate those of the log. Reads JSON Lines, CSV, Parquet (extra warehouse), spans of "
     "OpenTelemetry, and exports of Langfuse and Phoenix. Writes FILE.jsonl and FILE.plan.json; the same seed gives "
     "the same bytes. Sends nothing.",
-    "pytest-evalgate sample log.jsonl --n 500 --by lang --out golden/faq.jsonl",
+    "pytest-evalgate sample log.jsonl --n 500 --out golden/drawn.jsonl",
     _run,
     _add_arguments,
     json="print the plan as JSON",

@@ -152,7 +152,7 @@ VERB: Final[Actions] = {
     "import": Verb(
         "Write a label file from an export of Label Studio (JSON, JSON-MIN) or Argilla (records as a list): one row "
         "for each output and rater. E-mail addresses of raters are left out. Sends nothing.",
-        "pytest-evalgate label import export.json --out labels/faq.jsonl",
+        "pytest-evalgate label import export.json --out labels/rated.jsonl",
         _import,
         _add_import_arguments,
     ),
