@@ -47,7 +47,7 @@ ARGILLA_COLUMNS: Final = (
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class RaterAnswer:
     """What one rater answered to one question. ``value`` is None if it is not a single text or number."""
 
     question: str
@@ -103,7 +103,7 @@ def read_labels(path: Path, name: str, question: str | None = None) -> ImportedL
     return ImportedLabels(tool, asked, tuple(made), len({row["rater"] for row in made}))
 
 
-def _tool(record: Mapping[str, Json], name: str) -> tuple[str, Callable[[Mapping[str, Any]], Iterator[Answer]]]:
+def _tool(record: Mapping[str, Json], name: str) -> tuple[str, Callable[[Mapping[str, Any]], Iterator[RaterAnswer]]]:
     if isinstance(record.get("annotations"), list) and isinstance(record.get("data"), dict):
         return "Label Studio", _label_studio
     if "annotator" in record and "annotation_id" in record:
@@ -141,7 +141,7 @@ def _shared(record: Mapping[str, Any]) -> Row:
     return made
 
 
-def _label(one: Answer) -> Row:
+def _label(one: RaterAnswer) -> Row:
     made: Row = {"rater": one.rater, "label": one.value}
     if one.is_gold:
         made["gold"] = one.value
@@ -153,14 +153,14 @@ def _label(one: Answer) -> Row:
 # -- Label Studio
 
 
-def _label_studio(task: Mapping[str, Any]) -> Iterator[Answer]:
+def _label_studio(task: Mapping[str, Any]) -> Iterator[RaterAnswer]:
     for annotation in task["annotations"]:
         if annotation.get("was_cancelled"):
             continue
         for result in annotation.get("result") or ():
             value = result.get("value") or {}
             if "choices" in value or "rating" in value:
-                yield Answer(
+                yield RaterAnswer(
                     result["from_name"],
                     _single(value.get("choices", value.get("rating"))),
                     _rater(annotation.get("completed_by")),
@@ -173,10 +173,10 @@ def _label_studio(task: Mapping[str, Any]) -> Iterator[Answer]:
 _OF_MIN: Final = frozenset({"id", "annotator", "annotation_id", "created_at", "updated_at", "lead_time"})
 
 
-def _label_studio_min(task: Mapping[str, Any]) -> Iterator[Answer]:
+def _label_studio_min(task: Mapping[str, Any]) -> Iterator[RaterAnswer]:
     for name, value in task.items():
         if name not in _OF_MIN and field_of(name) is None:
-            yield Answer(
+            yield RaterAnswer(
                 name,
                 _single(value),
                 _rater(task["annotator"]),
@@ -212,14 +212,14 @@ _RESPONSES: Final = ".responses"
 _USERS: Final = ".responses.users"
 
 
-def _argilla(record: Mapping[str, Any]) -> Iterator[Answer]:
+def _argilla(record: Mapping[str, Any]) -> Iterator[RaterAnswer]:
     for question, responses in record["responses"].items():
         for one in responses:
             if one.get("status", "submitted") in ("submitted", None):
-                yield Answer(question, _single(one["value"]), str(one["user_id"]))
+                yield RaterAnswer(question, _single(one["value"]), str(one["user_id"]))
 
 
-def _argilla_flat(record: Mapping[str, Any]) -> Iterator[Answer]:
+def _argilla_flat(record: Mapping[str, Any]) -> Iterator[RaterAnswer]:
     for name, users in record.items():
         if not name.endswith(_USERS) or users is None:
             continue
@@ -228,7 +228,7 @@ def _argilla_flat(record: Mapping[str, Any]) -> Iterator[Answer]:
         statuses = record.get(f"{question}{_RESPONSES}.status") or [None] * len(users)
         for value, user, status in zip(values, users, statuses, strict=True):
             if status in ("submitted", None):
-                yield Answer(question, _single(value), str(user))
+                yield RaterAnswer(question, _single(value), str(user))
 
 
 def label_lines(found: ImportedLabels) -> Iterator[bytes]:
