@@ -55,6 +55,7 @@ KINDS: Final[Mapping[str, tuple[str, str]]] = {
     "duplicate": ("warning", "two cases with the same input and the same expected value"),
     "contradiction": ("warning", "two cases with the same input and different expected values"),
     "near-duplicate": ("warning", "two cases that share 80 % of their word pairs, and of those of their context"),
+    "split-leak": ("warning", "two cases of different splits with the same input, or nearly the same"),
     "contamination": (
         "error or warning",
         "with `--against`: a file that has 13 words in a row of an input or an expected value, or all of a short one",
@@ -105,10 +106,14 @@ def duplicates(cases: Iterable[Case]) -> Iterator[LintFinding]:
             message = f"same input as {where}, but another expected value: correct one of them"
             yield LintFinding(case.place, "contradiction", "warning", message)
         else:
-            yield LintFinding(
-                case.place, "duplicate", "warning", f"same input as {where}, so it counts twice: remove one"
-            )
+            message = f"same input as {where}, so it counts twice: remove one"
+            yield LintFinding(case.place, _leak_or("duplicate", case, earlier), "warning", message)
     yield from _near_duplicates([case for case in first.values() if "variant_of" not in case.metadata])
+
+
+def _leak_or(kind: str, case: Case, other: Case) -> str:
+    """Return the kind of two similar cases: a leak if they are of different splits, such as train and test."""
+    return "split-leak" if case.split and other.split and case.split != other.split else kind
 
 
 def _near_duplicates(cases: Sequence[Case]) -> Iterator[LintFinding]:
@@ -119,7 +124,7 @@ def _near_duplicates(cases: Sequence[Case]) -> Iterator[LintFinding]:
             other, similarity = cases[found[0]], found[1]
             where = f"{jsonl.quote_text(other.id)} ({other.place})"
             message = f"nearly the same input as {where}: {percent(similarity)} of the word pairs are the same"
-            yield LintFinding(case.place, "near-duplicate", "warning", message)
+            yield LintFinding(case.place, _leak_or("near-duplicate", case, other), "warning", message)
         texts.add(index)
 
 
