@@ -63,6 +63,43 @@ def test_no_sink_of_pytest_shows_commands_or_control_characters(
     _assert_inert(str(result.stdout) + "\n" + str(result.stderr))
 
 
+_PRINTS_LATE = f"""
+import pathlib
+import sys
+import threading
+
+ASKED, PRINTED = threading.Event(), threading.Event()
+
+def answer(question):
+    if question == "b":
+        ASKED.wait(60)
+        print({_HOSTILE!r})
+        print({_HOSTILE!r}, file=sys.stderr)
+        PRINTED.set()
+    return "no"
+"""
+_BETWEEN_TESTS = """
+import bot
+
+def pytest_runtest_logfinish(nodeid):
+    if nodeid.endswith("::a"):
+        bot.ASKED.set()
+        assert bot.PRINTED.wait(60)
+"""
+
+
+@pytest.mark.parametrize("capture", ["fd", "sys", "tee-sys"])
+def test_what_a_target_prints_between_two_tests_is_captured(project: Project, capture: str) -> None:
+    project.suite({"a": None, "b": None}, target='{ python = "bot:answer" }')
+    project.write_bot(_PRINTS_LATE)
+    project.write("conftest.py", _BETWEEN_TESTS)
+    result = project.run("--eval-fail-cases", f"--capture={capture}")
+    shown = str(result.stdout) + "\n" + str(result.stderr)
+    if capture != "tee-sys":  # which shows what it captures, as it comes
+        _assert_inert(shown)
+    assert "Captured stdout" in shown
+
+
 def test_junit_files_hold_no_control_characters(hostile: Project) -> None:
     hostile.run("--eval-fail-cases", "--junitxml=junit.xml", "-o", "junit_logging=all")
     _assert_inert((hostile.path / "junit.xml").read_text("utf-8"))

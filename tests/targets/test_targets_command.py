@@ -4,6 +4,7 @@ import asyncio
 import errno
 import json
 import os
+import signal
 import sys
 import time
 from pathlib import Path
@@ -108,6 +109,30 @@ def test_it_runs_in_the_root_folder_and_without_a_shell(tmp_path: Path) -> None:
 )
 def test_a_failing_program_is_a_miss_with_its_reason(tmp_path: Path, script: str, message: str) -> None:
     assert _failure(script, tmp_path) == message
+
+
+@pytest.mark.filterwarnings("error::ResourceWarning")
+def test_the_end_of_a_program_that_writes_too_much_is_awaited(tmp_path: Path) -> None:
+    """What it wrote before it was killed may arrive after that, and does not count as its end."""
+    ended: list[int | None] = []
+
+    async def flood() -> None:
+        loop, start = asyncio.get_running_loop(), asyncio.BaseEventLoop.subprocess_exec
+
+        async def watched(*args: Any, **options: Any) -> Any:
+            transport, protocol = await start(loop, *args, **options)  # type: ignore[arg-type]
+            transports.append(transport)
+            return transport, protocol
+
+        transports: list[asyncio.SubprocessTransport] = []
+        loop.subprocess_exec = watched  # type: ignore[method-assign]
+        with pytest.raises(TargetFailure, match="wrote more than"):
+            await _target("import sys\nwhile True: sys.stdout.write('x' * 65536)", tmp_path).answer(_CASE, 0)
+        ended.append(transports[0].get_returncode())
+
+    for _ in range(10):
+        asyncio.run(flood())
+    assert ended == [-signal.SIGKILL] * 10
 
 
 def test_only_the_end_of_a_long_stderr_is_kept(tmp_path: Path) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import io
 import os
 import subprocess
 import sys
@@ -388,15 +387,3 @@ def test_a_lowered_recursion_limit_is_restored() -> None:
     before = sys.getrecursionlimit()
     assert guarded(lambda: sys.setrecursionlimit(before // 2)).error is None
     assert sys.getrecursionlimit() == before
-
-
-def test_the_standard_streams_stay_open(code: UserCode, monkeypatch: pytest.MonkeyPatch) -> None:
-    stream = io.StringIO()
-    monkeypatch.setattr(sys, "stdout", stream)
-    monkeypatch.setattr(sys, "stderr", None)
-    code.keep_streams_open()
-    sys.stdout.close()
-    assert not stream.closed
-    code.close()
-    sys.stdout.close()
-    assert stream.closed

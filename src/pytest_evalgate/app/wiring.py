@@ -109,7 +109,7 @@ class Wiring:
             from pytest_evalgate.engine.loop import Engine  # noqa: PLC0415 - asyncio
 
             self._engine = Engine(self.halt)
-            self.code.keep_streams_open()
+            self.code.streams.keep_open()
         return self._engine
 
     @property

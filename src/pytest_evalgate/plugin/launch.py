@@ -99,6 +99,8 @@ class Launch:
 
     def _begin(self, items: Sequence[pytest.Item]) -> None:
         self.works_ahead = True
+        if getattr(self._context.config.option, "capture", "no") != "no":
+            self._context.wiring.code.streams.hold_threads()
         check_canaries(self._context, {suite.plan.name: suite for suite, _ in self._selected(items)}.values())
         for item in self._in_start_order(items):
             selected = _suite_and_case(item)

@@ -286,8 +286,10 @@ class EvalSession:
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtest_setup(self) -> None:
-        """Keep the streams open with which pytest captures output, because the user's code runs in other threads."""
-        self._context.wiring.code.keep_streams_open()
+        """Keep open the streams with which pytest captures, and capture what threads have written before."""
+        streams = self._context.wiring.code.streams
+        streams.keep_open()
+        streams.deliver()
 
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_call(self, item: pytest.Item) -> Generator[None, Any, Any]:

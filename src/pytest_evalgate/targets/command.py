@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from pytest_evalgate.records.results import Output
 
 _STDERR_CHARS: Final = 2000
-_KILL_WAIT_S: Final = 2.0  # until the pipes of a killed program are closed
+_KILL_WAIT_S: Final = 2.0  # until a killed program has ended and its pipes are closed
 _STDIN, _STDOUT = 0, 1
 _EXHAUSTED: Final = frozenset({errno.EAGAIN, errno.ENOMEM, errno.EMFILE, errno.ENFILE})
 
@@ -96,12 +96,16 @@ def _request(case: Case, trial: int) -> bytes:
 
 @dataclass(slots=True)
 class _ProgramProtocol(asyncio.SubprocessProtocol):
-    """The output of a program; ``done`` is set when its pipes are closed or it has written too much."""
+    """The output of a program; ``done`` is set when it has ended or has written too much.
+
+    It has ``exited`` when its exit code is known, and ``ended`` when its pipes are closed, too.
+    """
 
     done: asyncio.Event = field(default_factory=asyncio.Event)
+    exited: asyncio.Event = field(default_factory=asyncio.Event)
+    ended: asyncio.Event = field(default_factory=asyncio.Event)
     stdout: bytearray = field(default_factory=bytearray)
     stderr: bytearray = field(default_factory=bytearray)
-    is_closed: bool = False
 
     def pipe_data_received(self, fd: int, data: bytes) -> None:
         if fd != _STDOUT:
@@ -112,8 +116,11 @@ class _ProgramProtocol(asyncio.SubprocessProtocol):
         if len(self.stdout) > MAX_BYTES:
             self.done.set()
 
+    def process_exited(self) -> None:
+        self.exited.set()
+
     def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 - the protocol's signature
-        self.is_closed = True
+        self.ended.set()
         self.done.set()
 
 
@@ -155,14 +162,14 @@ async def run_program(argv: Sequence[str], text: bytes, *, folder: Path, timeout
 
 
 async def _terminate(transport: asyncio.SubprocessTransport, protocol: _ProgramProtocol) -> None:
-    """Kill the process group if the program still runs, and wait until the pipes are closed."""
-    if not protocol.is_closed:
-        protocol.done.clear()
+    """Kill the process group if the program still runs, and wait for its end."""
+    if not protocol.ended.is_set():
         _kill_group(transport)
-        transport.close()
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(_KILL_WAIT_S):
-                await protocol.done.wait()
+                await protocol.exited.wait()  # close() would take the exit code away from the one that waits for it
+                transport.close()
+                await protocol.ended.wait()
     transport.close()
 
 

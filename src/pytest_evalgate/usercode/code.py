@@ -7,14 +7,13 @@ locks. asyncio is imported with the first call (16 ms): sessions with recorded o
 
 from __future__ import annotations
 
-import contextlib
 import inspect
-import sys
 from typing import TYPE_CHECKING, Any, Final
 
 from pytest_evalgate.errors import CodeExit, MissingOutput
 from pytest_evalgate.text.escape import one_line
 from pytest_evalgate.usercode.outcome import MORE_THREADS, Outcome
+from pytest_evalgate.usercode.streams import StandardStreams
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -42,7 +41,7 @@ class UserCode:
         self._loop_thread: LoopThread | None = None
         self._one_thread: DaemonThreads | None = None
         self._pending: set[CodeCall] = set()
-        self._kept_streams = KeptStreams()
+        self.streams = StandardStreams()
         self._is_closed = False
 
     async def run(self, function: Callable[[], object]) -> Any:
@@ -83,10 +82,6 @@ class UserCode:
         returned = await self._one_thread.run(function)
         return await self.finish(returned) if inspect.isawaitable(returned) else returned
 
-    def keep_streams_open(self) -> None:
-        """Keep the code from closing the current standard streams, until `close`."""
-        self._kept_streams.keep()
-
     def close(self) -> None:
         """Cancel the coroutines and let the threads end; waits at most a second."""
         self._is_closed = True
@@ -94,7 +89,7 @@ class UserCode:
             self._loop_thread.close(_CLOSE_TIMEOUT_S)
         if self._one_thread is not None:
             self._one_thread.close()
-        self._kept_streams.release()
+        self.streams.release()
 
     async def _run_once(self, function: Callable[[], object]) -> Outcome | None:
         """Return the outcome of a call; None if the code of another call cancelled it."""
@@ -144,32 +139,3 @@ class UserCode:
     def _fail_pending(self) -> None:
         for call in tuple(self._pending):
             call.finish(Outcome(error=MissingOutput(_ENDED)))
-
-
-class KeptStreams:
-    """The standard output and error, whose method ``close`` does nothing until they are released.
-
-    If code of the user closed them, pytest would end with an internal error and without a verdict.
-    """
-
-    def __init__(self) -> None:
-        """Keep no stream yet."""
-        self._streams: list[Any] = []
-
-    def keep(self) -> None:
-        """Keep the current streams open; pytest captures with others inside of tests."""
-        for stream in (sys.stdout, sys.stderr):
-            if any(stream is kept for kept in self._streams):
-                continue
-            with contextlib.suppress(AttributeError, TypeError):  # of another type, or None
-                stream.close = _do_nothing  # type: ignore[method-assign]
-                self._streams.append(stream)
-
-    def release(self) -> None:
-        """Let the streams be closed."""
-        while self._streams:
-            with contextlib.suppress(AttributeError):
-                del self._streams.pop().close
-
-
-def _do_nothing() -> None: ...
