@@ -19,6 +19,7 @@ EXTRAS = {
     "schema": ("jsonschema_rs",),
     "sql": ("sqlglot",),
     "yaml": ("yaml",),
+    "warehouse": ("duckdb",),
     "watch": ("watchfiles",),
 }
 """The modules that each extra brings."""
