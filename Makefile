@@ -40,7 +40,7 @@ smoke: build/smoke/newest/.installed
 smoke-oldest: build/smoke/oldest/.installed
 	$(SMOKE) build/smoke/oldest/bin/python -m pytest --confcutdir tests/smoke -c tests/smoke/pytest.ini tests/smoke
 
-build/dist/.built: pyproject.toml $(shell find src -type f ! -name '*.pyc') | $(VENV)/.dev
+build/dist/.built: pyproject.toml hatch_build.py $(shell find src -type f ! -name '*.pyc') | $(VENV)/.dev
 	rm -rf build/dist
 	$(BIN)/python -m hatchling build -t wheel -d build/dist
 	@touch $@
@@ -100,10 +100,11 @@ $(VENV)/.dev: pyproject.toml | $(VENV)/bin/python
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev]'
 	@touch $@ $(VENV)/.demo
 
-# what users have, and no more: other tools of ours make some of its imports heavier
-$(VENV)/.bench: pyproject.toml | $(VENV)/bin/python
-	$(PYTHON) -m venv $(VENV)/bench
-	$(BENCH) -m pip install --quiet --disable-pip-version-check --editable .
+# the wheel, as users have it, and no more: other tools of ours make some of its imports heavier
+$(VENV)/.bench: build/dist/.built
+	test -x $(BENCH) || $(PYTHON) -m venv $(VENV)/bench
+	$(BENCH) -m pip install --quiet --disable-pip-version-check build/dist/*.whl
+	$(BENCH) -m pip install --quiet --disable-pip-version-check --force-reinstall --no-deps build/dist/*.whl
 	@touch $@
 
 $(VENV)/.browser: tests/browser/requirements.txt $(VENV)/.dev

@@ -1,10 +1,16 @@
 from __future__ import annotations
 
 import re
+import runpy
 import tomllib
 from pathlib import Path
 
+import jinja2
 import pytest
+from jinja2.filters import FILTERS as BUILT_IN
+
+from pytest_evalgate.reports.html import page
+from pytest_evalgate.reports.html.template_syntax import FILTERS, MADE_FOR
 
 ROOT = Path(__file__).parents[1]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
@@ -23,6 +29,28 @@ EXTRAS = {
     "watch": ("watchfiles",),
 }
 """The modules that each extra brings."""
+
+
+def test_a_wheel_has_the_compiled_templates_of_the_page(tmp_path: Path) -> None:
+    """They are what the page itself compiles."""
+    build = runpy.run_path(str(ROOT / "hatch_build.py"))
+    build["compile_templates"](ROOT / "src/pytest_evalgate/reports/html", tmp_path)
+    page_itself, loader = page.environment(), page.loader(tmp_path)
+    assert isinstance(loader, jinja2.ModuleLoader)
+    own = {name for name, made in page_itself.filters.items() if BUILT_IN.get(name) is not made}
+    assert own == set(FILTERS)
+    names = page_itself.list_templates()
+    assert names
+    for name in names:
+        source, _, _ = page_itself.loader.get_source(page_itself, name)  # type: ignore[union-attr]
+        compiled = (tmp_path / loader.get_module_filename(name)).read_text("utf-8")
+        assert compiled == page_itself.compile(source, name, raw=True, defer_init=True)
+
+
+@pytest.mark.parametrize("made_for", ["3.0", "2", "4.1"])
+def test_templates_for_another_version_of_jinja_are_not_used(tmp_path: Path, made_for: str) -> None:
+    (tmp_path / MADE_FOR).write_text(made_for)
+    assert isinstance(page.loader(tmp_path), jinja2.FileSystemLoader)
 
 
 def _lower_bounds(requirements: list[str]) -> dict[str, tuple[int, ...]]:

@@ -7,6 +7,7 @@ in an empty environment, with the newest and with the oldest allowed dependencie
 from __future__ import annotations
 
 import importlib
+import importlib.metadata
 import json
 import os
 import pkgutil
@@ -14,9 +15,12 @@ import subprocess
 import sys
 from pathlib import Path
 
+import jinja2
 import pytest
 
 import pytest_evalgate
+from pytest_evalgate.reports.html import page
+from pytest_evalgate.reports.html.template_syntax import MADE_FOR
 from pytest_evalgate.testing import Behaviour, ScriptedServer
 
 SCRIPT = Path(sys.executable).with_name("pytest-evalgate")
@@ -90,6 +94,12 @@ gates = [{{ kind = "pass-rate", min = 0.5, bound = "point" }}]
         _pytest(tmp_path)
         _pytest(tmp_path)
         assert server.calls == 1
+
+
+def test_the_templates_of_the_page_are_compiled() -> None:
+    made_for = page.PAGE / "compiled" / MADE_FOR
+    assert importlib.metadata.version("jinja2").startswith(made_for.read_text("ascii"))
+    assert isinstance(page.environment().loader, jinja2.ModuleLoader)
 
 
 def test_ready_rubrics_are_packaged(tmp_path: Path) -> None:

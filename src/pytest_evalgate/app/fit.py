@@ -335,13 +335,13 @@ def unread_fields(cases: Iterable[Case], scorers_of: GradersOf) -> Iterator[Unre
             yield UnreadField(file, name, len(found), in_metadata)
 
 
-def _given(case: Case) -> Iterator[str]:
-    """Yield the names of the graded fields that a case has."""
-    yield from (name for name in _GRADED if getattr(case, name) != getattr(_EMPTY, name))
-    yield from (name for name in _WITHOUT_EFFECT if getattr(case, name) != getattr(_EMPTY, name))
+def _given(case: Case) -> list[str]:
+    """Return the names of the graded fields that a case has."""
+    return [name for name, empty in _UNSET if getattr(case, name) != empty]
 
 
 _EMPTY: Final = Case("")
+_UNSET: Final = tuple((name, getattr(_EMPTY, name)) for name in (*_GRADED, *_WITHOUT_EFFECT))
 
 
 def _is_wish(name: str) -> bool:

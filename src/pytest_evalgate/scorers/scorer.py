@@ -42,13 +42,18 @@ async def grade(
     """
     if not scorers:
         raise ScorerError(f'{case.place}: case "{case.id}" has no scorers: add at least one to the suite')
+    if len(scorers) == 1:
+        return (await scorers[0].score(case, output),)
+    ranks = [_rank(scorer) for scorer in scorers]
     scores: list[Score] = []
-    for rank in sorted({_rank(scorer) for scorer in scorers}):
+    for rank in sorted({*ranks}):
         # without weights one miss decides, so that the scores of models could not change the result
         weighted = mean or any(score.weight is not None for score in scores)
         is_missed = not weighted and any(score.counts and score.passed is False for score in scores)
         if every or not is_missed:
-            scores += [await scorer.score(case, output) for scorer in scorers if _rank(scorer) == rank]
+            scores += [
+                await scorer.score(case, output) for scorer, own in zip(scorers, ranks, strict=True) if own == rank
+            ]
     return tuple(scores)
 
 

@@ -9,6 +9,8 @@ from collections import deque
 from functools import partial
 from typing import Any, Final
 
+_MAIN: Final = threading.main_thread().ident
+
 _HELD_CHARS: Final = 1_000_000
 """Maximum length of the text that is held; the oldest is dropped."""
 
@@ -18,8 +20,8 @@ class StandardStreams:
 
     def __init__(self) -> None:
         """Change no stream yet."""
-        self._kept: list[Any] = []
-        self._holding: list[Any] = []
+        self._kept: dict[int, Any] = {}
+        self._holding: dict[int, Any] = {}
         self._held: deque[tuple[str, str]] = deque()
         self._held_chars = 0
         self._lock = threading.Lock()
@@ -30,11 +32,11 @@ class StandardStreams:
         If code of the user closed them, pytest would end with an internal error and without a verdict.
         """
         for stream in (sys.stdout, sys.stderr):
-            if any(stream is kept for kept in self._kept):
+            if id(stream) in self._kept:
                 continue
             with contextlib.suppress(AttributeError, TypeError):  # of another type, or None
                 stream.close = _do_nothing  # type: ignore[method-assign]
-                self._kept.append(stream)
+                self._kept[id(stream)] = stream
 
     def hold_threads(self) -> None:
         """Hold what threads write to the current streams, until `deliver`.
@@ -45,11 +47,11 @@ class StandardStreams:
         """
         for name in ("stdout", "stderr"):
             stream: Any = getattr(sys, name)
-            if any(stream is holding for holding in self._holding):
+            if id(stream) in self._holding:
                 continue
             with contextlib.suppress(AttributeError, TypeError):
                 stream.write = partial(self._write, name, stream.write)
-                self._holding.append(stream)
+                self._holding[id(stream)] = stream
 
     def deliver(self) -> None:
         """Write what is held to the streams of now, with which pytest captures the output of a test."""
@@ -65,17 +67,16 @@ class StandardStreams:
         """Let the streams be closed and written to as before; what is still held is dropped."""
         while self._kept:
             with contextlib.suppress(AttributeError):
-                del self._kept.pop().close
+                del self._kept.popitem()[1].close
         while self._holding:
             with contextlib.suppress(AttributeError):
-                del self._holding.pop().write
+                del self._holding.popitem()[1].write
         with self._lock:
             self._drop(0)
 
     def _write(self, name: str, write: Any, text: str) -> int:
-        thread = threading.current_thread()
-        if thread is threading.main_thread() or isinstance(thread, threading.Timer):
-            return int(write(text))
+        if threading.get_ident() == _MAIN or isinstance(threading.current_thread(), threading.Timer):
+            return write(text)  # type: ignore[no-any-return]  # each dot of pytest comes here
         kept = text[-_HELD_CHARS:]
         with self._lock:
             self._held.append((name, kept))

@@ -8,7 +8,9 @@ from __future__ import annotations
 from base64 import b64encode
 from functools import cache
 from hashlib import sha256
+from importlib import metadata
 from importlib.resources import files
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import quote
 
@@ -18,6 +20,7 @@ from pytest_evalgate.reports.charts.svg import STYLE
 from pytest_evalgate.reports.diff import Piece, are_alike, condense, one_side, word_diff
 from pytest_evalgate.reports.html import data, marks
 from pytest_evalgate.reports.html.data import pack
+from pytest_evalgate.reports.html.template_syntax import MADE_FOR, SYNTAX
 from pytest_evalgate.reports.view import MAX_DETAILED, truncate
 from pytest_evalgate.runs import kept
 from pytest_evalgate.text import wording
@@ -27,7 +30,7 @@ from pytest_evalgate.text.wording import count
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterable, Iterator
 
-    from jinja2 import Environment
+    from jinja2 import BaseLoader, Environment
 
     from pytest_evalgate.reports.html.data import PackedCases
     from pytest_evalgate.reports.view import CaseView, ReportView
@@ -36,15 +39,9 @@ if TYPE_CHECKING:
 @cache
 def environment() -> Environment:
     """Return the Jinja environment; cached, because compiling its templates takes longer than rendering most runs."""
-    from jinja2 import Environment, PackageLoader, StrictUndefined  # noqa: PLC0415 - 40 ms
+    from jinja2 import Environment, StrictUndefined  # noqa: PLC0415 - 40 ms
 
-    made = Environment(
-        loader=PackageLoader("pytest_evalgate.reports.html"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
+    made = Environment(loader=loader(PAGE / "compiled"), undefined=StrictUndefined, **SYNTAX)  # noqa: S701 - it has autoescape
     made.filters.update(
         line=one_line,
         truncate=truncate,
@@ -55,6 +52,23 @@ def environment() -> Environment:
         phrases=phrases, marks=marks, answers=answers, candidates=candidate_table, metric_tables=metric_tables
     )
     return made
+
+
+PAGE: Final = Path(__file__).parent
+"""The folder with templates, style and script of the page."""
+
+
+def loader(compiled: Path) -> BaseLoader:
+    """Return the loader of the templates that a wheel has in ``compiled``, or of their texts.
+
+    Without a wheel there are none, and those of another version of Jinja are not used.
+    """
+    from jinja2 import FileSystemLoader, ModuleLoader  # noqa: PLC0415 - 40 ms
+
+    made_for = compiled / MADE_FOR
+    if made_for.is_file() and f"{metadata.version('jinja2')}.".startswith(f"{made_for.read_text('ascii')}."):
+        return ModuleLoader(compiled)
+    return FileSystemLoader(PAGE / "templates")
 
 
 _EXCERPT: Final = 400
@@ -79,8 +93,8 @@ def _excerpt(text: str) -> tuple[Piece, ...]:
 def prepare() -> None:
     """Compile the templates; called while the session waits for outputs."""
     templates = environment()
-    for name in templates.list_templates():
-        templates.get_template(name)
+    for path in (PAGE / "templates").iterdir():
+        templates.get_template(path.name)
 
 
 def policy(style: str, script: str) -> str:
