@@ -67,6 +67,9 @@ bench: $(VENV)/.bench
 	$(BENCH) -m benchmarks.calls --sizes 200,1000 --concurrency 32,64,128 --rounds 1
 	-$(BENCH) -m benchmarks.distributions
 	$(BENCH) -m benchmarks.judgement
+	$(BENCH) -m benchmarks.sample_log --rows 1000000
+	$(BENCH) -m benchmarks.sample_rates --seeds 200
+	$(BENCH) -m benchmarks.contamination --megabytes 100
 	$(BENCH) -m benchmarks.false_alarms --builds 200
 	$(BENCH) -m benchmarks.early_stopping --builds 100
 	$(BENCH) -m benchmarks.slice_gates --builds 200

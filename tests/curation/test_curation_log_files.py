@@ -163,6 +163,12 @@ def test_csv_is_read_with_its_dialect_and_its_lines(tmp_path: Path) -> None:
     assert log.fetch([RowPlace(4, 0)]) == {RowPlace(4, 0): found[1][1]}
 
 
+def test_a_golden_set_is_a_log_without_its_first_line_of_facts(tmp_path: Path) -> None:
+    path = tmp_path / "golden.jsonl"
+    path.write_text('{"_meta": {"version": 1}}\n{"id": "a", "input": "x"}\n', "utf-8")
+    assert [row for _, _, _, row in open_log(path, "golden.jsonl").rows()] == [{"id": "a", "input": "x"}]
+
+
 def test_the_limit_of_csv_cells_is_restored(tmp_path: Path) -> None:
     before = csv.field_size_limit()
     path = tmp_path / "log.csv"
