@@ -77,6 +77,7 @@ bench: $(VENV)/.bench
 	$(BENCH) -m benchmarks.corrected_rates --builds 500
 	$(BENCH) -m benchmarks.sampled_labels --builds 500
 	$(BENCH) -m benchmarks.detectors --clean 1000
+	$(BENCH) -m benchmarks.trend_alarms --histories 50 --unchanged 200
 	-$(BENCH) -m benchmarks.html_report
 	$(BENCH) -m benchmarks.first_hour
 

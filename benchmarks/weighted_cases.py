@@ -3,6 +3,11 @@
 First: samples are drawn from a population of 20,000 cases whose pass rate is known, with unequal probabilities, and
 weighted by their inverse. A design is *related* if the probability of a case depends on how hard it is. Then: builds
 without a change (``builds``) are judged by ``gates.decide`` with weights; a failed one is a false alarm.
+
+The bias is that of a ratio of two means: ``(R Var(w) - Cov(w, w y)) / (n mean(w)²)``, of order 1/n; 0.18 points in the
+last design at n = 100. The mean error of 2,000 draws has a standard error of 0.13 points there, so it cannot show
+that. The second column therefore subtracts from each error its linear part, ``mean(w (y - R)) / E[w]``, of which the
+mean is exactly 0 (a control variate): its standard error is at most 0.02 points.
 """
 
 from __future__ import annotations
@@ -59,7 +64,8 @@ def populations(rng: np.random.Generator) -> Mapping[str, Population]:
 def main() -> int:
     given = _arguments()
     print(f"weighted cases; {processes.machine()}; {given.draws:,} draws and {given.builds:,} builds a row")
-    print(f"  {'weighted samples':<26}{'n':>6}{'n_eff':>8}{'bias, points':>14}{'coverage':>10}{'below':>8}")
+    heads = f"{'n':>6}{'n_eff':>8}{'mean error':>20}{'bias, points':>20}{'coverage':>10}{'below':>8}"
+    print(f"  {'weighted samples':<26}{heads}")
     for name, population in populations(np.random.default_rng(SEED)).items():
         for size in SIZES:
             _print_sampling(name, population, size, given.draws)
@@ -73,18 +79,28 @@ def main() -> int:
 def _print_sampling(name: str, population: Population, size: int, draws: int) -> None:
     rng = np.random.default_rng([SEED, size])
     truth, chance = population.passes.mean(), population.size / population.size.sum()
-    covered, too_high, rates, effective = 0, 0, [], []
+    expected_weight = float((chance / population.size).sum())
+    covered, too_high, errors, linear, effective = 0, 0, [], [], []
     for _ in range(draws):
         drawn = rng.choice(POPULATION, size, p=chance)
-        found = rate_of(Cases(population.passes[drawn], np.ones(size), weights=1 / population.size[drawn]))
+        passes, weights = population.passes[drawn], 1 / population.size[drawn]
+        found = rate_of(Cases(passes, np.ones(size), weights=weights))
         covered += found.interval[0] <= truth <= found.interval[1]
         too_high += found.lower > truth
-        rates.append(found.value)
+        errors.append(found.value - truth)
+        linear.append(float(np.mean(weights * (passes - truth))) / expected_weight)
         effective.append(found.n_eff)
+    bias = np.array(errors) - np.array(linear)
     print(
-        f"  {name:<26}{size:>6}{np.mean(effective):>8.0f}{100 * (np.mean(rates) - truth):>14.3f}"
-        f"{covered / draws:>10.3f}{too_high / draws:>8.3f}"
+        f"  {name:<26}{size:>6}{np.mean(effective):>8.0f}{_points(np.array(errors)):>20}{_points(bias):>20}"
+        f"{covered / draws:>10.3f}{too_high / draws:>8.3f}",
+        flush=True,
     )
+
+
+def _points(errors: Numbers) -> str:
+    """Format the mean of errors and its standard error, in points."""
+    return f"{100 * errors.mean():.3f} (se {100 * errors.std(ddof=1) / len(errors) ** 0.5:.3f})"
 
 
 def _print_builds(spread: float, cases: int, number: int) -> None:

@@ -30,6 +30,7 @@ from pytest_evalgate.scorers.registry import ScorerOptions
 from pytest_evalgate.scorers.same_as import SameAsOptions
 from pytest_evalgate.scorers.scorer_set import SetOptions
 from pytest_evalgate.scorers.similar import SimilarOptions
+from pytest_evalgate.store.tables import OF_RUN, PROMOTIONS, RUNS, tables
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -73,6 +74,7 @@ def pages() -> dict[str, str]:
         "lint.md": _lint(),
         "exit-codes.md": _exit_codes(),
         "verdict-json.md": _verdict(),
+        "warehouse.md": _warehouse(),
     }
     return {name: "\n".join(lines).rstrip() + "\n" for name, lines in made.items()}
 
@@ -99,6 +101,10 @@ def _options() -> Iterator[str]:
 
 def _commands() -> Iterator[str]:
     yield from ("# Commands", "", f"{_MADE} `pytest-evalgate VERB --help` says the same.")
+    yield from (
+        "",
+        "Every command exits with 4 if you have to change something, and with 11 if the calls to a model failed.",
+    )
     for parser in _verbs(build_parser(VERBS)):
         yield from ("", f"## {parser.prog}", "", _plain(parser.description), "")
         own = [_argument(action) for action in _actions(parser) if _is_shown(action)]
@@ -269,7 +275,8 @@ def _rule(name: str, rule: Any) -> Iterator[str]:
         if parameter.kind is parameter.KEYWORD_ONLY
     ]
     yield from ("", f"## {name}", "", *([f"Also {' and '.join(also)}.", ""] if also else []))
-    yield from (_plain(re.sub(r"\n\nRaises:.*", "", inspect.getdoc(rule) or "", flags=re.DOTALL)), "")
+    text = re.sub(r"\n\nRaises:.*", "", inspect.getdoc(rule) or "", flags=re.DOTALL)
+    yield from (_RULE_NAME.sub(lambda found: found[0].replace("_", "-"), _plain(text)), "")
     yield f"Keys: {', '.join(map(_key, keys)) or 'none'}."
 
 
@@ -299,7 +306,7 @@ def _dialects() -> Iterator[str]:
     yield "its line and these words. The metrics of the other tools occur in code: write what is named here instead."
     for tool, rows in TOOLS.items():
         served = sum(bool(row.ours) for row in rows)
-        yield from ("", f"### {tool}", "", f"{served} of {len(rows)} have an equivalent.", "")
+        yield from ("", f"### Checks of {tool}", "", f"{served} of {len(rows)} have an equivalent.", "")
         cells = ([_code(row.theirs), row.ours, row.note[:1].upper() + row.note[1:]] for row in rows)
         yield from _table(("there", "here", "differences; or what to do"), cells)
 
@@ -361,6 +368,52 @@ def _verdict() -> Iterator[str]:
         yield from _table(("field", "type", "content"), rows)
 
 
+_ABOUT_FILES: Final = """
+(extra `warehouse`, which is DuckDB; `csv` and `jsonl` need no extra):
+
+```text
+warehouse/runs/day=2026-11-30/20261130T021500Z-4c15.parquet
+warehouse/results/day=2026-11-30/20261130T021500Z-4c15.parquet
+```
+
+The day is that of the run's start in UTC. A file has the runs of one day that an export found new; no file is changed later,
+and a second export writes nothing. `runs` is written last, so a run that is in it is in all other tables. A table without
+rows has no files. Cells of CSV files that a spreadsheet would compute begin with an apostrophe. Inputs, outputs and reasons
+are empty without `store_texts = true`.
+
+## Load
+
+| tool | reads |
+| --- | --- |
+| DuckDB | `FROM 'warehouse/runs/*/*.parquet'` |
+| pyarrow | `pyarrow.dataset.dataset("warehouse/runs", partitioning="hive")` |
+| Spark | `spark.read.parquet("warehouse/runs")` |
+| BigQuery | `bq load` with `--source_format=PARQUET --hive_partitioning_mode=AUTO` |
+| Snowflake | `COPY INTO` with `FILE_FORMAT = (TYPE = PARQUET) MATCH_BY_COLUMN_NAME = CASE_INSENSITIVE` |
+
+The tests read the files with DuckDB and pyarrow.
+
+## Ten queries
+
+For DuckDB, in the folder that contains `warehouse`.
+"""  # noqa: E501 - lines of a page
+
+
+def _warehouse() -> Iterator[str]:
+    command = "pytest-evalgate export --format parquet --out warehouse"
+    yield from ("# Warehouse", "", f"{_MADE} `{command}` writes the files", *_ABOUT_FILES.strip().splitlines())
+    for query in (Path(__file__).parent / "warehouse_queries.sql").read_text("utf-8").split("-- ")[1:]:
+        title, _, sql = query.partition("\n")
+        yield from ("", f"### {title}", "", "```sql", sql.strip(), "```")
+    yield from ("", "## Tables", "")
+    kinds = {"TEXT": "text", "INTEGER": "whole number", "BIGINT": "whole number", "DOUBLE PRECISION": "number"}
+    for name in (RUNS, *(name for name in OF_RUN if name != RUNS), PROMOTIONS):
+        table = tables()[name]
+        yield from (f"### {name}", "", f"Key: {', '.join(map(_code, table.key))}.", "")
+        yield from _table(("column", "type"), ([_code(column), kinds[kind]] for column, kind in table.columns.items()))
+        yield ""
+
+
 def _records(top: Any) -> list[Any]:
     """Return a record and those in its fields, each once."""
     found = [top]
@@ -389,6 +442,15 @@ def _hint(hint: Any) -> str:
     if isinstance(hint, type) and dataclasses.is_dataclass(hint):
         return f"[{hint.__name__}](#{hint.__name__.lower()})"
     return {NoneType: "null", str: "text", bool: "true or false", int: "whole number", float: "number"}[hint]
+
+
+_RULE_NAME: Final = re.compile(
+    "|".join(f"`{re.escape(name.replace('-', '_'))}`" for name in RULES if "-" in name and name != "tool-calls")
+)
+"""Names of rules as they are in Python; the configuration has a hyphen in place of the underscore.
+
+``tool_calls`` is a field of an output as well.
+"""
 
 
 def _plain(text: str | None) -> str:

@@ -40,6 +40,13 @@ def _anchors(page: Path) -> set[str]:
     return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
 
 
+@pytest.mark.parametrize("page", _PAGES, ids=_name)
+def test_a_heading_occurs_once(page: Path) -> None:
+    """A link to the second one would need a number, and leads to the first one without it."""
+    headings = re.findall(r"^#+ (.+)$", _FENCE.sub("", _text(page)), re.MULTILINE)
+    assert [heading for heading in headings if headings.count(heading) > 1] == []
+
+
 def test_every_page_is_on_the_map() -> None:
     index = _text(_ROOT / "docs" / "index.md")
     pages = [page.relative_to(_ROOT / "docs").as_posix() for page in (_ROOT / "docs").rglob("*.md")]

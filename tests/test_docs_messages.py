@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import ast
 import re
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import pytest
 
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
 _ROOT: Final = Path(__file__).parents[1]
 _PAGE: Final = _ROOT / "docs" / "troubleshooting.md"
-_JOINED: Final = re.compile(r'"\s*\n\s*f?"')  # a message over several lines
 _ROW: Final = re.compile(r"^\| (`[^|]*) \|", re.MULTILINE)
 _QUOTED: Final = re.compile(r"`([^`]+)`")
 _PRINTED: Final = _ROOT / "tests" / "mistakes"
@@ -22,10 +25,27 @@ def _messages() -> list[str]:
     return [quoted for row in _ROW.findall(tables) for quoted in _QUOTED.findall(row) if quoted not in _OF_OTHERS]
 
 
+def _texts_of(tree: ast.Module) -> Iterator[str]:
+    """Yield the texts of a module, without comments and docstrings; parts of an f-string as one text."""
+    described = {id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Expr)}
+    inside = {id(part) for node in ast.walk(tree) if isinstance(node, ast.JoinedStr) for part in node.values}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.JoinedStr):
+            yield "".join(str(part.value) if isinstance(part, ast.Constant) else "{}" for part in node.values)
+        elif isinstance(node, ast.Constant) and isinstance(node.value, str) and not {id(node)} & (described | inside):
+            yield node.value
+
+
 @pytest.fixture(scope="module")
 def texts() -> str:
-    paths = [*(_ROOT / "src").rglob("*.py"), *_PRINTED.glob("*.toml")]
-    return _JOINED.sub("", "\n".join(path.read_text("utf-8") for path in paths))
+    modules = (ast.parse(path.read_text("utf-8")) for path in (_ROOT / "src").rglob("*.py"))
+    printed = (path.read_text("utf-8") for path in _PRINTED.glob("*.toml"))
+    return "\n".join([*(text for tree in modules for text in _texts_of(tree)), *printed])
+
+
+def test_comments_and_docstrings_are_no_messages() -> None:
+    source = '"""one"""\nx = 1  # two\n"""three"""\n\ndef f():\n    """four"""\n    return f"five {x}" "six"\n'
+    assert list(_texts_of(ast.parse(source))) == ["five {}six"]
 
 
 @pytest.mark.parametrize("message", _messages())

@@ -24,8 +24,8 @@ EXTRAS = {
     "re2": ("re2",),
     "schema": ("jsonschema_rs",),
     "sql": ("sqlglot",),
-    "yaml": ("yaml",),
     "warehouse": ("duckdb",),
+    "yaml": ("yaml",),
     "watch": ("watchfiles",),
 }
 """The modules that each extra brings."""
@@ -79,3 +79,12 @@ def test_the_module_of_an_extra_is_imported(module: str) -> None:
     assert any(
         re.search(rf'(import|from) {module}\b|import_module\("{module}|"{module}', source) for source in sources
     )
+
+
+def test_the_licences_of_packaged_data_are_those_of_the_distribution() -> None:
+    packs = ROOT / "src/pytest_evalgate/cli/templates/packs"
+    assert PROJECT["license"] == "MIT AND CC-BY-4.0 AND CC-BY-SA-3.0"
+    files = [path for pattern in PROJECT["license-files"] for path in ROOT.glob(pattern)]
+    assert {path.parent for path in files if path.name == "LICENSE.source"} == {*filter(Path.is_dir, packs.iterdir())}
+    listed = (packs / "README.md").read_text("utf-8")
+    assert all(name in listed for name in ("MIT", "CC BY 4.0", "CC BY-SA 3.0"))

@@ -26,6 +26,7 @@ Every wait has a wake-up and a bound. In a healthy run none ends by its bound, n
   killed.
 * a session for its store: the commit; bound: 60 s on PostgreSQL (5 s to connect), 10 s for another writer of the
   SQLite file.
+* a session for the past runs of its store: the rows; bound: 5 s on PostgreSQL, then it has no trend.
 * a git command: its exit; bound: 20 s.
 * the webhooks of ``notify``, after the verdict: the responses; bound: 10 s for all of them, in daemon threads.
 * ``watch`` for its pytest, after Ctrl-C: its exit; bound: 15 s, then it is terminated.

@@ -177,6 +177,59 @@ def test_a_share_is_calibrated_by_its_threshold(project: JudgeProject) -> None:
     assert found["disagreements"] == []
 
 
+def _with_suites(project: JudgeProject, *fields: str) -> None:
+    scorers = [f'{{ judge = "faq", field = "{field}" }}' if field else '{ judge = "faq" }' for field in fields]
+    suites = (
+        f'[suites.s{at}]\ngolden = "g.jsonl"\ntarget = {{ recorded = "o.jsonl" }}\nscorers = [{one}]\n'
+        for at, one in enumerate(scorers)
+    )
+    project.configure("\n".join([_JUDGES, *suites]))
+
+
+def _structured(**fields: str) -> list[dict[str, Any]]:
+    return [{**row, "output": {"answer": {"text": row["output"]}, "note": "internal"}, **fields} for row in _labels()]
+
+
+def test_a_judge_with_a_field_grades_that_part_of_a_whole_output(project: JudgeProject) -> None:
+    _with_suites(project, "answer.text")
+    project.label([*_structured(), {"id": "none", "input": "q", "output": "no part", "label": False}])
+    seen: list[str] = []
+
+    def grade(text: str) -> int:
+        seen.append(text)
+        return int(text.startswith("good"))
+
+    project.play(_giving(grade))
+    code, found = project.json("faq", "--labels", "labels.jsonl")
+    assert (code, found["why_not"]) == (0, [])
+    assert len(set(seen)) == 80
+    assert all(text.startswith(("good", "bad")) for text in seen)
+    assert found["record"]["judge_fail"] == 41  # the output without the part fails without a call
+
+
+def test_a_row_that_names_the_part_is_graded_as_it_is(project: JudgeProject) -> None:
+    _with_suites(project, "answer.text", "")
+    project.label([{**row, "graded_part": "answer.text"} for row in _labels()])
+    project.play(_giving(lambda text: int(text.startswith("good"))))
+    assert project.json("faq", "--labels", "labels.jsonl")[1]["record"]["judge_pass"] == 40
+
+
+def test_a_row_with_another_part_is_an_error(project: JudgeProject) -> None:
+    _with_suites(project, "answer.text")
+    project.label([{**row, "graded_part": "note"} for row in _labels()])
+    code, _, err = project.call("faq", "--labels", "labels.jsonl")
+    assert code == 4
+    assert "labels.jsonl:1: graded_part is note, but judge faq grades answer.text: draw again" in err
+
+
+def test_whole_outputs_of_a_judge_with_several_fields_are_an_error(project: JudgeProject) -> None:
+    _with_suites(project, "answer.text", "")
+    project.label(_structured())
+    code, _, err = project.call("faq", "--labels", "labels.jsonl")
+    assert code == 4
+    assert "judge faq grades answer.text in s0, the whole output in s1: draw its labels with" in err
+
+
 def test_a_second_calibration_sends_nothing(project: JudgeProject) -> None:
     project.label(_labels())
     project.play(_giving(lambda text: int(text.startswith("good"))))

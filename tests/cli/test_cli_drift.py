@@ -167,7 +167,7 @@ class Played:
     asked: list[str] = field(default_factory=list)
 
     def __call__(
-        self, _project: object, name: str, cases: Sequence[tuple[Case, Output]]
+        self, _project: object, name: str, cases: Sequence[tuple[Case, Output]], _fields: Sequence[str | None]
     ) -> tuple[tuple[Score, ...], dict[str, str]]:
         self.asked += [case.id for case, _ in cases]
         return tuple(self._score(name, *output.value.split()) for _, output in cases), {}
@@ -319,3 +319,18 @@ def test_recorded_verdicts_are_printed_as_json(drifting: DriftProject, played: P
         "left_out": 0,
     }
     assert played.asked
+
+
+def test_anchors_of_a_judge_with_a_field_are_graded_at_that_part(drifting: DriftProject) -> None:
+    suite = '[suites.s]\ngolden = "g.jsonl"\nscorers = [{ judge = "faq", field = "answer" }]'
+    drifting.configure(f'criteria = "It is right."\n\n{suite}')
+    rows = [
+        {"id": f"{label}-{at}", "input": "q", "output": {"answer": f"{label} {at}", "note": "x"}, "label": label}
+        for label in ("pass", "fail")
+        for at in range(100)
+    ]
+    drifting.project.label(rows, "anchors.jsonl")
+    drifting.play(lambda label, _: int(label == "pass"))
+    drifting.record()
+    code, checked = drifting.json()
+    assert (code, checked["drift"]["finding"]) == (0, "steady")

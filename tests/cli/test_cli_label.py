@@ -397,3 +397,69 @@ def test_an_export_becomes_a_label_file(folder: Path, evalgate: Command) -> None
         "labels.jsonl exists and may contain labels: choose another file\n",
     )
     assert (folder / "labels.jsonl").exists()
+
+
+# -- a judge with a field
+
+
+def _structured(project: LabelProject, **lacking: Any) -> None:
+    text = _CONFIG.replace('{ judge = "faq" }', '{ judge = "faq", field = "answer.text" }')
+    (project.root / "evalgate.toml").write_text(text, "utf-8")
+    outputs = {at: {"answer": {"text": f"text {at}"}, "note": "internal"} for at in range(20)}
+    results = [_result(at, float(at > 4), output=lacking.get(f"c{at}", value)) for at, value in outputs.items()]
+    project.store(results)
+
+
+def test_people_see_the_part_that_the_judge_grades(project: LabelProject) -> None:
+    _structured(project)
+    rows = project.rows("--n", "10")
+    assert [row["output"] for row in rows] == [f"text {row['id'].removeprefix('c')}" for row in rows]
+    assert {row["graded_part"] for row in rows} == {"answer.text"}
+    assert list(rows[0]).index("graded_part") == list(rows[0]).index("output") + 1
+
+
+def test_the_part_is_a_column_of_csv_and_of_further_rows(project: LabelProject) -> None:
+    _structured(project)
+    file = project.root / "labels.csv"
+    assert project.sample("--n", "5", "--out", str(file))[0] == 0
+    assert project.sample("--more", "5", "--out", str(file))[0] == 0
+    with file.open(newline="") as opened:
+        rows = list(csv.DictReader(opened))
+    assert len(rows) == 10
+    assert {(row["graded_part"], row["output"][:5]) for row in rows} == {("answer.text", "text ")}
+
+
+def test_outputs_without_the_part_are_not_drawn(project: LabelProject) -> None:
+    _structured(project, c0="plain", c1={"answer": None})
+    code, out, err = project.sample("--n", "30")
+    assert code == 0
+    assert len(out.splitlines()) == 18
+    assert "2 outputs without answer.text fail without the judge: not drawn" in err
+
+
+def test_a_field_that_no_output_has_is_an_error(project: LabelProject) -> None:
+    text = _CONFIG.replace('{ judge = "faq" }', '{ judge = "faq", field = "reply" }')
+    (project.root / "evalgate.toml").write_text(text, "utf-8")
+    code, _, err = project.sample("--n", "5")
+    assert code == 4
+    assert "no output has reply, the part that the judge grades: fix the field of the judge" in err
+
+
+def test_a_sample_of_whole_outputs_is_not_topped_up_by_parts(project: LabelProject) -> None:
+    file = project.root / "labels.jsonl"
+    _structured(project)
+    config = (project.root / "evalgate.toml").read_text("utf-8")
+    (project.root / "evalgate.toml").write_text(_CONFIG, "utf-8")
+    assert project.sample("--n", "5", "--out", str(file))[0] == 0
+    (project.root / "evalgate.toml").write_text(config, "utf-8")
+    code, _, err = project.sample("--more", "5", "--out", str(file))
+    assert code == 4
+    assert "the row has the whole output, but the judge grades answer.text: draw a new sample" in err
+
+
+def test_judges_of_other_parts_need_a_choice(project: LabelProject) -> None:
+    two = '{ judge = "faq", field = "a" }, { judge = "faq", name = "other", field = "b" }'
+    (project.root / "evalgate.toml").write_text(_CONFIG.replace('{ judge = "faq" }', two), "utf-8")
+    code, _, err = project.sample("--n", "5", "--against", "baseline")
+    assert code == 4
+    assert "the judges faq, other of suite support grade other parts: add --judge NAME" in err

@@ -461,3 +461,12 @@ def test_the_age_of_a_case_is_that_of_its_line_in_git(project: Project) -> None:
     assert any(
         "stale: 1 case older than max_age_days = 365, the oldest of 2021-03-04" in one for one in project.lint()[1]
     )
+
+
+def test_personal_data_of_many_cases_is_one_line(project: Project) -> None:
+    project.write("pii.jsonl", *({"id": f"c{at}", "input": f"write to jo{at}@corp.com now"} for at in range(60)))
+    _, lines = project.lint("pii.jsonl")
+    [line] = [line for line in lines if "personal-data" in line]
+    assert line.startswith("pii.jsonl:1: personal-data: an e-mail address in input: replace it")
+    assert "(the same in 59 other lines: 2, 3, " in line
+    assert sum("personal-data" in found for found in project.findings("pii.jsonl")) == 60

@@ -143,3 +143,22 @@ def test_a_store_that_is_off_is_named(shop: Path, evalgate: Command) -> None:
     (shop / "evalgate.toml").write_text('store = "off"\n[suites.faq]\ngolden = "g.jsonl"\n')
     code, _, err = evalgate("runs", "list")
     assert (code, 'store = "off": remove the line' in err) == (4, True)
+
+
+def test_runs_are_exported_once(shop: Path, evalgate: Command) -> None:
+    _push(evalgate)
+    code, out, err = evalgate("export", "--format", "csv", "--out", "warehouse", "--label", "team=t1")
+    assert (code, err) == (0, "")
+    assert out.startswith("warehouse: 1 run exported, 0 there already; ")
+    found = _json(evalgate, "export", "--format", "csv", "--out", "warehouse")
+    assert (found["runs"], found["known"]) == (["20260102T000000Z-aaaa"], 1)
+    assert all((shop / "warehouse" / name).is_file() for name in found["files"])
+    assert _json(evalgate, "export", "--format", "csv", "--out", "warehouse")["files"] == []
+
+
+@pytest.mark.parametrize("words", [(), ("--format", "csv"), ("--out", "warehouse")])
+@pytest.mark.usefixtures("shop")
+def test_an_export_without_format_or_folder_names_both(evalgate: Command, words: tuple[str, ...]) -> None:
+    _push(evalgate)
+    code, _, err = evalgate("export", *words)
+    assert (code, "--format csv --out warehouse" in err) == (4, True)

@@ -140,15 +140,6 @@ def test_the_matrix_has_a_class_of_unreadable_predictions() -> None:
     assert metric.notes == ("1 prediction is none of the classes: counted as wrong",)
 
 
-def test_weights_of_cases_are_not_used_and_a_note_says_so() -> None:
-    suite = _suite(CLASSES, _classes(30, wrong=3))
-    first, *others = suite.results
-    heavy = replace(suite, results=(replace(first, case=replace(first.case, weight=5.0)), *others))
-    [plain], [weighted] = _decide(suite, CLASSES).metrics, _decide(heavy, CLASSES).metrics
-    assert weighted.figures == plain.figures
-    assert weighted.notes == ("the weights of cases are not used: each case counts once",)
-
-
 def test_labels_make_all_other_predictions_unreadable() -> None:
     metric = ClassificationMetric(kind="classification", labels=("a", "b"))
     cases: list[list[Values]] = [[("a", "a")], [("a", "maybe")], [("b", "b")], [("b", "b")]]

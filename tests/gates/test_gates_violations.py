@@ -87,13 +87,21 @@ def test_a_judge_that_errs_is_corrected(build: Build) -> None:
 # -- flips
 
 
-def _families(words: Sequence[str], *, per: int = 1) -> SuiteRun:
-    """Return a suite with a case for each word, whose further letters are its variants: ``PPm``."""
+def _families(words: Sequence[str], *, per: int = 1, weights: Sequence[float] | None = None) -> SuiteRun:
+    """Return a suite with a case for each word, whose further letters are its variants: ``PPm``.
+
+    ``weights`` are those of the words.
+    """
     cases: list[tuple[str, PlannedCase]] = []
     for number, word in enumerate(words):
         for at in range(0, len(word), per):
             name = f"c{number:03}"
-            case = planned(name if at == 0 else f"{name}~{at}", len(cases) + 1, variant_of=None if at == 0 else name)
+            case = planned(
+                name if at == 0 else f"{name}~{at}",
+                len(cases) + 1,
+                variant_of=None if at == 0 else name,
+                weight=1.0 if weights is None else weights[number],
+            )
             cases.append((word[at : at + per], case))
     return suite_of(result_of(letters, case) for letters, case in cases)
 
@@ -122,6 +130,26 @@ def test_a_flip_more_never_helps() -> None:
         words = ["PPPPP"] * (100 - flips) + ["PmPPP"] * flips
         bounds.append(_decided(_families(words), _FLIPS).bound or 0.0)
     assert bounds == sorted(bounds)
+
+
+def test_a_flip_has_the_weight_of_its_variant() -> None:
+    words, weights = ["Pm"] * 10 + ["PP"] * 290, [0.5] * 10 + [1.0] * 290
+    plain, light = (_decided(_families(words, weights=one), _FLIPS) for one in (None, weights))
+    assert (plain.value, light.value) == pytest.approx((10 / 300, 5 / 295))
+    assert "10 of 300 variants of 300 cases flipped, 1.7% by weight" in light.message
+    heavy = _decided(_families(words, weights=[4.0] * 10 + [1.0] * 290), _FLIPS)
+    assert heavy.result == "fail"
+    assert heavy.value == pytest.approx(40 / 330)
+
+
+def test_clean_families_of_unequal_weight_count_as_their_effective_number() -> None:
+    weights = [6.0] * 10 + [1.0] * 60
+    units = 120**2 / (36 * 10 + 60)
+    found = _decided(_families(["PP"] * 70, weights=weights), _FLIPS)
+    assert found.bound == pytest.approx(1 - 0.05 ** (1 / units))
+    assert found.result == "inconclusive"
+    equal = _decided(_families(["PP"] * 70, weights=[2.5] * 70), _FLIPS)
+    assert equal == _decided(_families(["PP"] * 70), _FLIPS)
 
 
 def test_variants_of_one_case_are_dependent() -> None:
@@ -185,6 +213,8 @@ def test_a_gate_that_cannot_pass_is_a_problem() -> None:
     )
     clustered = [planned(f"c{at}", cluster=f"{at // 10}") for at in range(598)]
     assert "cannot pass with 60 clusters" in _problems(clustered, _RATE)[0]
+    heavy = [planned(f"c{at}", cluster=f"{at // 10}", weight=1 + at // 300) for at in range(598)]
+    assert "cannot pass with 54 effective clusters" in _problems(heavy, _RATE)[0]
 
 
 def test_variants_are_checked_before_a_run() -> None:
@@ -196,6 +226,8 @@ def test_variants_are_checked_before_a_run() -> None:
     assert _problems(stray, _FLIPS) == (
         "invariance: metadata.variant_of is the id of no case: z (golden/faq.jsonl:1): gone",
     )
+    heavy = [result.case for result in _families(["PP"] * 70, weights=[6.0] * 10 + [1.0] * 60).results]
+    assert "cannot pass with 34 effective original cases" in _problems(heavy, _FLIPS)[0]
     sampled = check_power(plan_of(stray, drawn_from=900), SuiteRules(gates=(_FLIPS,)))
     assert sampled.problems == ()
 
@@ -212,6 +244,8 @@ def test_groups_that_are_too_small_are_a_problem() -> None:
     assert _problems(_sliced(de=24, en=40), gate.model_copy(update={"min_n": 25}))[0].startswith(
         "parity pass by group <= 10.0 pp: 1 group by group with 25 cases, two are needed"
     )
+    repeated = [planned(f"d{at}", at + 1, slices=(("group", "de"),), trials=2) for at in range(24)]
+    assert _problems([*repeated, *_sliced(en=40)], gate.model_copy(update={"min_n": 24})) == ()
     assert _problems(_sliced(de=51, en=80), SliceGate(kind="slice", by="group", max_gap=0.05))[0].startswith(
         "slice group gap <= 5.0 pp cannot pass with the cases of de"
     )

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from pytest_evalgate.golden import read_file
-from pytest_evalgate.golden.dialects.equivalents import PROMPTFOO, PYDANTIC_EVALS, TOOLS
+from pytest_evalgate.golden.dialects.equivalents import PROMPTFOO, PYDANTIC_EVALS, TOOLS, hint_of
 from pytest_evalgate.judges.rubric import builtin_rubrics
 from pytest_evalgate.scorers.registry import known_kinds
 
@@ -218,3 +218,36 @@ def test_every_equivalent_is_a_scorer_or_a_rubric_that_there_is(tool: str) -> No
             assert scorers or rubrics
             assert set(scorers) <= {*known_kinds(), "rubric"}, one.theirs
             assert set(rubrics) <= set(builtin_rubrics()), one.theirs
+
+
+@pytest.mark.parametrize(
+    ("name", "hint"),
+    [
+        ("equals", "; did you mean exact? (for promptfoo and pydantic-evals)"),
+        ("FaithfulnessMetric", '; did you mean { judge = "NAME" }, with rubric = "claims" in [judges.NAME]? (for'),
+        (
+            "faithfulness",
+            '; did you mean { judge = "NAME" }, with rubric = "claims" in [judges.NAME]? (for deepeval and',
+        ),
+        ("llm-rubric", '; did you mean { judge = "NAME" }, with criteria = "..." in [judges.NAME]? (for promptfoo)'),
+        (
+            "LLMJudge",
+            '; did you mean { judge = "NAME" }, with criteria = "..." in [judges.NAME]? (for pydantic-evals)',
+        ),
+        ("BleuScore", "; did you mean bleu? (for ragas)"),
+        ("ExactMatch", "; did you mean exact? (for deepeval and ragas and autoevals)"),
+        ("MCPUseMetric", "; did you mean tool-calls, steps? (for deepeval)"),
+        ("NumericDiff", "; did you mean number? (for autoevals)"),
+        ("contains-sql", "; contains-sql of promptfoo has no rule: ask for the SQL alone"),
+        ("DAGMetric", "; DAGMetric of deepeval: a scorer in Python that asks step by step."),
+        ("exat", ""),
+    ],
+)
+def test_the_name_of_a_check_of_another_tool_has_a_hint(name: str, hint: str) -> None:
+    assert hint_of(name).startswith(hint)
+    assert hint or not hint_of(name)
+
+
+@pytest.mark.parametrize("tool", TOOLS)
+def test_every_name_of_the_table_has_a_hint(tool: str) -> None:
+    assert all(hint_of(name) for one in TOOLS[tool] for name in one.theirs.split(", "))

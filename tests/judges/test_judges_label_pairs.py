@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -76,13 +77,52 @@ def test_several_trials_are_refused() -> None:
     results, baseline, outputs = _sides()
     results[0] = result_of("Pm", results[0].case)
     with pytest.raises(SettingsError, match="c001 has several trials"):
-        draw_pairs(results, baseline, outputs, (), 5, 1)
+        draw_pairs(results, baseline, outputs, (), 5, seed=1)
 
 
 def test_without_the_outputs_of_the_baseline_there_is_nothing_to_label() -> None:
     results, baseline, _ = _sides()
     with pytest.raises(SettingsError, match="no case of suite faq has an output both in this run and in the baseline"):
-        draw_pairs(results, baseline, {}, (), 5, 1)
+        draw_pairs(results, baseline, {}, (), 5, seed=1)
+
+
+def _answer(case_id: str, output: Output) -> str:
+    assert case_id.startswith("c")
+    return str(output.value).rpartition(" ")[2]
+
+
+def _with_part(before: int | None = None) -> tuple[list[CaseResult], Baseline, dict[str, str]]:
+    """Return sides of which people are shown the last word; ``before`` is that of the first case's baseline."""
+    results, baseline, outputs = _sides()
+    outputs = {name: f"{text} old" for name, text in outputs.items()}
+    return results, baseline, outputs if before is None else outputs | {"c001": f"old {before}"}
+
+
+def test_people_are_shown_the_part_that_the_judge_grades(tmp_path: Path) -> None:
+    results, baseline, outputs = _with_part()
+    sample = draw_pairs(results, baseline, outputs, (), 40, seed=3, show=_answer)
+    assert {row.output for row in sample.rows if row.id.startswith("c001")} <= {"1", "old"}
+    digests = {row.drawn_from.rpartition("/")[2] for row in sample.rows}
+    assert len(digests) == 80
+    rows = [
+        {"id": row.id, "output": row.output, "label": "pass", "pair_sample": row.drawn_from} for row in sample.rows
+    ]
+    path = tmp_path / "pairs.jsonl"
+    path.write_text("".join(f"{json.dumps(row)}\n" for row in rows), "utf-8")
+    labels = read_run_labels(path, root=tmp_path)
+    assert {digest for pair in labels.pairs for digest in pair.passed} == digests
+    rules = SuiteRules((NoRegressionGate(kind="no-regression"),), baseline, run_labels=labels)
+    found = decide(run_of(suite_of(results)), {"faq": rules}, warn_inconclusive=True).suites["faq"]
+    assert found.delta is not None
+    assert (found.delta.test, found.delta.delta) == ("run-labels-t", 0)
+
+
+def test_pairs_whose_parts_are_equal_need_no_label() -> None:
+    whole, part = (
+        draw_pairs(*_with_part(before=1), (), 5, seed=1, show=show).same
+        for show in (None, lambda _, output: str(output.value).rpartition(" ")[2])
+    )
+    assert (whole, part) == (0, 1)
 
 
 # -- what is read back

@@ -13,6 +13,7 @@ import pytest
 
 import pytest_evalgate.scorers as package
 from pytest_evalgate.errors import GoldenSetError, ScorerError, SettingsError
+from pytest_evalgate.golden.dialects.equivalents import hint_of
 from pytest_evalgate.protocols import Scorer
 from pytest_evalgate.records.cases import Case, Place
 from pytest_evalgate.records.results import Graded, Output, Returned, Score
@@ -75,6 +76,14 @@ def test_a_built_scorer_is_a_frozen_scorer(context: Context) -> None:
         scorer.name = "other"  # type: ignore[misc]
 
 
+def test_the_name_of_a_check_of_another_tool_is_a_hint(context: Context) -> None:
+    foreign = replace(context, foreign=hint_of)
+    with pytest.raises(SettingsError, match=r'unknown scorer "equals"; did you mean exact\? \(for promptfoo'):
+        build("equals", context=foreign)
+    with pytest.raises(SettingsError, match='unknown scorer "exat"; did you mean "exact"'):
+        build("exat", context=foreign)
+
+
 def test_threshold_weight_and_name(context: Context) -> None:
     scorer = build({"kind": "number", "threshold": 0.25, "weight": 3, "name": "sum"}, context=context)
     assert (scorer.name, scorer.threshold, scorer.weight) == ("sum", 0.25, 3.0)
@@ -97,6 +106,8 @@ def test_threshold_weight_and_name(context: Context) -> None:
             "icontains: ignore_case: unknown key; the keys are: threshold, weight, name, field, severity, value",
         ),
         ({"kind": "exact", "case": 5}, "exact: case: unknown key"),
+        ({"kind": "one-of", "values": "abc"}, 'one-of: values: must be a list, not "abc"'),
+        ({"kind": "contains-any", "values": "abc"}, 'contains-any: values: must be a list, not "abc"'),
         ({"kind": "exact", "strip": "yes"}, 'exact: strip: must be true or false, not "yes": write true'),
         ({"kind": "contains", "value": ""}, "contains: value: must not be empty"),
         ({"kind": "contains", "value": 5}, 'value: must be a text in quotes, not 5: write "5"'),

@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
+from benchmarks.suite_metrics import Pairs
 
+from pytest_evalgate.stats import resampling
 from pytest_evalgate.stats.confusion import (
     NO_CLASS,
     Predictions,
@@ -182,3 +184,21 @@ def test_the_interval_contains_the_true_change_and_chance_is_not_a_drop() -> Non
             failed += found.p_worse() <= 0.05
         assert covered >= 17
         assert fewest <= failed <= most
+
+
+def test_the_interval_of_few_changed_pairs_covers_whichever_way_they_go() -> None:
+    """Exact: all outcomes of 100 pairs of which 2.55 are expected to change; Tango's interval is the reference."""
+    pairs = Pairs(2.55)
+    for losing in (0.5, 0.9):
+        assert pairs.covered(pairs.bootstrap, losing) >= 0.97
+        assert pairs.covered(pairs.tango, losing) == pytest.approx(0.976, abs=0.002)
+
+
+def test_many_different_rows_have_the_same_sums_as_a_sparse_factor(monkeypatch: pytest.MonkeyPatch) -> None:
+    rng = np.random.default_rng(4)
+    label, predicted = (rng.integers(0, 9, 60).astype(np.intp) for _ in range(2))
+    trials = Predictions(label, predicted, np.arange(60, dtype=np.intp), rng.lognormal(0, 1, 60))
+    sample = confusion_sample((trials,), 9)
+    dense = resampling.resample(sample, "seed", 50).sums
+    monkeypatch.setattr(resampling, "_MANY", 50)
+    assert resampling.resample(sample, "seed", 50).sums == pytest.approx(dense)

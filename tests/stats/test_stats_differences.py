@@ -33,10 +33,22 @@ def test_a_sample_by_hand() -> None:
     found = ppi_difference([0.0] * 60 + [-1.0] * 40, [first, second])
     assert found.weight == 0
     assert found.value == pytest.approx(0.6 * -1 / 6 + 0.4 * -3 / 4)
-    spreads = [1.2 / 6.2 - (1 / 6.2) ** 2, 3.2 / 4.2 - (3 / 4.2) ** 2]  # 0.1 pseudo-labels of +1 and of -1
+    spreads = [1 / 6, 1 / 4]  # more than with 0.02 pseudo-labels of +1 and of -1
     design = 0.6**2 * 0.9 * spreads[0] / 6 + 0.4**2 * 0.9 * spreads[1] / 4
     between = 0.6 * (spreads[0] + 1 / 36) + 0.4 * (spreads[1] + 9 / 16) - found.value**2
     assert found.se**2 == pytest.approx(design + between / 100)
+
+
+def test_a_stratum_without_a_difference_has_a_variance() -> None:
+    """Of 80 pairs in one stratum 16 are labelled, all alike; 0.02 pseudo-labels of +1 and of -1 are added."""
+    found = ppi_difference([0.0] * 100, [_equal(80, 16), _equal(20, 20)])
+    spread = 0.04 / 16.04
+    assert found.value == 0
+    assert found.se**2 == pytest.approx(0.8**2 * (1 - 16 / 80) * spread / 16 + 0.8 * spread / 100)
+
+
+def _equal(pairs: int, labels: int) -> LabelledDifferences:
+    return LabelledDifferences(pairs, [0.0] * labels, [0.0] * labels)
 
 
 def test_the_weight_of_a_judge_is_the_slope_of_people_on_it() -> None:

@@ -6,11 +6,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 
-from pytest_evalgate.stats.trend import change_point
 from pytest_evalgate.store import Database, StorePlace
 from pytest_evalgate.store.filters import RunFilter
 from pytest_evalgate.store.ingest import push
-from pytest_evalgate.store.movement import ALPHA, movement
+from pytest_evalgate.store.movement import RATES, _outcomes, movement
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -50,18 +49,70 @@ def test_runs_that_differ_by_chance_have_no_direction(
     assert (few.direction, few.sentence) == ("unknown", "14 complete runs of the 15 that a trend needs")
 
 
-@pytest.mark.parametrize("drop", [0, 10])
-def test_a_planted_drop_is_found_in_simulated_histories(drop: int) -> None:
-    """200 cases, of which some flip now and then, 40 runs, and 10 cases that miss from a random run on."""
-    rng = np.random.default_rng(16)
-    alarms = exact = 0
-    for _ in range(100):
-        chances = rng.beta(0.3, 0.053, 200)
-        at, lost = int(rng.integers(8, 33)), rng.choice(np.flatnonzero(chances > 0.99), drop, replace=False)
-        later = chances.copy()
-        later[lost] = 0
-        rates = [(rng.random(200) < (chances if run < at else later)).mean() for run in range(40)]
-        found = change_point(rates, permutations=200)
-        alarms += found.p <= ALPHA
-        exact += found.p <= ALPHA and found.index == at
-    assert (exact >= 90) if drop else (alarms <= 3)
+def test_a_change_of_some_cases_is_found_at_its_run_with_their_ids(
+    place: StorePlace, make_source: Callable[..., StoredSource]
+) -> None:
+    """Cases 0 to 2 are lost in the 13th run. The flips of the others are as large: the rates have no clear step."""
+    rng = np.random.default_rng(7)
+    with Database.open(place) as database:
+        for number in range(24):
+            flips = rng.random(40) < 0.2
+            letters = "".join("m" if (flips[at] and at > 5) or (number >= 12 and at < 3) else "P" for at in range(40))
+            push(database, make_source(letters, f"r{number:02}", created=f"2026-01-{number + 1:02}T00:00:00Z"))
+    with Database.reading(place) as database:
+        found = movement(database, "faq", "pass_rate", replace(ALL, limit=60))
+        of_scores = movement(database, "faq", "score.exact", replace(ALL, limit=60))
+    assert (found.since, found.previous, found.lost, found.gained) == ("r12", "r11", ("c0", "c1", "c2"), ())
+    assert [signal.name for signal in found.signals] == ["step", "cusum", "mann-kendall", "volume", "outlier"]
+    assert [signal.name for signal in of_scores.signals][3:5] == ["ks", "jensen-shannon"]
+    assert found.signals[0].line == "step (level): ALARM, p=0.001; 0.25 false alarms in 100 looks"
+
+
+def test_outcomes_of_more_than_sixty_runs_are_in_several_words(
+    place: StorePlace, make_source: Callable[..., StoredSource]
+) -> None:
+    with Database.open(place) as database:
+        for number in range(62):
+            created = f"2026-{1 + number // 28:02}-{1 + number % 28:02}T00:00:00Z"
+            push(database, make_source("PPPPm" if number % 2 else "PPPm", f"r{number:02}", created=created))
+    parameters = {**replace(ALL, suite="faq", limit=62).parameters(), "metric": "pass_rate"}
+    with Database.reading(place) as database:
+        cases, passed = _outcomes(database, 62, parameters)
+    assert passed is not None
+    assert dict(zip(cases, passed[:4].T.tolist(), strict=True)) == {
+        "c0": [1, 1, 1, 1],
+        "c1": [1, 1, 1, 1],
+        "c2": [1, 1, 1, 1],
+        "c3": [0, 1, 0, 1],
+        "c4": [pytest.approx(np.nan, nan_ok=True), 0, pytest.approx(np.nan, nan_ok=True), 0],
+    }
+    assert (passed[4:] == passed[:-4])[:, :4].all()
+
+
+def test_a_slow_decline_has_a_direction_and_no_run(
+    place: StorePlace, make_source: Callable[..., StoredSource]
+) -> None:
+    _push_all(place, make_source, [run // 2 for run in range(24)])
+    with Database.reading(place) as database:
+        found = movement(database, "faq", "pass_rate", ALL)
+    assert (found.direction, found.since) == ("down", None)
+    assert found.sentence == "down little by little over 24 runs, at no single run"
+    assert {"cusum", "mann-kendall"} <= {signal.name for signal in found.alarms}
+
+
+def test_the_newest_run_is_an_outlier_or_of_another_volume(
+    place: StorePlace, make_source: Callable[..., StoredSource]
+) -> None:
+    with Database.open(place) as database:
+        for number in range(20):
+            letters = "P" * 20 if number < 19 else "P" * 5 + "m" * 5
+            push(database, make_source(letters, f"r{number:02}", created=f"2026-01-{number + 1:02}T00:00:00Z"))
+    with Database.reading(place) as database:
+        found = movement(database, "faq", "pass_rate", ALL)
+    assert {signal.name for signal in found.alarms} >= {"volume", "outlier"}
+    assert found.signals[-1].z == pytest.approx(-5, abs=1.5)
+    assert "but an alarm of: " in found.sentence
+
+
+def test_the_rates_of_all_tests_sum_to_one_alarm_in_a_hundred_looks() -> None:
+    assert sum(RATES.values()) <= 0.01

@@ -28,7 +28,7 @@ def test_outputs_are_joined_by_id_and_trial(tmp_path: Path) -> None:
     assert target.trials == 2
     assert asyncio.run(target.answer(Case("2"), 0)) == Output({"x": 1})
     assert asyncio.run(target.answer(Case("2"), 1)) == Output("two", {"tokens": 3})
-    with pytest.raises(MissingOutput, match=r"no recorded output in b\.jsonl"):
+    with pytest.raises(MissingOutput, match=r"no recorded output in b\.jsonl: set trials of the suite, or of the row"):
         asyncio.run(target.answer(Case("1"), 1))
 
 

@@ -14,7 +14,7 @@ from pytest_evalgate.judges.build import calibration_of, drift_of
 from pytest_evalgate.judges.drift import drift_problem
 from pytest_evalgate.records.alerts import Alert
 from pytest_evalgate.reports import phrases
-from pytest_evalgate.runs import history, kept, run_file
+from pytest_evalgate.runs import kept, run_file
 from pytest_evalgate.text.wording import count, percent, usd
 
 if TYPE_CHECKING:
@@ -60,11 +60,10 @@ class AlertFinder:
     def __init__(
         self, run: Run, facts: Mapping[str, str], verdict: Verdict, decider: RunDecider, *, with_reasons: bool = True
     ) -> None:
-        """Read the history."""
+        """Read the past runs."""
         self._run, self._facts, self._verdict, self._decider = run, facts, verdict, decider
         self._with_reasons = with_reasons
-        file = history.file_of(decider.settings.history, root=decider.root, state=decider.state)
-        self._rows = history.read(file).attempts
+        self._rows = decider.past
 
     def find(self, kinds: Collection[AlertKind]) -> tuple[Alert, ...]:
         """Return the events of these kinds."""

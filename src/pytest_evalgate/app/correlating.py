@@ -6,8 +6,9 @@ from dataclasses import dataclass
 from operator import attrgetter
 from typing import TYPE_CHECKING, Final
 
+from pytest_evalgate.app.past_runs import past_runs
 from pytest_evalgate.errors import RunFileError, SettingsError, UserError
-from pytest_evalgate.runs import git, history, kept, run_file
+from pytest_evalgate.runs import git, kept, run_file
 from pytest_evalgate.stats.association import associate, scan_lags
 from pytest_evalgate.text.wording import count, did_you_mean
 
@@ -137,11 +138,10 @@ def _tenths(value: float) -> str:
 
 
 def _rows(project: Project, suite: str | None) -> tuple[HistoryRow, ...]:
-    file = history.file_of(project.settings.history, root=project.root, state=project.state.path)
-    rows = history.read(file).rows
+    rows = past_runs(project.settings, root=project.root, state=project.state.path).rows
     names = list(dict.fromkeys(row.suite for row in rows))
     if not names:
-        raise SettingsError(f"{file}: no complete run is stored: run pytest --eval-gate")
+        raise SettingsError("no complete run is stored: run pytest --eval-gate")
     if suite is None and len(names) > 1:
         raise SettingsError(f"the history has several suites: name one with --suite: {', '.join(names)}")
     chosen = suite or names[0]

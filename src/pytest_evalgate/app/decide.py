@@ -61,6 +61,21 @@ class RunDecider:
     base: BaseBranch | None = None
     base_problem: str | None = None
     _baselines: dict[str, Baseline | None] = field(default_factory=dict)
+    _own: tuple[HistoryRow, ...] = ()
+
+    @property
+    def past(self) -> tuple[HistoryRow, ...]:
+        """The past runs of the project with the one that was decided, oldest first, for trends, reports and alerts."""
+        own = {(row.suite, row.run_id) for row in self._own}
+        return (*(row for row in self._stored.attempts if (row.suite, row.run_id) not in own), *self._own)
+
+    @cached_property
+    def _stored(self) -> history.History:
+        if self.settings.store == "off":
+            return history.History()
+        from pytest_evalgate.app.past_runs import past_runs  # noqa: PLC0415 - the store
+
+        return past_runs(self.settings, root=self.root, state=self.state)
 
     @property
     def baselines(self) -> Mapping[str, Baseline | None]:
@@ -152,7 +167,7 @@ class RunDecider:
             trials=plan.trials,
             pass_rate=0.0,
             discordance=None,
-            golden_sha256=_sampled_sha256(plan),
+            golden_sha256=history.plan_sha256(plan),
             scorers_sha256=plan.scorers_sha256,
             baseline_run_id=None,
             verdict="inconclusive",
@@ -186,13 +201,14 @@ class RunDecider:
         }
         if not rows:
             return verdict
-        before = history.read(path)
-        notes = list(before.notes)
+        self._own = tuple(rows.values())
+        notes = list(self._stored.notes)
         try:
             history.append(path, rows.values())
         except StorageError as error:
             notes.append(f"the history could not be written: {error}")
-        trends = _trends(before.rows, {name: row for name, row in rows.items() if not row.stopped})
+        before = [row for row in self.past if not row.stopped]
+        trends = _trends(before, {name: row for name, row in rows.items() if not row.stopped})
         suites = {
             name: replace(suite, trend=trends.get(name), notes=(*suite.notes, *notes)) if name in rows else suite
             for name, suite in verdict.suites.items()
@@ -202,7 +218,7 @@ class RunDecider:
     def _row(self, run: Run, info: RunInfo, suite: SuiteRun, suite_verdict: SuiteVerdict) -> HistoryRow | None:
         baseline, work = self._baselines.get(suite.plan.name), self._work_sha256(info)
         row = history.row_of(run, suite, suite_verdict, baseline, work)
-        return None if row is None else replace(row, golden_sha256=_sampled_sha256(suite.plan))
+        return None if row is None else replace(row, golden_sha256=history.plan_sha256(suite.plan))
 
     def _rules(self, name: str, add_problem: Callable[[str], None]) -> SuiteRules:
         from pytest_evalgate.gates import SuiteRules  # noqa: PLC0415 - scipy
@@ -270,13 +286,6 @@ class RunDecider:
             return chosen == "record"
         gated = suite is not None and any(map(needs_baseline, suite.gates or ()))
         return not (gated and in_ci(os.environ))
-
-
-def _sampled_sha256(plan: SuitePlan) -> str:
-    """Return the digest of the golden set, or of its sample, because only runs of the same sample share a trend."""
-    if plan.drawn_from is None:
-        return plan.golden_sha256
-    return jsonl.digest([plan.golden_sha256, sorted(case.golden_id for case in plan.cases)])
 
 
 def rerun_policy(settings: Settings) -> OnRerun:

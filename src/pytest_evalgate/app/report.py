@@ -16,7 +16,6 @@ from pytest_evalgate.errors import BaselineError, SettingsError, StorageError
 from pytest_evalgate.reports.view import TextPolicy
 from pytest_evalgate.reports.writing import HTML_FILE, write_reports
 from pytest_evalgate.runs import baseline as runs_baseline
-from pytest_evalgate.runs import history
 from pytest_evalgate.runs.baseline import file_of
 from pytest_evalgate.runs.kept import RunFolder
 from pytest_evalgate.runs.run_file import path_of
@@ -53,7 +52,7 @@ def keep(decider: RunDecider, verdict: Verdict, kept: RunFolder, redactor: Redac
     """
     found = {name: baseline for name, baseline in decider.baselines.items() if baseline is not None}
     compared = {name: (baseline, _outputs(decider, name, baseline)) for name, baseline in found.items()}
-    rows = history.read(history.file_of(decider.settings.history, root=decider.root, state=decider.state)).rows
+    rows = [row for row in decider.past if not row.stopped]
     for judge in {judge.name for suite in verdict.suites.values() for judge in suite.judges}:
         _copy_calibration(decider, judge, kept)
     return kept.keep(verdict, compared, rows, redactor)

@@ -2,23 +2,20 @@
 
 from __future__ import annotations
 
-import os
-import threading
-import tomllib
 from typing import TYPE_CHECKING, Final
 
+from pytest_evalgate.app.past_runs import import_history, place_of, project_name, within
 from pytest_evalgate.errors import StorageError, UserError
-from pytest_evalgate.runs import history, run_file
+from pytest_evalgate.runs import run_file
 from pytest_evalgate.runs.kept import RunFolder
-from pytest_evalgate.store import Database, StoreError, StorePlace
-from pytest_evalgate.store.ingest import push, push_history
+from pytest_evalgate.store import Database, StorePlace
+from pytest_evalgate.store.ingest import push
 from pytest_evalgate.store.stored_run import StoredSource, TextRule
 from pytest_evalgate.text import files
 from pytest_evalgate.text.exceptions import describe_error
-from pytest_evalgate.waits import report_expired
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Iterable
     from pathlib import Path
 
     from pytest_evalgate.app.decide import RunDecider
@@ -29,32 +26,19 @@ if TYPE_CHECKING:
     from pytest_evalgate.runs.run_file import RunInfo
     from pytest_evalgate.text.redaction import Redactor
 
+__all__ = [
+    "STORE_WAIT_S",
+    "import_history",
+    "place_of",
+    "project_name",
+    "run_folders",
+    "source_of",
+    "store_decided",
+    "text_rule",
+]
+
 STORE_WAIT_S: Final = 60.0
 """Longest time that a session waits for its store."""
-
-SQLITE_NAME: Final = "store.db"
-
-
-def place_of(settings: Settings, state: Path) -> StorePlace | None:
-    """Return the place of a project's store; None if it is switched off.
-
-    Raises:
-        StoreError: The variable of ``store_env`` has no address.
-    """
-    if settings.store == "off":
-        return None
-    if settings.store_env is not None:
-        return StorePlace.of_variable(settings.store_env, os.environ)
-    return StorePlace.at(state / SQLITE_NAME)
-
-
-def project_name(root: Path) -> str:
-    """Return the name of a project: that in pyproject.toml, else that of its folder."""
-    try:
-        found = tomllib.loads((root / "pyproject.toml").read_text("utf-8")).get("project", {}).get("name")
-    except (OSError, ValueError, AttributeError):
-        found = None
-    return found if isinstance(found, str) and found else root.resolve().name or "project"
 
 
 def text_rule(settings: Settings) -> TextRule:
@@ -90,7 +74,10 @@ def store_decided(
             texts=text_rule(decider.settings),
             redactor=redactor,
         )
-        _bounded(place, lambda: _store(decider, place, source))
+        if place.file is not None:
+            _store(decider, place, source)
+        else:
+            within(STORE_WAIT_S, place, lambda: _store(decider, place, source))
     except (UserError, StorageError) as error:
         return f"results not stored: {error}; the verdict stands; store them with: {_again(decider, file)}"
     except Exception as error:  # noqa: BLE001 - a failed store does not change the verdict
@@ -106,42 +93,6 @@ def _store(decider: RunDecider, place: StorePlace, source: StoredSource) -> None
     with Database.open(place) as database:
         import_history(database, decider.settings, source.project, root=decider.root, state=decider.state)
         push(database, source)
-
-
-def import_history(database: Database, settings: Settings, project: str, *, root: Path, state: Path) -> int:
-    """Store the runs of the history file, if the store has no run of the project yet; return their number."""
-    if database.query("project_known", project=project):
-        return 0
-    return push_history(
-        database, project, history.read(history.file_of(settings.history, root=root, state=state)).rows
-    )
-
-
-def _bounded(place: StorePlace, work: Callable[[], None]) -> None:
-    """Run ``work``, but wait for a server no longer than a minute: it must not keep a session from its end.
-
-    Raises:
-        StoreError: It takes longer.
-    """
-    if place.file is not None:
-        work()
-        return
-    errors: list[BaseException] = []
-
-    def run() -> None:
-        try:
-            work()
-        except BaseException as error:  # noqa: BLE001 - raised in the waiting thread
-            errors.append(error)
-
-    thread = threading.Thread(target=run, name="evalgate-store", daemon=True)
-    thread.start()
-    thread.join(STORE_WAIT_S)
-    if thread.is_alive():
-        report_expired("store", STORE_WAIT_S)
-        raise StoreError(f"{place.name}: no answer within {STORE_WAIT_S:g} s: check the load of the server")
-    if errors:
-        raise errors[0]
 
 
 def run_folders(paths: Iterable[Path]) -> list[RunFolder]:

@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from pytest_evalgate.app.grade import run_judge
+from pytest_evalgate.app.grade import fields_of, run_judge
 from pytest_evalgate.app.project import Project
 from pytest_evalgate.cli.options import odd_number
 from pytest_evalgate.cli.printing import print_result, wrapped
@@ -76,7 +76,9 @@ def _run(args: argparse.Namespace) -> int:
 
 VERB: Final = Verb(
     "Have a judge grade its anchors again, and compare the verdicts with the recorded ones. Anchors are a file of "
-    "labels, in the format that calibrate reads. Sends one call for each anchor, or K calls with --record K.",
+    "labels, in the format that calibrate reads. Sends one call for each anchor, or K calls with --record K. "
+    "Exits with 1 if the judge has drifted, with 11 if missing verdicts could decide that, and with 4 if the anchors "
+    "or the judge cannot be used.",
     "pytest-evalgate drift faq --anchors labels/faq-anchors.jsonl",
     _run,
     _add_arguments,
@@ -124,7 +126,7 @@ def record(project: Project, name: str, path: Path, verdicts: int) -> RecordedVe
     now = datetime.now(UTC)
     # the question contains the time and the trial, else the second trial would get the cached reply of the first
     asked = [case for trial in range(verdicts) for case in anchors.asked(f"{_moment(now)}.{trial}")]
-    scores, _ = run_judge(project, name, asked)
+    scores, _ = run_judge(project, name, asked, fields_of(project, name, anchors.rows) * verdicts)
     by_id = {row.case.id: scores[at :: len(anchors.rows)] for at, row in enumerate(anchors.rows)}
     passed, values = anchor_files.of_scores(by_id)
     complete = len(anchors.only(passed).rows)
@@ -151,7 +153,8 @@ def check(project: Project, name: str, path: Path) -> DriftCheck:
     stored = anchor_files.read_verdicts(file, name=files.relative_name(file, project.root))
     _check_unchanged(stored, anchors, parts)
     complete = anchors.only(stored.passed)
-    scores, _ = run_judge(project, name, complete.asked(_moment(datetime.now(UTC))))
+    asked = complete.asked(_moment(datetime.now(UTC)))
+    scores, _ = run_judge(project, name, asked, fields_of(project, name, complete.rows))
     rejudged = [
         Rejudged("pass" if row.passed else "fail", stored.passed[row.case.id], score.passed)
         for row, score in zip(complete.rows, scores, strict=True)

@@ -24,9 +24,10 @@ from pytest_evalgate.config import CONFIG_FILE, PYPROJECT_FILE, CommandTarget, H
 from pytest_evalgate.curation.wanted_values import coverage_findings, coverage_lines, wanted_coverage
 from pytest_evalgate.engine import Grading
 from pytest_evalgate.engine.suite_outputs import SuiteOutputs
-from pytest_evalgate.errors import GoldenSetError, SettingsError, UserError
+from pytest_evalgate.errors import GoldenSetError, LineProblem, SettingsError, UserError, group_problems
 from pytest_evalgate.golden import lint
 from pytest_evalgate.golden.data_card import card_findings, card_path
+from pytest_evalgate.golden.dialects.equivalents import hint_of
 from pytest_evalgate.golden.freshness import blamed_days, created_day, stale_cases
 from pytest_evalgate.golden.lint import LintFinding, PromptText, Severity, strings
 from pytest_evalgate.golden.sampling import select_split
@@ -47,7 +48,6 @@ if TYPE_CHECKING:
 
     from pytest_evalgate.config import Suite
     from pytest_evalgate.curation.wanted_values import WantedField
-    from pytest_evalgate.errors import LineProblem
     from pytest_evalgate.golden import ReadFile
     from pytest_evalgate.golden.lint import FileSummary
     from pytest_evalgate.judges.judge import JudgeScorer
@@ -351,6 +351,7 @@ class _OfflineSuite:
             models=ModelSource(project.settings.models, _Offline),
             originals=outputs,
             tools=getattr(suite.target, "tools", ()),
+            foreign=hint_of,
         )
         built = scorers.build_all(map(_offline_spec, suite.scorers), context=context)
         made = cls(name, suite, cases, built, _offline_target(project, name, cases), context, project.settings.suites)
@@ -485,7 +486,7 @@ class LintReport:
             yield from map(one_line, coverage_lines(suite, fields))
         for severity in _SEVERITIES:
             if found := self._of(severity):
-                yield from ("", f"{severity}s:", *(one_line(str(finding)) for finding in found))
+                yield from ("", f"{severity}s:", *map(one_line, _grouped(found)))
         yield ""
         yield from (f"not checked: {text}" for text in self.not_checked)
         yield ", ".join(count(len(self._of(severity)), severity) for severity in _SEVERITIES)
@@ -514,3 +515,13 @@ class LintReport:
 
     def _of(self, severity: Severity) -> list[LintFinding]:
         return [finding for finding in self.findings if finding.severity == severity]
+
+
+def _grouped(findings: Sequence[LintFinding]) -> Iterator[str]:
+    """Yield a line for each finding; last, one for each kind of personal data that many cases of a file have."""
+    yield from (str(finding) for finding in findings if finding.kind != lint.PERSONAL)
+    yield from group_problems(
+        LineProblem(finding.place.file, finding.place.line, finding.kind, finding.message)
+        for finding in findings
+        if finding.kind == lint.PERSONAL
+    )

@@ -46,7 +46,8 @@ VERBS: Final[Mapping[str, str]] = {
     "drift": "test whether a judge has changed since its verdicts were recorded",
     "store": "bring runs into the store of results, remove old ones, check it",
     "query": "ask the store: a metric over time, slices, cases, two runs compared",
-    "runs": "list the stored runs, or show one",
+    "runs": "list the stored runs, show one, print its log or open its report",
+    "export": "write stored runs for other tools",
     "cache": "inspect, check, prune, export and import the cache of replies",
 }
 """Help line of each verb."""

@@ -64,7 +64,7 @@ def _run(args: argparse.Namespace) -> int:
 
 VERB: Final = Verb(
     "Have a judge grade 48 outputs that must not pass, and 8 whose verdict is obvious. Sends calls. Exits with 1 if "
-    "the judge fails the test.",
+    "the judge fails the test, with 11 if a verdict is missing, and with 4 if the judge cannot be asked.",
     "pytest-evalgate probe faq --trials 3",
     _run,
     _add_arguments,

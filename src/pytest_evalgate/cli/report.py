@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final, get_args
 
 from pytest_evalgate.app.project import Project
+from pytest_evalgate.cli.page_opening import open_page
 from pytest_evalgate.cli.verb import Verb
 from pytest_evalgate.config import ReportFormat, key_variables
 from pytest_evalgate.text import files
@@ -70,7 +71,7 @@ def _run(args: argparse.Namespace) -> int:
     if names or args.json:
         print(json.dumps({**facts, "files": names}, indent=1) if args.json else "\n".join(names))
     if args.open:
-        _open(folder / HTML_FILE)
+        open_page(folder / HTML_FILE)
     return 0
 
 
@@ -85,19 +86,6 @@ def _write_brief(brief: Brief, folder: Path, redactor: Redactor, *, is_printed: 
     path = folder / BRIEF_FILE
     files.write_atomically(path, redactor.redact(render_brief(brief)).encode())
     return path
-
-
-def _open(path: Path) -> None:
-    """Open a page in a browser, or print its path if there is none, as in a CI job or over ssh."""
-    import webbrowser  # noqa: PLC0415 - only under --open
-
-    address = path.resolve().as_uri()
-    try:
-        is_open = os.environ.get("CI") != "true" and webbrowser.open(address)
-    except (webbrowser.Error, OSError):
-        is_open = False
-    if not is_open:
-        print(f"pytest-evalgate: no browser found, open this page in one: {address}", file=sys.stderr)
 
 
 VERB: Final = Verb(

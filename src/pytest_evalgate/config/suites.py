@@ -298,7 +298,7 @@ class Settings(Table):
     takes longer; a suite that then lacks outputs is ``incomplete``. ``budget_usd`` refuses or stops a run that costs
     more. ``cache_auth = "required"`` refuses to run without a secret that signs the cache. ``xdist = "pin"`` sends all
     calls from one worker. ``on_rerun = "pool"`` (default in CI) decides a rerun of one commit on the trials of all its
-    attempts, "count" only counts them. ``history`` is the file of past runs.
+    attempts, "count" only counts them. ``history`` is the file that counts attempts.
     ``notify`` are the webhooks that receive events. ``store`` keeps the results of all runs in a SQLite file, or in
     the PostgreSQL database that the variable ``store_env`` names; the texts of inputs and outputs only with
     ``store_texts``. ``acknowledged`` lists approved weakenings.

@@ -341,21 +341,23 @@ def parity_metric(gate: ParityGate, table: GapTable) -> MetricResult:
 # -- before a run
 
 
-def unattainable_gap(gate: GapGate, cases: Sequence[PlannedCase], trials: int, *, judged: bool) -> str | None:
+def unattainable_gap(
+    gate: GapGate, cases: Sequence[PlannedCase], trials: Mapping[str, int], *, judged: bool
+) -> str | None:
     """Return the reason why ``gate`` cannot pass even if every case passes, if any.
 
-    ``trials`` of a case count as that many cases: the effective number is at most this. ``judged`` means that a judge
-    decides the cases.
+    ``trials`` of a case, by its id, count as that many cases: the effective number is at most this, with weights too.
+    ``judged`` means that a judge decides the cases.
     """
     if (problem := _class_problem(gate, cases, judged=judged)) is not None:
         return f"{_gate_text(gate)}: {problem}"
-    sizes = _planned_sizes(gate, cases)
-    large = {name: n for name, n in sizes.items() if n >= gate.min_n}
+    groups = _planned_groups(gate, cases)
+    large = {name: members for name, members in groups.items() if len(members) >= gate.min_n}
     if len(large) < (2 if isinstance(gate, ParityGate) else 1):
         return f"{_gate_text(gate)}: {_too_few(gate, tuple(large))}"
     z2, limit = upper_z(gate.alpha) ** 2, gate_limit(gate)
     needed = math.ceil(z2 * (1 - limit) / limit - ROUNDING)  # Wilson's limit of n of n passes is n / (n + z²)
-    short = [name for name, n in large.items() if n * trials < needed]
+    short = [name for name, members in large.items() if sum(trials[case.id] for case in members) < needed]
     if not short:
         return None
     return (
@@ -368,8 +370,8 @@ def _gate_text(gate: GapGate) -> str:
     return f"{gate.kind} {gap_subject(gate)} <= {_size(gate_limit(gate))}"
 
 
-def _planned_sizes(gate: GapGate, cases: Iterable[PlannedCase]) -> dict[str, int]:
-    sizes: dict[str, int] = {}
+def _planned_groups(gate: GapGate, cases: Iterable[PlannedCase]) -> dict[str, list[PlannedCase]]:
+    groups: dict[str, list[PlannedCase]] = {}
     for case in cases:
         if isinstance(gate, ParityGate) and gate.of != "pass":
             is_positive = (gate.label, gate.positive) in case.slices
@@ -377,5 +379,5 @@ def _planned_sizes(gate: GapGate, cases: Iterable[PlannedCase]) -> dict[str, int
                 continue
         for by, value in case.slices:
             if by == gate.by:
-                sizes[value] = sizes.get(value, 0) + 1
-    return sizes
+                groups.setdefault(value, []).append(case)
+    return groups

@@ -220,10 +220,13 @@ def _confidence(metric: ConfidenceMetric, now: TrialColumns, completion: Complet
     unread = int(np.count_nonzero(np.isnan(stated) & ~np.isnan(now.passed)))
     bin_of = np.searchsorted(edges, stated[readable], side="right")
     number = np.bincount(bin_of, minlength=len(edges) + 1)
-    means = [np.bincount(bin_of, one[readable], minlength=len(number)) for one in (stated, passed)]
+    share = now.share[readable]
+    mass, *sums_of = (
+        np.bincount(bin_of, share * one, minlength=len(number)) for one in (1.0, stated[readable], passed[readable])
+    )
     bins = tuple(
-        ReliabilityBin(int(n), float(mean / n), float(share / n))
-        for n, mean, share in zip(number, *means, strict=True)
+        ReliabilityBin(int(n), float(mean / weight), float(right / weight))
+        for n, weight, mean, right in zip(number, mass, *sums_of, strict=True)
         if n
     )
     return Prepared(

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from pytest_evalgate.config import LOWER_IS_BETTER, ClassificationMetric, RegressionMetric
-from pytest_evalgate.gates.evidence import clusters_of
+from pytest_evalgate.gates.evidence import clusters_of, weights_of
 from pytest_evalgate.gates.metric_kinds import MetricProblem, prepare
 from pytest_evalgate.gates.trial_columns import columns_before, columns_of
 from pytest_evalgate.records.measured import Figure, FigureChange, MetricResult
 from pytest_evalgate.stats.resampling import bootstrap, paired_bootstrap
+from pytest_evalgate.stats.weights import kish_n
 from pytest_evalgate.text.wording import count
 
 if TYPE_CHECKING:
@@ -107,7 +108,7 @@ def measure(
         prepared = prepare(metric, now, before, completion)
     except MetricProblem as problem:
         return _unmeasured(metric, f"{metric.title}: {problem}")
-    sample = prepared.sample([now], clusters_of(results))
+    sample = replace(prepared.sample([now], clusters_of(results)), is_weighted=now.is_weighted)
     bounds = bootstrap(sample, prepared.groups, (seed, metric.title), shift=prepared.shift)
     changes: Mapping[Key, FigureDelta] = {}
     pair_problem = None
@@ -121,8 +122,9 @@ def measure(
         notes.append(
             f"{count(missing, 'output')} missing: completed as {'wrong' if completion == 'worst' else 'right'}"
         )
-    if any(result.case.weight != 1 for result in results):
-        notes.append("the weights of cases are not used: each case counts once")
+    if (weights := weights_of(results)) is not None:
+        counts = "n is a count" if prepared.matrix is None else "n and the matrix are counts"
+        notes.append(f"weighted, equivalent to {kish_n(weights):,.1f} cases of equal weight: {counts}")
     if len(same) < len(pairs):
         notes.append(f"{count(len(pairs) - len(same), 'case')} with another label than in the baseline: not compared")
     notes += [] if pair_problem is None else [pair_problem]
@@ -168,7 +170,7 @@ def _changes(
     now = columns_of(now_results, metric.key)
     if now is None:
         return {}, f"outputs without values of the metric {metric.title}: run again, to read them"
-    sample = prepared.sample([now, before], clusters_of(now_results))
+    sample = replace(prepared.sample([now, before], clusters_of(now_results)), is_weighted=now.is_weighted)
     if sample.units == 1:
         return {}, "a single pair, or a single cluster, has no variance: add cases"
     shift = None if prepared.shift is None else _both(prepared.shift)

@@ -7,6 +7,8 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from pytest_evalgate.config import (
     InvarianceGate,
     MeanScoreGate,
@@ -22,6 +24,7 @@ from pytest_evalgate.gates.evidence import ONE_CLUSTER, Measure
 from pytest_evalgate.gates.gaps import unattainable_gap
 from pytest_evalgate.gates.pass_rate import unattainable
 from pytest_evalgate.gates.violations import unattainable_flips, unattainable_rate
+from pytest_evalgate.stats.clusters import cluster_sums
 from pytest_evalgate.stats.families import fewest_losses
 from pytest_evalgate.stats.numeric import ROUNDING, upper_z
 from pytest_evalgate.stats.paired import tango_bounds
@@ -136,7 +139,7 @@ def _problems(plan: SuitePlan, cases: Sequence[PlannedCase], rules: SuiteRules) 
     for gate in rules.effective_gates:
         if isinstance(gate, PassRateGate) and (text := unattainable(gate, largest_n)) is not None:
             yield text
-        if isinstance(gate, MetricGate) and (text := _unattainable_accuracy(gate, len(cases))) is not None:
+        if isinstance(gate, MetricGate) and (text := _unattainable_accuracy(gate, math.ceil(n_eff))) is not None:
             yield text
         if isinstance(gate, SliceGate) and gate.min is not None and _largest_slice(gate, cases) < gate.min_n:
             yield f"no slice by {gate.by} has {gate.min_n} cases, so none is decided: lower min_n, or add cases"
@@ -173,8 +176,8 @@ def _unattainable_safety(gate: Gate, plan: SuitePlan, cases: Sequence[PlannedCas
         known = {case.golden_id for case in plan.cases}.union(drawn)  # a sample may lack the case of a variant
         return unattainable_flips(gate, cases, known)
     if has_gap_tests(gate):
-        trials = plan.trials if rules.aggregate == "mean" else 1
-        return unattainable_gap(gate, cases, trials, judged=bool(rules.deciding_judges))
+        observations = {case.id: plan.trials_of(case) if rules.aggregate == "mean" else 1 for case in cases}
+        return unattainable_gap(gate, cases, observations, judged=bool(rules.deciding_judges))
     return None
 
 
@@ -246,11 +249,15 @@ def _largest_slice(gate: SliceGate, cases: Sequence[PlannedCase]) -> int:
 def _units(cases: Sequence[PlannedCase]) -> tuple[int, str]:
     """Return the number of independent units, and their name: clusters if there are any, else cases.
 
-    Cases with different weights count as Kish's effective number.
+    Units with different weights count as Kish's effective number.
     """
     clusters = {case.cluster for case in cases}
+    is_weighted = len({case.weight for case in cases}) > 1
     if clusters != {None}:
-        return len(clusters), "cluster"
-    if len({case.weight for case in cases}) == 1:
+        if not is_weighted or len(clusters) == 1:
+            return len(clusters), "cluster"
+        sums = cluster_sums(np.array([case.weight for case in cases]), [case.cluster for case in cases])
+        return math.floor(kish_n(sums)), "effective cluster"
+    if not is_weighted:
         return len(cases), "case"
     return math.floor(kish_n([case.weight for case in cases])), "effective case"

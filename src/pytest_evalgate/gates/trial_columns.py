@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
+
+from pytest_evalgate.gates.evidence import weights_of
+from pytest_evalgate.stats.weights import relative_weights
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -24,7 +27,7 @@ class TrialColumns:
 
     ``values`` are those that the metric read; None if even the label of the case is unknown, since the case ended
     before it was read. Of a ``missing`` trial there is no output. ``passed`` is NaN if that is unknown. The shares of
-    the trials of a case add up to 1.
+    the trials of a case add up to its weight: 1, unless ``is_weighted``; then the mean weight is 1.
     """
 
     values: Sequence[Values | None]
@@ -33,6 +36,7 @@ class TrialColumns:
     missing: npt.NDArray[np.bool_]
     passed: Array
     cases: int
+    is_weighted: bool = False
 
     def is_known(self) -> npt.NDArray[np.bool_]:
         """Return which trials have values."""
@@ -41,8 +45,13 @@ class TrialColumns:
     def take(self, kept: npt.NDArray[np.bool_]) -> TrialColumns:
         """Return the trials that are ``kept``; the cases keep their numbers."""
         values = [one for one, keep in zip(self.values, kept.tolist(), strict=True) if keep]
-        return TrialColumns(
-            values, self.case[kept], self.share[kept], self.missing[kept], self.passed[kept], self.cases
+        return replace(
+            self,
+            values=values,
+            case=self.case[kept],
+            share=self.share[kept],
+            missing=self.missing[kept],
+            passed=self.passed[kept],
         )
 
     def by_case(self, rows: Array) -> Array:
@@ -67,7 +76,7 @@ def columns_of(results: Sequence[CaseResult], metric: str) -> TrialColumns | Non
                 return None
             passed = np.nan if trial.value is None else trial.value
             rows.append((case, 1 / len(result.trials), values, missing, passed))
-    return _columns(rows, len(results))
+    return _columns(rows, results)
 
 
 def columns_before(pairs: Sequence[Pair], metric: str) -> TrialColumns | None:
@@ -81,20 +90,25 @@ def columns_before(pairs: Sequence[Pair], metric: str) -> TrialColumns | None:
             (case, 1 / len(read), values, False, passed)
             for values, passed in zip(read, pair.before.values, strict=True)
         ]
-    return _columns(rows, len(pairs))
+    return _columns(rows, [pair.now for pair in pairs])  # both sides have the weights of this run
 
 
 def _is_missing(trial: Trial) -> bool:
     return trial.output is None and trial.value is None
 
 
-def _columns(rows: Iterable[tuple[int, float, Values | None, bool, float]], cases: int) -> TrialColumns:
+def _columns(
+    rows: Iterable[tuple[int, float, Values | None, bool, float]], results: Sequence[CaseResult]
+) -> TrialColumns:
     case, share, values, missing, passed = zip(*rows, strict=True)
+    of_case, weights = np.array(case, dtype=np.intp), weights_of(results)
+    shares = np.array(share, dtype=np.float64)
     return TrialColumns(
         values,
-        np.array(case, dtype=np.intp),
-        np.array(share, dtype=np.float64),
+        of_case,
+        shares if weights is None else shares * relative_weights(weights)[of_case],
         np.array(missing, dtype=np.bool_),
         np.array(passed, dtype=np.float64),
-        cases,
+        len(results),
+        is_weighted=weights is not None,
     )

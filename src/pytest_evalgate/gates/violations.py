@@ -8,9 +8,11 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from pytest_evalgate.gates.evidence import CONFIDENCE, ONE_CLUSTER, Cases, rate_of
+from pytest_evalgate.gates.evidence import CONFIDENCE, ONE_CLUSTER, Cases, rate_of, weights_of
 from pytest_evalgate.records.verdicts import GateResult
+from pytest_evalgate.stats.clusters import cluster_sums
 from pytest_evalgate.stats.intervals import cases_needed, clopper_pearson_lower_one_sided, passes_needed
+from pytest_evalgate.stats.weights import kish_n
 from pytest_evalgate.text.wording import count, first_few, percent
 
 if TYPE_CHECKING:
@@ -93,15 +95,21 @@ def unattainable_rate(what: str, most: float, units: int, noun: str) -> str | No
 
 @dataclass(frozen=True, slots=True)
 class Flips:
-    """Flips of variants against their case, shape (n,): 1 if one of both passes. ``clusters`` are those of the case.
+    """Flips of ``variants`` against their case, shape (n,): 1 if one of both passes.
 
-    ``lost`` are variants whose case is skipped, or is not in this run, as in a sample.
+    ``clusters`` are those of the case. ``lost`` are variants whose case is skipped, or is not in this run, as in a
+    sample.
     """
 
+    variants: tuple[CaseResult, ...]
     values: tuple[float, ...]
     clusters: tuple[str, ...]
-    flipped: tuple[CaseResult, ...]
     lost: int
+
+    @property
+    def flipped(self) -> tuple[CaseResult, ...]:
+        """The variants that flipped."""
+        return tuple(one for one, flip in zip(self.variants, self.values, strict=True) if flip)
 
 
 def flips_of(evidence: Evidence) -> Flips:
@@ -111,9 +119,9 @@ def flips_of(evidence: Evidence) -> Flips:
     under "best".
     """
     cases = {result.case.golden_id: result for result in evidence.results}
+    variants: list[CaseResult] = []
     values: list[float] = []
     clusters: list[str] = []
-    flipped: list[CaseResult] = []
     lost = 0
     for result in evidence.results:
         if result.case.variant_of is None:
@@ -122,12 +130,10 @@ def flips_of(evidence: Evidence) -> Flips:
         if original is None or original is result:
             lost += 1
             continue
-        flip = _flip(result, original, evidence.completion)
-        values.append(float(flip))
+        variants.append(result)
+        values.append(float(_flip(result, original, evidence.completion)))
         clusters.append(original.case.cluster or original.case.golden_id)
-        if flip:
-            flipped.append(result)
-    return Flips(tuple(values), tuple(clusters), tuple(flipped), lost)
+    return Flips(tuple(variants), tuple(values), tuple(clusters), lost)
 
 
 def _flip(variant: CaseResult, original: CaseResult, completion: Completion) -> bool:
@@ -138,28 +144,38 @@ def _flip(variant: CaseResult, original: CaseResult, completion: Completion) -> 
 
 
 def decide_invariance(gate: InvarianceGate, evidence: Evidence) -> GateResult:
-    """Decide an invariance gate; it is invalid without a variant, or if all variants are of one cluster."""
+    """Decide an invariance gate; it is invalid without a variant, or if all variants are of one cluster.
+
+    A flip has the weight of its variant.
+    """
     flips = flips_of(evidence)
     if not flips.values:
         message = "no case has metadata.variant_of the id of another case of the suite: pytest-evalgate perturb SET"
         return GateResult(gate.kind, "invalid", None, None, gate.max_flip, message)
     numbers = {name: number for number, name in enumerate(dict.fromkeys(flips.clusters))}
     clusters = np.array([numbers[name] for name in flips.clusters], dtype=np.int64)
-    same = rate_of(Cases(1 - np.array(flips.values), np.ones(len(flips.values)), clusters))
+    weights = weights_of(flips.variants)
+    same = rate_of(Cases(1 - np.array(flips.values), np.ones(len(flips.values)), clusters, weights=weights))
     value = 1 - same.value
     if len(numbers) == 1:
         return GateResult(gate.kind, "invalid", value, None, gate.max_flip, ONE_CLUSTER)
     # without a flip, the clusters cannot tell how alike their variants are, so each counts once: a few flips over
     # many variants must not seem better than none
-    least = 1 - clopper_pearson_lower_one_sided(len(numbers), len(numbers), CONFIDENCE)
+    units = float(len(numbers)) if weights is None else kish_n(cluster_sums(weights, clusters.tolist()))
+    least = 1 - clopper_pearson_lower_one_sided(units, units, CONFIDENCE)
     upper = max(1 - same.lower, least)
     verdict = _verdict(value, upper, gate.max_flip)
-    return GateResult(gate.kind, verdict, value, upper, gate.max_flip, _flip_message(gate, flips, verdict, upper))
+    message = _flip_message(gate, flips, verdict, upper, None if weights is None else value)
+    return GateResult(gate.kind, verdict, value, upper, gate.max_flip, message)
 
 
-def _flip_message(gate: InvarianceGate, flips: Flips, verdict: VerdictName, upper: float) -> str:
+def _flip_message(
+    gate: InvarianceGate, flips: Flips, verdict: VerdictName, upper: float, by_weight: float | None
+) -> str:
     cases = count(len(set(flips.clusters)), "case")
     message = f"{len(flips.flipped):,} of {count(len(flips.values), 'variant')} of {cases} flipped"
+    if by_weight is not None:
+        message += f", {percent(by_weight)} by weight"
     if verdict == "pass":
         message += f", less than {_up(upper)} with 95% confidence"
     elif verdict == "fail":
@@ -181,7 +197,15 @@ def unattainable_flips(gate: InvarianceGate, cases: Sequence[PlannedCase], known
         named = first_few([f"{case.id} ({case.place}): {case.variant_of}" for case in stray])
         return f"invariance: metadata.variant_of is the id of no case: {named}"
     originals = {case.golden_id: case.cluster or case.golden_id for case in cases}
-    families = {originals[case.variant_of] for case in cases if case.variant_of in originals}
+    families: dict[str, float] = {}
+    for case in cases:
+        if case.variant_of in originals:
+            family = originals[case.variant_of]
+            families[family] = families.get(family, 0.0) + case.weight
     if not families:
         return "invariance: no case has metadata.variant_of the id of another case: pytest-evalgate perturb SET"
+    variants = {case.weight for case in cases if case.variant_of in originals}
+    if len(variants) > 1:
+        units = math.floor(kish_n(list(families.values())))
+        return unattainable_rate("invariance: a flip rate", gate.max_flip, units, "effective original case")
     return unattainable_rate("invariance: a flip rate", gate.max_flip, len(families), "original case")

@@ -90,6 +90,9 @@ class LintFinding:
         return f"{where}: {self.kind}: {self.message}"
 
 
+PERSONAL: Final = "personal-data"
+
+
 def duplicates(cases: Iterable[Case]) -> Iterator[LintFinding]:
     """Find the cases with the same input as an earlier case, or nearly the same, except variants of a case."""
     first: dict[str, Case] = {}
@@ -212,7 +215,7 @@ def private_data(cases: Iterable[Case]) -> Iterator[LintFinding]:
                 found[kind, name] = LintFinding(case.place, "secret", "error", message)
             for kind in personal_in(text):
                 message = f"{kind} in {name}: replace it with an invented one, unless you may store it"
-                found[kind, name] = LintFinding(case.place, "personal-data", "warning", message)
+                found[kind, name] = LintFinding(case.place, PERSONAL, "warning", message)
         yield from found.values()
 
 

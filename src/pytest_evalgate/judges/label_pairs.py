@@ -15,33 +15,41 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from pytest_evalgate.errors import LineProblem, SettingsError
-from pytest_evalgate.gates.frame import first_output
+from pytest_evalgate.gates.frame import digest_of, first_output
 from pytest_evalgate.gates.pairing import pair_results
 from pytest_evalgate.gates.run_labels import PairLabel, RunLabels, pairs_frame
 from pytest_evalgate.judges.label_rows import id_of, label_of, read_rows
 from pytest_evalgate.judges.label_scale import scale_of
 from pytest_evalgate.judges.labels import LabelsError
+from pytest_evalgate.records.results import Output
 from pytest_evalgate.stats.differences import allocate_labels
 from pytest_evalgate.text import files, jsonl
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
     from pathlib import Path
 
     from pytest_evalgate.gates.pairing import Pair
     from pytest_evalgate.judges.label_rows import LabelRow
     from pytest_evalgate.judges.label_scale import LabelScale
     from pytest_evalgate.records.cases import Json
-    from pytest_evalgate.records.results import CaseResult, Output
+    from pytest_evalgate.records.results import CaseResult
     from pytest_evalgate.records.verdicts import Baseline
+
+    Show = Callable[[str, Output], Json]
 
 FIELD: Final = "pair_sample"
 """The field of a row that names its frame and its stratum."""
 
-_DRAWN_FROM: Final = re.compile(r"([0-9a-f]{16})/([A-D])/([1-9][0-9]{0,8})")
+_DRAWN_FROM: Final = re.compile(r"([0-9a-f]{16})/([A-D])/([1-9][0-9]{0,8})(?:/([0-9a-f]{64}))?")
+"""Frame, stratum, its number of pairs, and the digest of the whole output if people are shown a part of it."""
+
+_DIGEST: Final = 64  # hexadecimal digits
 _ROW_ID: Final = re.compile(r"(.+)#([12])", re.DOTALL)
-_FEWEST: Final = 10
-_SPREADS: Final = {"pass-pass": 0.25, "pass-miss": 0.6, "miss-pass": 0.6, "miss-miss": 0.45}
+FEWEST: Final = 10
+"""Least labels of a stratum."""
+
+SPREADS: Final = {"pass-pass": 0.25, "pass-miss": 0.6, "miss-pass": 0.6, "miss-miss": 0.45}
 """Strata, before and now, with the standard deviation of people's difference that is expected in them.
 
 That of a judge with a TPR of 0.9 and a TNR of 0.8 if four of five outputs are good; a wrong guess costs only width.
@@ -50,12 +58,16 @@ That of a judge with a TPR of 0.9 and a TNR of 0.8 if four of five outputs are g
 
 @dataclass(frozen=True, slots=True)
 class PairCandidate:
-    """A pair that people may label: the result now, both outputs, and the stratum."""
+    """A pair that people may label: the result now, what people are shown of both outputs, and the stratum.
+
+    ``digests`` are those of the whole outputs, now and before, if people are shown parts.
+    """
 
     result: CaseResult
-    now: Output
+    now: Json
     before: Json
     stratum: str
+    digests: tuple[str, str] | None = None
 
     @property
     def id(self) -> str:
@@ -83,31 +95,34 @@ class PairSample:
     same: int
 
 
-def draw_pairs(
+def draw_pairs(  # noqa: PLR0913 - the two sides, and how to draw
     results: Sequence[CaseResult],
     baseline: Baseline,
     outputs: Mapping[str, Json],
     before: Iterable[str],
     n: int,
+    *,
     seed: int,
+    show: Show | None = None,
 ) -> PairSample:
     """Draw at most ``n`` further pairs of ``results`` and ``baseline``, whose outputs are given by case id.
 
-    ``before`` are the ids of the cases of an earlier sample of the same pairs.
+    ``before`` are the ids of the cases of an earlier sample of the same pairs. ``show`` returns the part of an output
+    that people are shown, by the id of its case; without it, they are shown the whole.
 
     Raises:
         SettingsError: there is no pair with two outputs, a case has several trials, or an earlier pair is not one.
     """
     pairing = pair_results([result for result in results if result.case.side != "head"], baseline)
-    found = [candidate for pair in pairing.pairs if (candidate := _candidate(pair, outputs)) is not None]
+    found = [candidate for pair in pairing.pairs if (candidate := _candidate(pair, outputs, show)) is not None]
     if not found:
         raise SettingsError(
             f"no case of suite {baseline.suite} has an output both in this run and in the baseline: the outputs of a "
             "baseline are stored beside it, or in its run"
         )
-    strata: dict[str, list[PairCandidate]] = {name: [] for name in _SPREADS}
+    strata: dict[str, list[PairCandidate]] = {name: [] for name in SPREADS}
     for one in found:
-        if jsonl.digest(one.now.value) != jsonl.digest(one.before):
+        if jsonl.digest(one.now) != jsonl.digest(one.before):
             strata[one.stratum].append(one)
     strata = {name: members for name, members in strata.items() if members}
     earlier = set(before)
@@ -116,7 +131,7 @@ def draw_pairs(
     frame = pairs_frame([pair.now for pair in pairing.pairs], baseline.provenance.run_id)
     sizes = [len(members) for members in strata.values()]
     had = [sum(one.id in earlier for one in members) for members in strata.values()]
-    shares = allocate_labels(sizes, [_SPREADS[name] for name in strata], len(earlier) + n, had, _FEWEST)
+    shares = allocate_labels(sizes, [SPREADS[name] for name in strata], len(earlier) + n, had, FEWEST)
     letters = _letters(frame)
     random = np.random.default_rng((seed, len(earlier)))
     rows = []
@@ -134,7 +149,7 @@ def draw_pairs(
     )
 
 
-def _candidate(pair: Pair, outputs: Mapping[str, Json]) -> PairCandidate | None:
+def _candidate(pair: Pair, outputs: Mapping[str, Json], show: Show | None) -> PairCandidate | None:
     result, name = pair.now, pair.now.case.golden_id
     if len(result.trials) != 1 or len(pair.before.values) != 1:
         raise SettingsError(f"{name} has several trials: label sample --against takes runs with one trial a case")
@@ -142,20 +157,25 @@ def _candidate(pair: Pair, outputs: Mapping[str, Json]) -> PairCandidate | None:
     if trial is None or trial.output is None or trial.value is None or name not in outputs:
         return None
     verdicts = ("pass" if value == 1 else "miss" for value in (pair.before.values[0], trial.value))
-    return PairCandidate(result, trial.output, outputs[name], "-".join(verdicts))
+    stratum, now, before = "-".join(verdicts), trial.output, Output(outputs[name])
+    if show is None:
+        return PairCandidate(result, now.value, before.value, stratum)
+    digests = digest_of(now), digest_of(before)
+    return PairCandidate(result, show(name, now), show(name, before), stratum, digests)
 
 
 def _letters(frame: str) -> dict[str, str]:
     """Return a letter for each stratum, which does not show the verdicts to the people who label."""
-    order = sorted(_SPREADS, key=lambda name: jsonl.digest([frame, name]))
+    order = sorted(SPREADS, key=lambda name: jsonl.digest([frame, name]))
     return dict(zip(order, "ABCD", strict=True))
 
 
 def _rows(pair: PairCandidate, source: str, *, swapped: bool) -> tuple[PairSheetRow, ...]:
-    sides = [pair.now.value, pair.before]
+    sources = [source, source] if pair.digests is None else [f"{source}/{digest}" for digest in pair.digests]
+    sides = list(zip((pair.now, pair.before), sources, strict=True))
     if swapped:
         sides.reverse()
-    return tuple(PairSheetRow(f"{pair.id}#{at}", pair.id, side, source) for at, side in enumerate(sides, start=1))
+    return tuple(PairSheetRow(f"{pair.id}#{at}", pair.id, *side) for at, side in enumerate(sides, start=1))
 
 
 def drawn_cases(path: Path) -> list[str]:
@@ -223,7 +243,7 @@ def _pair_label(case_id: str, rows: Sequence[LabelRow], scale: LabelScale, probl
         if verdict is None:
             message = f"unknown label {jsonl.quote_text(str(label_of(row)))}: write pass or fail"
             problems.append(LineProblem(row.place.file, row.place.line, "label", message))
-        passed[jsonl.digest(row.values.get("output"))] = bool(verdict)
+        passed[_whole_digest(row)] = bool(verdict)
     if len(passed) != len(rows) or len({_source(row) for row in rows}) != 1:
         message = f"the two rows of {jsonl.quote_text(case_id)} must differ in their output and be of one stratum"
         problems.append(LineProblem(rows[0].place.file, rows[0].place.line, "output", message))
@@ -233,5 +253,11 @@ def _pair_label(case_id: str, rows: Sequence[LabelRow], scale: LabelScale, probl
 
 def _source(row: LabelRow) -> tuple[str, str, int]:
     """Return the frame, the stratum and its number of pairs of a row that `_members` has checked."""
-    frame, stratum, pairs = str(row.values[FIELD]).split("/")
+    frame, stratum, pairs, *_ = str(row.values[FIELD]).split("/")
     return frame, stratum, int(pairs)
+
+
+def _whole_digest(row: LabelRow) -> str:
+    """Return the digest of the output of a row, of which people may have been shown a part."""
+    *_, last = str(row.values[FIELD]).split("/")
+    return last if len(last) == _DIGEST else jsonl.digest(row.values.get("output"))

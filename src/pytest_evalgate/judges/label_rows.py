@@ -20,13 +20,20 @@ if TYPE_CHECKING:
     from pytest_evalgate.records.cases import Json
 
 _TEXT_COLUMNS: Final = (  # never read as numbers
-    "id", "input", "expected", "context", "output", "cluster", "rater", "batch", "sample", "rubric"
+    "id", "input", "expected", "context", "output", "cluster", "rater", "batch", "sample", "rubric", "graded_part"
 )  # fmt: skip
 _LABEL_FIELDS: Final = ("label", "human_label")
 _HASHED: Final = (*_TEXT_COLUMNS, *_LABEL_FIELDS, "labels", "claims", "weight", "gold")
 _RATER: Final = "labels."  # prefix of a CSV column with the labels of one rater
 _ID_CONTENT: Final = ("input", "expected", "context", "output")
-_SHARED: Final = (*_ID_CONTENT, "cluster", "weight", "sample", "gold")  # equal in all rows of one output
+_SHARED: Final = (
+    *_ID_CONTENT,
+    "cluster",
+    "weight",
+    "sample",
+    "gold",
+    "graded_part",
+)  # equal in all rows of one output
 _FORMULA: Final = frozenset("=+-@\t\r")
 _HOW_TO_LABEL: Final = 'add "label" (null until it is known), or "labels" by rater'
 
@@ -322,6 +329,10 @@ _RULES: Final[Mapping[str, tuple[Callable[[Json], bool], str]]] = {
         "must be a string or a list of strings",
     ),
     "rubric": (lambda value: isinstance(value, str), "must be a string, the note that was graded"),
+    "graded_part": (
+        lambda value: isinstance(value, str) and bool(value.strip()),
+        "must be the field of the judge: output is that part of the whole output",
+    ),
     "cluster": (lambda value: isinstance(value, str) or _is_whole(value), "must be a string or a whole number"),
     "weight": (lambda value: is_number(value) and 0 < value < math.inf, "must be a number above 0"),
     "rater": (lambda value: isinstance(value, str) and bool(value.strip()), "must be the name of a person"),

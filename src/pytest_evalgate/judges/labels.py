@@ -84,6 +84,7 @@ class Labelled:
     Attributes:
         case: The case.
         output: The output.
+        graded_part: The path of the part of the whole output that ``output`` is; None if it is whole.
         label: The label as people wrote it.
         passed: True if the label passes; None if the raters are evenly divided.
         decided: True if the row has a ``label``; otherwise the label is that of the majority of the raters.
@@ -112,6 +113,7 @@ class Labelled:
     controlled: float | None = None
     scores: tuple[Score, ...] = ()
     swapped: Score | None = None
+    graded_part: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,9 +146,9 @@ def load(path: Path, columns: Columns, *, root: Path) -> LabelSet:
 
     A row has a ``label`` (or ``human_label``): a word for pass or fail, a boolean, 0 or 1, or a grade from 1 to 5; or
     it has ``labels`` by rater. null means not labelled yet. Optional fields are ``id``, ``input``, ``expected``,
-    ``context``, ``output``, ``cluster`` and ``weight``. A row with ``claims``, each a ``claim`` with its ``label``,
-    becomes one row per claim, in one cluster. Rows of several raters with one id become one row. Rows with a ``gold``
-    label that were not drawn from a run are left out. Messages name the file relative to ``root``.
+    ``context``, ``output``, ``graded_part``, ``cluster`` and ``weight``. A row with ``claims``, each a ``claim`` with
+    its ``label``, becomes one row per claim, in one cluster. Rows of several raters with one id become one row. Rows
+    with a ``gold`` label that were not drawn from a run are left out. Messages name the file relative to ``root``.
 
     Raises:
         LabelsError: the file is invalid; lists every problem.
@@ -271,6 +273,7 @@ def _labelled(row: LabelRow, columns: Columns, scale: LabelScale, judges: Sequen
         controlled=None if columns.controlled is None else at(row.values, columns.controlled),
         scores=judges[0].of(row) if judges else (),
         swapped=next(iter(judges[1].of(row)), None) if len(judges) > 1 else None,
+        graded_part=row.values.get("graded_part"),
     )
 
 

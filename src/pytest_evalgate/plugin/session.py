@@ -153,6 +153,7 @@ class EvalSession:
             judge=wiring.judge,
             code=wiring.code,
             models=ModelSource(settings.models, lambda: wiring.client),
+            foreign=_foreign_hint,
         )
         assembly = Assembly(root, settings, options, scoring, wiring, base.branch, base.problem, configured)
         ledger = Ledger()
@@ -387,3 +388,9 @@ def _merged(hook: Any) -> dict[str, T]:
         return {name: value for result in results for name, value in result.items()}
     except SystemExit as error:
         raise SettingsError(f"the hook {hook.name} called sys.exit(): {describe_error(error)}") from error
+
+
+def _foreign_hint(name: str) -> str:
+    from pytest_evalgate.golden.dialects.equivalents import hint_of  # noqa: PLC0415 - only a message needs it
+
+    return hint_of(name)

@@ -1,6 +1,7 @@
 """History: one row for each suite of each complete, decided run.
 
-The file is JSON Lines; rows are appended and never rewritten. It is used for advice only (trends, power), so a line
+The file is JSON Lines; rows are appended and never rewritten. Reruns of a commit are counted in it: gates depend on
+their number, and no gate depends on the store. Trends and reports read the store, which imports the file once. A line
 that cannot be read is skipped with a warning.
 """
 
@@ -16,14 +17,14 @@ from typing import TYPE_CHECKING, Final
 from pytest_evalgate.errors import RunFileError
 from pytest_evalgate.records.verdicts import HistoryRow
 from pytest_evalgate.runs.record_file import RecordFile, check_filled, check_time
-from pytest_evalgate.text import files
+from pytest_evalgate.text import files, jsonl
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
     from pathlib import Path
 
     from pytest_evalgate.records.cases import Json
-    from pytest_evalgate.records.results import Run, SuiteRun
+    from pytest_evalgate.records.results import Run, SuitePlan, SuiteRun
     from pytest_evalgate.records.verdicts import Baseline, SuiteVerdict
 
 MAX_ROWS: Final = 500
@@ -90,6 +91,13 @@ def row_of(
         work_sha256=work_sha256,
         stopped=stopped,
     )
+
+
+def plan_sha256(plan: SuitePlan) -> str:
+    """Return the digest of the golden set, or of its sample, because only runs of the same sample share a trend."""
+    if plan.drawn_from is None:
+        return plan.golden_sha256
+    return jsonl.digest([plan.golden_sha256, sorted(case.golden_id for case in plan.cases)])
 
 
 def read(path: Path) -> History:

@@ -51,7 +51,7 @@ class Context:
     in messages, ``judge`` builds the scorer of a configured judge, and ``code`` runs the user's functions. ``tools``
     are those of the suite's target: the default of a rule that needs tools. ``models`` are those that scorers may ask,
     ``originals`` the other cases of the suite. ``judges`` are those of the suite that can be asked for the notes in
-    the asserts of a case.
+    the asserts of a case. ``foreign`` returns what to write in place of the name of a check of another tool, if any.
     """
 
     rules: Mapping[str, Rule] = field(default_factory=lambda: RULES)
@@ -63,6 +63,7 @@ class Context:
     originals: Originals | None = None
     tools: Sequence[Json] = ()
     judges: tuple[NoteJudge, ...] = ()
+    foreign: Callable[[str], str] = lambda name: ""  # noqa: ARG005 - no other tool is known
 
 
 def build(spec: str | Mapping[str, Any], *, context: Context) -> WeightedScorer:
@@ -144,7 +145,8 @@ def _rule(kind: Any, given: Mapping[str, Any], context: Context) -> WeightedScor
     if not isinstance(kind, str) or kind not in context.rules:
         names = known_kinds(context.rules)
         known = f"; known are {', '.join(name for name in names if not name.startswith('not-'))}, and not- forms"
-        raise SpecError(f'unknown scorer "{kind}"{did_you_mean(str(kind), names) or known}')
+        hint = context.foreign(str(kind)) or did_you_mean(str(kind), names) or known
+        raise SpecError(f'unknown scorer "{kind}"{hint}')
     rule = context.rules[kind]
     options, params = read_params(kind, rule, given, context.roots[0] if context.roots else None)
     threshold = _GRADED_THRESHOLD if kind in MEASURES else _RULE_THRESHOLD

@@ -63,6 +63,15 @@ def part_of(output: Output, path: str, case: Case | None = None) -> Output:
     return replace(output, value=found, metadata=metadata)
 
 
+def has_part(output: Output, path: str, case: Case | None = None) -> bool:
+    """Return whether `part_of` finds a value."""
+    try:
+        part_of(output, path, case)
+    except NoPartError:
+        return False
+    return True
+
+
 def reads_trajectory(path: str | None) -> bool:
     """Return whether the value at ``path`` may be a part of the trajectory."""
     return path is not None and path.partition(".")[0] == "trajectory"

@@ -25,7 +25,8 @@ Text = Annotated[str, Field(min_length=1)]
 """A text to look for. The empty text is refused, because every output contains it."""
 
 Texts = Annotated[Sequence[Text], Field(min_length=1)]
-Values = Annotated[Sequence[Json], Field(min_length=1)]
+Values = Annotated[list[Json], Field(min_length=1)]
+"""A list of JSON values. A sequence would be read from a text as well, letter by letter."""
 
 _MAX_NAMED: Final = 3  # values that a reason names; the rest are counted
 

@@ -10,9 +10,8 @@ import math
 from bisect import bisect_left
 from dataclasses import dataclass
 
-from scipy import special
-
 from pytest_evalgate.stats.numeric import check_counts, check_inside, check_rate, check_within, upper_z
+from pytest_evalgate.stats.ufuncs import special
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
-from scipy import special
 
 from pytest_evalgate.stats.design import LabelDesign, Proportion
 from pytest_evalgate.stats.intervals import Interval, clopper_pearson_lower_one_sided, wilson_interval
@@ -28,6 +27,7 @@ from pytest_evalgate.stats.numeric import (
     check_within,
     upper_z,
 )
+from pytest_evalgate.stats.ufuncs import special
 
 if TYPE_CHECKING:
     import numpy.typing as npt

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
-from scipy import special
+
+from pytest_evalgate.stats.ufuncs import special
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
-from scipy import special
 
 from pytest_evalgate.stats.numeric import (
     binomial_tail,
@@ -24,6 +23,7 @@ from pytest_evalgate.stats.numeric import (
     upper_z,
 )
 from pytest_evalgate.stats.paired import midp
+from pytest_evalgate.stats.ufuncs import special
 
 if TYPE_CHECKING:
     import numpy.typing as npt

@@ -37,10 +37,10 @@ def regression_groups(worst_error: float) -> tuple[FigureGroup, ...]:
         n, absolute, squared, y, yy, x, xx, xy = np.moveaxis(sums, -1, 0)
         spread_y, spread_x = _spread(n, y, yy), _spread(n, x, xx)
         return {
-            ("mae", ""): absolute / n,
-            ("rmse", ""): np.sqrt(squared / n),
+            ("mae", ""): _ratio(absolute, n),
+            ("rmse", ""): np.sqrt(_ratio(squared, n)),
             ("r2", ""): 1 - _ratio(squared, spread_y),
-            ("pearson", ""): _ratio(xy - x * y / n, np.sqrt(np.maximum(spread_x * spread_y, 0))),
+            ("pearson", ""): _ratio(xy - _ratio(x * y, n), np.sqrt(np.maximum(spread_x * spread_y, 0))),
         }
 
     error = worst_error
@@ -51,7 +51,7 @@ def regression_groups(worst_error: float) -> tuple[FigureGroup, ...]:
 
 def _spread(n: Array, total: Array, squares: Array) -> Array:
     """Return the sum of squared deviations from the mean; 0 if it is no more than a rounding error."""
-    spread = squares - total**2 / n
+    spread = squares - _ratio(total**2, n)  # without a readable prediction n is 0, and the spread NaN
     return np.where(spread > _ROUNDING * squares, spread, 0.0)
 
 
@@ -106,7 +106,7 @@ def mean_groups(names: Sequence[str]) -> tuple[FigureGroup, ...]:
     """Return means of values in [0, 1]; the sums are the number of cases, then one for each name."""
 
     def compute(sums: Array) -> Mapping[Key, Array]:
-        return {(name, ""): sums[..., 1 + at] / sums[..., 0] for at, name in enumerate(names)}
+        return {(name, ""): _ratio(sums[..., 1 + at], sums[..., 0]) for at, name in enumerate(names)}
 
     worst = np.zeros(1 + len(names))
     worst[0] = 1

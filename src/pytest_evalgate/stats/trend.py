@@ -8,7 +8,6 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-from scipy import special
 
 from pytest_evalgate.stats.numeric import (
     Numbers,
@@ -19,6 +18,7 @@ from pytest_evalgate.stats.numeric import (
     check_same_length,
     check_within,
 )
+from pytest_evalgate.stats.ufuncs import special
 
 _TOLERANCE = 1e-12
 """Sums over the runs in another order differ by rounding errors below this."""
@@ -202,11 +202,11 @@ def change_point(values: Numbers, seed: int = 0, permutations: int = 2000) -> Ch
     check_counts(seed=seed)
     check_counts(1, permutations=permutations)
     centred = array - array.mean()
-    explained = _explained(centred)
+    explained = explained_share(centred)
     place = int(np.argmax(explained))
     best, index = float(explained[place]), place + MIN_SIDE_RUNS
     orders = np.random.default_rng(seed).permuted(np.tile(centred, (permutations, 1)), axis=1)
-    as_good = int(np.count_nonzero(_explained(orders).max(axis=1) >= best - _TOLERANCE))
+    as_good = int(np.count_nonzero(explained_share(orders).max(axis=1) >= best - _TOLERANCE))
     return ChangePoint(
         index=index,
         before=float(array[:index].mean()),
@@ -216,7 +216,7 @@ def change_point(values: Numbers, seed: int = 0, permutations: int = 2000) -> Ch
     )
 
 
-def _explained(centred: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+def explained_share(centred: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
     """Return the share of the variance that each split explains, along the last axis; t increases with it."""
     n = centred.shape[-1]
     first = np.arange(MIN_SIDE_RUNS, n - MIN_SIDE_RUNS + 1)

@@ -10,9 +10,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
-from scipy import special
 
 from pytest_evalgate.stats.numeric import as_numbers, check_alpha, check_inside, check_same_length
+from pytest_evalgate.stats.ufuncs import special
 
 if TYPE_CHECKING:
     import numpy.typing as npt

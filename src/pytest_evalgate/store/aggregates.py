@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import TYPE_CHECKING, Any, Final
 
+from pytest_evalgate.runs.history import plan_sha256
 from pytest_evalgate.store.stored_run import clean
 from pytest_evalgate.text import jsonl
 
@@ -19,7 +21,7 @@ if TYPE_CHECKING:
 _SUITES: Final = (
     *("run_id", "suite", "verdict", "mode", "cases", "trials", "planned", "passed", "missed", "errored", "skipped"),
     *("not_run", "unscored", "pass_rate", "golden", "golden_sha256", "scorers_sha256", "drawn_from", "stopped"),
-    *("model", "target", "baseline_run_id", "discordance", "delta", "delta_p", "finding"),
+    *("model", "target", "baseline_run_id", "discordance", "delta", "delta_p", "finding", "plan_sha256"),
 )
 _METRICS: Final = ("run_id", "suite", "metric", "value", "lower_bound", "upper_bound", "n")
 _SLICES: Final = (
@@ -33,6 +35,10 @@ _JUDGES: Final = (
     *("run_id", "suite", "judge", "fingerprint", "calibrated", "scored", "unreadable", "pass_rate", "tpr", "tnr"),
     "labelled",
 )
+_HISTOGRAMS: Final = ("run_id", "suite", "scorer", "bin", "n")
+BINS: Final = 20
+"""Bins of the histogram of a scorer, over [0, 1]."""
+
 _Z: Final = 1.959963984540054  # the 97.5 % quantile of the normal distribution
 
 
@@ -84,6 +90,7 @@ def aggregate_rows(source: StoredSource, sums: Mapping[str, SuiteSums]) -> Itera
         ]
     yield "suites", _SUITES, suites
     yield "metrics", _METRICS, metrics
+    yield "histograms", _HISTOGRAMS, [(run_id, *row) for suite in source.run.suites for row in _histogram_rows(suite)]
     yield "slices", _SLICES, slices
     yield "gates", _GATES, gates
     yield "judges", _JUDGES, judges
@@ -99,7 +106,20 @@ def _suite_row(source: StoredSource, suite: SuiteRun, found: SuiteVerdict, sums:
         *(plan.scorers_sha256, plan.drawn_from, found.stopped, sums.model),
         *(source.info.facts.get(f"{plan.name}: target"), source.baselines.get(plan.name), discordance),
         *((None, None, None) if delta is None else (delta.delta, delta.p, delta.finding)),
+        plan_sha256(plan),
     )
+
+
+def _histogram_rows(suite: SuiteRun) -> Iterator[tuple[str, str, int, int]]:
+    counts = Counter(
+        (clean(score.name), min(int(score.value * BINS), BINS - 1))
+        for result in suite.results
+        for trial in result.trials
+        for score in trial.scores
+        if score.value is not None
+    )
+    for (scorer, place), n in sorted(counts.items()):
+        yield suite.plan.name, scorer, place, n
 
 
 def _metric_rows(found: SuiteVerdict, sums: SuiteSums) -> Iterator[tuple[Any, ...]]:
@@ -140,6 +160,7 @@ def history_rows(rows: Sequence[HistoryRow]) -> Iterator[Table]:
         known: dict[str, Any] = dict.fromkeys(_SUITES)
         known.update(run_id=row.run_id, suite=row.suite, verdict=row.verdict, mode="", cases=row.cases)
         known.update(trials=row.trials, pass_rate=row.pass_rate, golden="[]", golden_sha256=row.golden_sha256)
+        known.update(plan_sha256=row.golden_sha256)
         known.update(scorers_sha256=row.scorers_sha256, baseline_run_id=row.baseline_run_id)
         known.update(discordance=row.discordance, stopped="certainty" if row.stopped else None, planned=row.cases)
         known.update(dict.fromkeys(("passed", "missed", "errored", "skipped", "not_run", "unscored"), 0))

@@ -64,7 +64,9 @@ class RecordedTargetRunner:
             raise recording.failures[key]
         output = recording.outputs.get(key)
         if output is None:
-            raise MissingOutput(f"no recorded output in {recording.name}", is_final=True)
+            several = trial and key in self.recordings[0].outputs
+            advice = ": set trials of the suite, or of the row, to the number that is recorded" if several else ""
+            raise MissingOutput(f"no recorded output in {recording.name}{advice}", is_final=True)
         if output.value is None:
             raise MissingOutput(f"the recorded output in {recording.name} is null", is_final=True)
         return output

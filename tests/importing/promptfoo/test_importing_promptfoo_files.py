@@ -290,7 +290,7 @@ _WHOLE: dict[str, Any] = {
         {
             "vars": {"q": ["a", "b"]},
             "assert": [{"type": "assert-set", "assert": [{"type": "equals", "value": "x", "weight": 2}]}],
-            "options": {"prefix": "p"},
+            "options": {"prefix": "p", "repeat": 2},
             "threshold": 0.5,
             "metadata": {"k": "v"},
             "prompts": ["b"],
@@ -308,6 +308,16 @@ def _paths(value: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
     members = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
     for key, member in members:
         yield from _paths(member, (*path, key))
+
+
+@pytest.mark.parametrize(("repeat", "trials"), [(3, 3), (1, 1), (0, None), ("3", None), (2000, None)])
+def test_the_repeat_of_a_test_is_the_number_of_its_trials(tmp_path: Path, repeat: Any, trials: int | None) -> None:
+    tests = [{"vars": {"q": "a"}, "options": {"repeat": repeat}}, {"vars": {"q": "b"}}]
+    file = tmp_path / "promptfooconfig.json"
+    file.write_text(json.dumps({"prompts": ["{{q}}"], "providers": ["echo"], "tests": tests}), "utf-8")
+    found = read_config(file, project=tmp_path, golden="golden/g.jsonl")
+    assert [case.row.get("trials") for case in found.cases] == [trials, None]
+    assert ("option repeat" in [left.what for left in found.left_out]) is (trials is None)
 
 
 @given(st.sampled_from([path for path in _paths(_WHOLE) if path]), _JSON)

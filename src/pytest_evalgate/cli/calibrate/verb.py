@@ -112,7 +112,8 @@ def _run(args: argparse.Namespace) -> int:
 VERB: Final = Verb(
     "Measure a judge against human labels: its error rates, their uncertainty, and whether it may gate. Prints the "
     "two rates that decide; -v prints all figures and the disagreements. Writes the calibration file that gates read, "
-    "and charts beside it. Sends a call for each label that is not cached, and none with --stored.",
+    "and charts beside it. Sends a call for each label that is not cached, and none with --stored. Exits with "
+    "1 if the judge may not gate, with 11 if the calls failed, and with 4 if the labels or the judge cannot be used.",
     "pytest-evalgate calibrate faq --labels labels/faq.jsonl",
     _run,
     _add_arguments,

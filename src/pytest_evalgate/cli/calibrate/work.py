@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final
 
 from pytest_evalgate import config, golden
-from pytest_evalgate.app.grade import run_judge
+from pytest_evalgate.app.grade import fields_of, run_judge
 from pytest_evalgate.app.project import resolve_path
 from pytest_evalgate.errors import LineProblem, SettingsError
 from pytest_evalgate.judges import calibration as calibrations
@@ -149,7 +149,8 @@ def _grade_rows(
         for time in range(1, options.times + 1)
         for row in joined
     ]
-    scores, parts = run_judge(project, options.judge, cases)
+    fields = fields_of(project, options.judge, joined) * options.times
+    scores, parts = run_judge(project, options.judge, cases, fields)
     return tuple(replace(row, scores=scores[at :: len(joined)]) for at, row in enumerate(joined)), parts
 
 

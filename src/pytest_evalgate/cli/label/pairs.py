@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 import sys
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from pytest_evalgate.app.decide import RunDecider
 from pytest_evalgate.cli.label.sheet import pair_sheet
 from pytest_evalgate.errors import SettingsError
 from pytest_evalgate.runs import baseline as baselines
+from pytest_evalgate.scorers.part import NoPartError, part_of
 from pytest_evalgate.text import files
 from pytest_evalgate.text.wording import count
 
@@ -20,14 +22,16 @@ if TYPE_CHECKING:
     from pytest_evalgate.app.project import Project
     from pytest_evalgate.judges.label_pairs import PairSample
     from pytest_evalgate.records.cases import Case, Json
-    from pytest_evalgate.records.results import SuiteRun
+    from pytest_evalgate.records.results import Output, SuiteRun
     from pytest_evalgate.records.verdicts import Baseline
 
 _BASELINE: Final = "baseline"
 
 
-def sample_pairs(args: argparse.Namespace, project: Project, suite: SuiteRun, cases: Mapping[str, Case]) -> int:
-    """Draw pairs of outputs and write both outputs of each; with ``--more``, add them to the file.
+def sample_pairs(
+    args: argparse.Namespace, project: Project, suite: SuiteRun, cases: Mapping[str, Case], field: str | None
+) -> int:
+    """Draw pairs of outputs and write both of each, or their parts at ``field``; with ``--more``, add to the file.
 
     Raises:
         UserError: the other side cannot be found, or its outputs are not stored.
@@ -36,7 +40,9 @@ def sample_pairs(args: argparse.Namespace, project: Project, suite: SuiteRun, ca
 
     baseline, outputs = _against(args.against, project, suite)
     before = drawn_cases(args.out) if args.more is not None else []
-    sample = draw_pairs(suite.results, baseline, outputs, before, args.more or args.n, args.seed)
+    show = None if field is None else partial(_part, field, cases)
+    number = args.more or args.n
+    sample = draw_pairs(suite.results, baseline, outputs, before, number, seed=args.seed, show=show)
     is_csv = args.out is not None and args.out.suffix.lower() == ".csv"
     text = pair_sheet(sample.rows, cases, args.form or ("csv" if is_csv else "jsonl"), header=args.more is None)
     if args.out is None:
@@ -46,6 +52,14 @@ def sample_pairs(args: argparse.Namespace, project: Project, suite: SuiteRun, ca
         files.write_atomically(args.out, (had + text).encode())
     _print_summary(args, sample)
     return 0
+
+
+def _part(field: str, cases: Mapping[str, Case], case_id: str, output: Output) -> Json:
+    """Return the part of an output that the judge grades; an empty text if it has none, which the judge fails."""
+    try:
+        return part_of(output, field, cases.get(case_id)).value
+    except NoPartError:
+        return ""
 
 
 def _against(spec: str, project: Project, suite: SuiteRun) -> tuple[Baseline, Mapping[str, Json]]:

@@ -14,6 +14,7 @@ from pytest_evalgate.judges.label_sample import DrawnFrom
 from pytest_evalgate.judges.labels import LabelsError
 from pytest_evalgate.judges.material import material_of
 from pytest_evalgate.records.results import Output
+from pytest_evalgate.scorers.part import part_of
 from pytest_evalgate.text import jsonl
 
 if TYPE_CHECKING:
@@ -28,21 +29,27 @@ Format = Literal["jsonl", "csv"]
 
 PAIR_COLUMNS: Final = ("id", "input", "expected", "rubric", "context", "output", "label", FIELD)
 COLUMNS: Final = (
-    *("id", "input", "expected", "rubric", "context", "output", "label", "cluster", "weight", "sample", "batch"),
+    *("id", "input", "expected", "rubric", "context", "output", "graded_part"),
+    *("label", "cluster", "weight", "sample", "batch"),
 )
-"""Columns of a sheet. Only the sheet of a golden set with notes on its cases has a ``rubric``."""
+"""Columns of a sheet. Only that of a golden set with notes on its cases has a ``rubric``.
+
+Only that of a judge with a ``field`` has a ``graded_part``: ``output`` is then the part that the judge grades.
+"""
 
 _FIRST_BATCH: Final = 1
 
 
-def new_sheet(drawn: Iterable[SampledOutput], cases: Mapping[str, Case], form: Format) -> str:
-    """Return the drawn outputs as a file; ``cases`` are those of the golden set, by id."""
-    rows = [_row(one, cases, _FIRST_BATCH) for one in drawn]
+def new_sheet(
+    drawn: Iterable[SampledOutput], cases: Mapping[str, Case], form: Format, field: str | None = None
+) -> str:
+    """Return the drawn outputs, or the parts of them at ``field``, as a file. ``cases`` are the golden ones by id."""
+    rows = [_row(one, cases, _FIRST_BATCH, field) for one in drawn]
     if form == "jsonl":
         return "".join(map(_line, rows))
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
-    columns = _used(COLUMNS, cases)
+    columns = [name for name in _used(COLUMNS, cases) if field is not None or name != "graded_part"]
     writer.writerow(columns)
     writer.writerows([_cells(row, columns) for row in rows])
     return text.getvalue()
@@ -70,12 +77,12 @@ def _pair_row(row: PairSheetRow, case: Case | None) -> dict[str, Json]:
     return {name: fields[name] for name in PAIR_COLUMNS if name in fields}
 
 
-def drawn_rows(path: Path) -> dict[str, DrawnFrom]:
+def drawn_rows(path: Path, field: str | None = None) -> dict[str, DrawnFrom]:
     """Return the stratum of each row of a sheet, by the id of its case.
 
     Raises:
         LabelsError: the file cannot be read.
-        SettingsError: a row does not name its stratum.
+        SettingsError: a row does not name its stratum, or has another part of the output than the one at ``field``.
     """
     rows, problems = read_rows(path, name=str(path))
     if problems:
@@ -83,6 +90,10 @@ def drawn_rows(path: Path) -> dict[str, DrawnFrom]:
     found = {}
     for row in rows:
         source = DrawnFrom.parse(row.values.get("sample"))
+        part = row.values.get("graded_part")
+        if source is not None and part != field:
+            is_part, now = ("the whole output" if one is None else one for one in (part, field))
+            raise SettingsError(f"{row.place}: the row has {is_part}, but the judge grades {now}: draw a new sample")
         if source is not None:
             found[id_of(row)] = source
         elif row.values.get("gold") is None:
@@ -90,28 +101,28 @@ def drawn_rows(path: Path) -> dict[str, DrawnFrom]:
     return found
 
 
-def extended_sheet(path: Path, sample: LabelSample, cases: Mapping[str, Case]) -> str:
+def extended_sheet(path: Path, sample: LabelSample, cases: Mapping[str, Case], field: str | None = None) -> str:
     """Return the content of a sheet with the added rows, and with the new weight of every row.
 
     Nothing else of the file changes. The rows that were drawn together have one ``batch``.
     """
     text = path.read_text("utf-8-sig")
     if path.suffix.lower() == ".csv":
-        return _extended_csv(text, sample, cases)
+        return _extended_csv(text, sample, cases, field)
     lines = [jsonl.loads(line) for line in text.splitlines() if line.strip()]
     rows = [line if line.keys() == {"_meta"} else _weighted(line, sample) for line in lines]
     batch = _next_batch(row.get("batch") for row in rows)
-    return "".join(map(_line, [*rows, *(_row(one, cases, batch) for one in sample.added)]))
+    return "".join(map(_line, [*rows, *(_row(one, cases, batch, field) for one in sample.added)]))
 
 
-def _extended_csv(text: str, sample: LabelSample, cases: Mapping[str, Case]) -> str:
+def _extended_csv(text: str, sample: LabelSample, cases: Mapping[str, Case], field: str | None) -> str:
     header, *rows = [row for row in csv.reader(io.StringIO(text, newline=""), strict=True) if row]
     id_column, weight_column = header.index("id"), header.index("weight")
     for row in rows:
         if (weight := sample.weights.get(row[id_column])) is not None:
             row[weight_column] = cell_of(weight)
     batch = _next_batch(row[header.index("batch")] for row in rows) if "batch" in header else _FIRST_BATCH
-    added = [_cells(_row(one, cases, batch), header) for one in sample.added]
+    added = [_cells(_row(one, cases, batch, field), header) for one in sample.added]
     out = io.StringIO()
     csv.writer(out, lineterminator="\n").writerows([header, *rows, *added])
     return out.getvalue()
@@ -136,10 +147,17 @@ def _cells(row: Mapping[str, Json], columns: Sequence[str]) -> list[str]:
     return [cell_of({**row, "context": context}.get(name)) for name in columns]
 
 
-def _row(drawn: SampledOutput, cases: Mapping[str, Case], batch: int) -> dict[str, Json]:
+def _row(drawn: SampledOutput, cases: Mapping[str, Case], batch: int, field: str | None) -> dict[str, Json]:
     output, planned = drawn.candidate.output, drawn.candidate.result.case
-    question = _question(cases.get(planned.golden_id), output)
-    fields: dict[str, Json] = {"id": planned.id, "cluster": planned.cluster, "output": output.value, **question}
+    case = cases.get(planned.golden_id)
+    shown = output if field is None else part_of(output, field, case)
+    fields: dict[str, Json] = {
+        "id": planned.id,
+        "cluster": planned.cluster,
+        "output": shown.value,
+        "graded_part": field,
+        **_question(case, output),
+    }
     present = {name: value for name, value in fields.items() if value not in (None, [])}
     row = {**present, "label": None, "weight": drawn.weight, "sample": str(drawn.drawn_from), "batch": batch}
     return {name: row[name] for name in COLUMNS if name in row}

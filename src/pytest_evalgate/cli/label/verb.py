@@ -22,12 +22,13 @@ from pytest_evalgate.cli.printing import print_result
 from pytest_evalgate.cli.verb import Actions, Verb
 from pytest_evalgate.errors import SettingsError
 from pytest_evalgate.judges.label_sample import UNJUDGED, candidates_of, draw, top_up, was_asked
+from pytest_evalgate.scorers.part import has_part
 from pytest_evalgate.text import files, jsonl
 from pytest_evalgate.text.wording import count
 
 if TYPE_CHECKING:
     import argparse
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from pytest_evalgate.judges.label_sample import Candidate, LabelSample
     from pytest_evalgate.records.cases import Case
@@ -65,21 +66,23 @@ def _sample(args: argparse.Namespace) -> int:
     run = project.run(args.run_id)
     suite = _only(suites_of(run, args.suite))
     if args.against is not None:
-        return sample_pairs(args, project, suite, _cases(project.root, run.id, suite))
-    judge = args.judge or _asked_judge_of(project, suite)
+        part = _graded_part(args, project, suite)
+        return sample_pairs(args, project, suite, _cases(project.root, run.id, suite), part)
+    judge, field = args.judge or _asked_judge_of(project, suite), _graded_part(args, project, suite)
     candidates = candidates_of(suite.results, judge)
     if not candidates:
         whose = "" if judge is None else f" of {judge}"
         raise SettingsError(f"run {run.id}: no output of suite {suite.plan.name} has a verdict{whose} to sample by")
     cases = _cases(project.root, run.id, suite)
+    candidates = _with_part(candidates, cases, field)
     if args.more is not None:
-        sample = top_up(candidates, drawn_rows(args.out), args.more, args.seed)
-        files.write_atomically(args.out, extended_sheet(args.out, sample, cases).encode())
+        sample = top_up(candidates, drawn_rows(args.out, field), args.more, args.seed)
+        files.write_atomically(args.out, extended_sheet(args.out, sample, cases, field).encode())
         _print_summary(args, candidates, sample, judge, f"added {count(len(sample.added), 'row')} to {args.out}")
         return 0
     sample = draw(candidates, args.n, args.seed)
     is_csv = args.out is not None and args.out.suffix.lower() == ".csv"
-    text = new_sheet(sample.added, cases, args.form or ("csv" if is_csv else "jsonl"))
+    text = new_sheet(sample.added, cases, args.form or ("csv" if is_csv else "jsonl"), field)
     if args.out is None:
         print(text, end="")
     else:
@@ -174,14 +177,48 @@ def _only(suites: Sequence[SuiteRun]) -> SuiteRun:
     return suites[0]
 
 
-def _asked_judge_of(project: Project, suite: SuiteRun) -> str | None:
-    """Return the name of the scores of the suite's only judge; None if it has none, or if the run did not ask it."""
+def _judges_of(project: Project, suite: SuiteRun) -> dict[str, str | None]:
+    """Return the part of the output that each judge of a suite grades, by the name of its scores; None for all."""
     configured = project.settings.suites.get(suite.plan.name)
     specs = () if configured is None else configured.scorers
-    names = [str(spec.get("name") or spec["judge"]) for spec in specs if isinstance(spec, dict) and "judge" in spec]
+    judges = [spec for spec in specs if isinstance(spec, dict) and "judge" in spec]
+    return {str(spec.get("name") or spec["judge"]): spec.get("field") for spec in judges}
+
+
+def _asked_judge_of(project: Project, suite: SuiteRun) -> str | None:
+    """Return the name of the scores of the suite's only judge; None if it has none, or if the run did not ask it."""
+    names = _judges_of(project, suite)
     if len(names) > 1:
         raise SettingsError(f"suite {suite.plan.name} has the judges {', '.join(names)}: add --judge NAME")
     return next((name for name in names if was_asked(suite.results, name)), None)
+
+
+def _graded_part(args: argparse.Namespace, project: Project, suite: SuiteRun) -> str | None:
+    """Return the ``field`` of the judge that people's labels are for, or of all judges of the suite if it is the same.
+
+    People are to see what the judge sees.
+    """
+    fields = _judges_of(project, suite)
+    if args.judge is not None:
+        return fields.get(args.judge)
+    found = set(fields.values())
+    if len(found) > 1:
+        raise SettingsError(
+            f"the judges {', '.join(fields)} of suite {suite.plan.name} grade other parts: add --judge NAME"
+        )
+    return next(iter(found), None)
+
+
+def _with_part(candidates: list[Candidate], cases: Mapping[str, Case], field: str | None) -> list[Candidate]:
+    """Return the candidates that have the graded part; the judge fails the others without being asked."""
+    if field is None:
+        return candidates
+    kept = [one for one in candidates if has_part(one.output, field, cases.get(one.result.case.golden_id))]
+    if not kept:
+        raise SettingsError(f"no output has {field}, the part that the judge grades: fix the field of the judge")
+    if lost := len(candidates) - len(kept):
+        print(f"{count(lost, 'output')} without {field} fail without the judge: not drawn", file=sys.stderr)
+    return kept
 
 
 def _cases(root: Path, run_id: str, suite: SuiteRun) -> dict[str, Case]:

@@ -9,7 +9,7 @@ from pytest_evalgate.cli.compare.result import CompareOptions, compare
 from pytest_evalgate.cli.compare.screen import render
 from pytest_evalgate.cli.compare.sides import Side
 from pytest_evalgate.cli.options import add_suite, whole_number
-from pytest_evalgate.cli.printing import print_result
+from pytest_evalgate.cli.printing import print_result, wrapped
 from pytest_evalgate.cli.store_question import add_filters, add_pages, asking, filter_of, print_answer
 from pytest_evalgate.cli.verb import Actions, Verb
 from pytest_evalgate.errors import SettingsError
@@ -17,10 +17,11 @@ from pytest_evalgate.store import questions
 from pytest_evalgate.store.questions import CaseFilter
 from pytest_evalgate.store.restored import RestoredRuns
 from pytest_evalgate.text.escape import one_line
+from pytest_evalgate.text.wording import count, first_few
 
 if TYPE_CHECKING:
     import argparse
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping, Sequence
 
     from pytest_evalgate.cli.store_question import Asking
     from pytest_evalgate.store.drivers import Row
@@ -28,6 +29,9 @@ if TYPE_CHECKING:
 
 _POINT: Final = ("created", "run_id", "value", "lower_bound", "upper_bound", "n", "verdict", "marks")
 _WORST: Final = 100
+_TREND: Final = 60
+_MOST_TREND: Final = 240
+_NAMED: Final = 10
 _ORDER: Final[Mapping[str, int]] = {"newest": 0, "previous": 1}
 
 
@@ -166,21 +170,33 @@ def _add_trend(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("metric", metavar="METRIC", help="pass_rate, score.NAME, cost_usd, latency_p95_s, ...")
     add_filters(parser, pages=False)
     parser.add_argument(
-        "--limit", type=whole_number(_WORST * _WORST), default=_WORST, metavar="N", help="newest runs (100)"
+        "--limit",
+        type=whole_number(_MOST_TREND),
+        default=_TREND,
+        metavar="N",
+        help=f"newest runs ({_TREND}), at most {_MOST_TREND}",
     )
 
 
 def _trend(args: argparse.Namespace) -> int:
-    from pytest_evalgate.store.movement import movement  # noqa: PLC0415 - scipy
+    from pytest_evalgate.store.movement import movement  # noqa: PLC0415 - numpy and scipy
 
     with asking() as question:
         found = movement(question.database, args.suite, args.metric, filter_of(args, question.name))
     lines = [
         f"{args.suite} {args.metric}: {found.sentence}",
+        *_changed_cases("pass no longer", found.lost),
+        *_changed_cases("pass now", found.gained),
         *(f"  changed in that run: {one_line(c)}" for c in found.causes),
+        *(f"  {signal.line}" for signal in found.signals),
     ]
     print_result(args, found, lines)
     return 0
+
+
+def _changed_cases(what: str, ids: Sequence[str]) -> Iterator[str]:
+    if ids:
+        yield from wrapped(f"{count(len(ids), 'case')} that {what}: {first_few(list(map(one_line, ids)), _NAMED)}")
 
 
 VERB: Final[Actions] = {
@@ -209,7 +225,7 @@ VERB: Final[Actions] = {
         _add_cases,
     ),
     "trend": Verb(
-        "Print whether a metric moved, since which run, and what changed in that run.",
+        "Print whether a metric moved, since which run, which cases, and what changed in that run.",
         "pytest-evalgate query trend support pass_rate",
         _trend,
         _add_trend,

@@ -1,4 +1,4 @@
-"""Actions of ``pytest-evalgate runs``: list, show."""
+"""Actions of ``pytest-evalgate runs``: list and show, from the store; logs and open, from the folder of a run."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import os
 from typing import TYPE_CHECKING, Any, Final
 
 from pytest_evalgate.cli.options import add_run, add_suite
+from pytest_evalgate.cli.runs.run_files import add_logs, add_open, logs, open_report
 from pytest_evalgate.cli.store_question import add_filters, asking, filter_of, print_answer
 from pytest_evalgate.cli.verb import Actions, Verb
 from pytest_evalgate.config import key_variables
@@ -80,5 +81,18 @@ VERB: Final[Actions] = {
         "pytest-evalgate runs show",
         _show,
         add_run,
+    ),
+    "logs": Verb(
+        "Print the log of a run by case: times, attempts, errors. With --errored, the cases to run again.",
+        "pytest-evalgate runs logs --errored",
+        logs,
+        add_logs,
+    ),
+    "open": Verb(
+        "Open the HTML report of a run in a browser.",
+        "pytest-evalgate runs open",
+        open_report,
+        add_open,
+        json="print the name of the file as JSON",
     ),
 }

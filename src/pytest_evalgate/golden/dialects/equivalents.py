@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
 
 @dataclass(frozen=True, slots=True)
@@ -259,3 +259,47 @@ TOOLS: Final[Mapping[str, tuple[Equivalent, ...]]] = {
 def refusals(tool: str) -> dict[str, str]:
     """Return why each check of a tool without an equivalent cannot be translated, and what to do."""
     return {one.theirs: one.note for one in TOOLS[tool] if not one.ours}
+
+
+def hint_of(name: str) -> str:
+    """Return what to write in place of a check of another tool, as the end of a message; empty if none has the name.
+
+    Upper case, ``-``, ``_`` and the suffix ``Metric`` do not matter.
+    """
+    found = [
+        (tool, one)
+        for tool, rows in TOOLS.items()
+        for one in rows
+        if _plain(name) in map(_plain, one.theirs.split(", "))
+    ]
+    served = {one.ours: tool for tool, one in reversed(found) if one.ours}
+    if served:
+        meant = " or ".join(dict.fromkeys(_written(ours) for ours in reversed(served)))
+        return f"; did you mean {meant}? (for {_tools(found)})"
+    if not found:
+        return ""
+    [(tool, one), *_] = found
+    is_sentence = one.note[:1].isupper()  # a note that follows the name begins with a verb
+    return f"; {name} of {tool}{': ' if is_sentence else ' '}{one.note[:1].lower()}{one.note[1:]}"
+
+
+def _plain(name: str) -> str:
+    return name.strip().casefold().replace("-", "").replace("_", "").removesuffix("metric")
+
+
+def _tools(found: Sequence[tuple[str, Equivalent]]) -> str:
+    return " and ".join(dict.fromkeys(tool for tool, one in found if one.ours))
+
+
+def _written(ours: str) -> str:
+    """Return an equivalent as it is written in the configuration."""
+    parts = []
+    for group in ours.split("; "):
+        if group.startswith("judge: "):
+            rubrics = " or ".join(f'"{rubric}"' for rubric in group.removeprefix("judge: ").split(", "))
+            parts.append(f'{{ judge = "NAME" }}, with rubric = {rubrics} in [judges.NAME]')
+        elif group.startswith("rubric"):
+            parts.append('{ judge = "NAME" }, with criteria = "..." in [judges.NAME]')
+        else:
+            parts.append(group)
+    return "; ".join(parts)

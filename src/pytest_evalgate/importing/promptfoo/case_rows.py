@@ -84,6 +84,8 @@ class RowMaker:
             row["rubric"] = grading.notes[0] if len(grading.notes) == 1 else grading.notes
         if grading.threshold is not None:
             row["threshold"] = grading.threshold
+        if case.trials is not None:
+            row["trials"] = case.trials
         if case.output is not None:
             row["output"] = case.output
         if case.description and row["id"] != case.description:

@@ -25,6 +25,9 @@ if TYPE_CHECKING:
     from pytest_evalgate.records.cases import Place
 
 _MOST_CASES: Final = 20_000
+_MOST_TRIALS: Final = 1000
+"""Most trials of a row of a golden set."""
+
 _REMOTE: Final = re.compile(r"(?:huggingface|https?|az|s3|gs)://")
 _IMAGES: Final = (".png", ".jpg", ".jpeg", ".gif", ".webp", ".pdf", ".mp3", ".wav", ".mp4")
 _KEYS: Final = frozenset(
@@ -35,13 +38,21 @@ _REASONS: Final = {
     "assertScoringFunction": "it is code",
 }
 _OPTIONS: Final = frozenset(
-    {"transform", "postprocess", "prefix", "suffix", "provider", "disableVarExpansion", "disableDefaultAsserts"}
+    {
+        "transform",
+        "postprocess",
+        "prefix",
+        "suffix",
+        "provider",
+        "disableVarExpansion",
+        "disableDefaultAsserts",
+        "repeat",
+    }
 )
 _OPTION_REASONS: Final = {
     "rubricPrompt": "the judge has its own prompt: write what it should check into its criteria",
     "transformVars": "it is code, and changes the question: its tests are left out; write the changed variables",
     "storeOutputAs": "every case is asked alone",
-    "repeat": "set trials of the suite",
     "factuality": "the judge decides between pass and fail",
 }
 _WITHOUT_EFFECT: Final = frozenset({"disableCache", "runSerially", "disableConversationVar"})
@@ -52,6 +63,7 @@ class TestCase:
     """One case: a test with its defaults, and one value for each variable.
 
     ``asserts`` are pairs of an entry and its place. ``prompts`` and ``providers`` limit where it runs; None for all.
+    ``trials`` is the number that it wants.
     """
 
     __test__ = False  # pytest would collect the class by its name
@@ -66,6 +78,7 @@ class TestCase:
     prompts: tuple[str, ...] | None = None
     providers: tuple[str, ...] | None = None
     output: Any = None
+    trials: int | None = None
 
 
 def read_cases(document: PlacedDict, source: ConfigSource) -> tuple[TestCase, ...]:
@@ -336,7 +349,19 @@ def _expanded(merged: _Merged, source: ConfigSource) -> Iterator[TestCase]:
             prompts=_names(test.get("prompts")),
             providers=_names(test.get("providers")),
             output=plain(test.get("providerOutput")),
+            trials=_trials(options, source),
         )
+
+
+def _trials(options: PlacedDict, source: ConfigSource) -> int | None:
+    """Return the number of trials that a test wants by ``repeat``; None if it names none."""
+    given = options.get("repeat")
+    if given is None:
+        return None
+    if isinstance(given, int) and not isinstance(given, bool) and 0 < given <= _MOST_TRIALS:
+        return given
+    source.leave_out(place_of(options, "repeat"), "option repeat", f"it is no whole number from 1 to {_MOST_TRIALS:,}")
+    return None
 
 
 def _threshold(merged: _Merged, source: ConfigSource) -> float | None:

@@ -2,6 +2,7 @@
 DELETE FROM labels WHERE run_id = :run_id;
 DELETE FROM suites WHERE run_id = :run_id;
 DELETE FROM metrics WHERE run_id = :run_id;
+DELETE FROM histograms WHERE run_id = :run_id;
 DELETE FROM slices WHERE run_id = :run_id;
 DELETE FROM gates WHERE run_id = :run_id;
 DELETE FROM judges WHERE run_id = :run_id;

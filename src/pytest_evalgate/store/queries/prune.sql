@@ -5,6 +5,8 @@ DELETE FROM suites
 WHERE run_id IN (SELECT run_id FROM runs WHERE project = :project AND created < :before);
 DELETE FROM metrics
 WHERE run_id IN (SELECT run_id FROM runs WHERE project = :project AND created < :before);
+DELETE FROM histograms
+WHERE run_id IN (SELECT run_id FROM runs WHERE project = :project AND created < :before);
 DELETE FROM slices
 WHERE run_id IN (SELECT run_id FROM runs WHERE project = :project AND created < :before);
 DELETE FROM gates
