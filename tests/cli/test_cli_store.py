@@ -121,6 +121,18 @@ def test_a_run_that_was_not_decided_is_not_pushed(shop: Path, evalgate: Command)
     assert (code, "the run was not decided" in err) == (4, True)
 
 
+def test_a_check_adds_the_outcomes_that_an_older_version_did_not_store(shop: Path, evalgate: Command) -> None:
+    _push(evalgate)
+    with closing(sqlite3.connect(shop / ".evalgate/store.db")) as connection:
+        before = connection.execute("SELECT * FROM outcomes").fetchall()
+        connection.executescript("DROP TABLE outcomes; DELETE FROM schema_versions WHERE version = 4")
+        code, out, _ = evalgate("store", "check")
+        after = connection.execute("SELECT * FROM outcomes").fetchall()
+    assert (code, out.splitlines()[-1]) == (0, "sound")
+    assert before == after
+    assert len(before) > 1
+
+
 def test_a_store_is_checked_and_pruned(shop: Path, evalgate: Command) -> None:
     _push(evalgate)
     code, out, _ = evalgate("store", "check")

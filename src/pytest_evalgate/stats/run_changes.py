@@ -255,8 +255,13 @@ class _CaseChanges:
 
 def _marginal(passes: Array, trials: Array, a: float, b: float) -> Array:
     """Return the log likelihood of passes among trials whose probability has a beta distribution."""
-    found: Array = special.betaln(a + passes, b + trials - passes) - special.betaln(a, b)
-    return found
+    passed, missed = passes.astype(np.intp), (trials - passes).astype(np.intp)
+    numbers = np.arange(int(trials.max(initial=0)) + 1)
+    if len(numbers) ** 2 < passes.size:  # a table of all counts: 10,000 values instead of 81,000 for 100 runs
+        found: Array = special.betaln(a + numbers[:, None], b + numbers)[passed, missed]
+    else:
+        found = special.betaln(a + passed, b + missed)
+    return found - float(special.betaln(a, b))
 
 
 def _beta_of(means: Array, trials: Array) -> tuple[float, float]:
