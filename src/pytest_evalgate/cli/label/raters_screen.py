@@ -12,13 +12,13 @@ from pytest_evalgate.text.wording import count, interval, p_value, percent
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from pytest_evalgate.judges.raters import BatchAgreement, RaterCheck, RaterDrift, RatersReport
+    from pytest_evalgate.judges.rater_drift import RaterDrift
+    from pytest_evalgate.judges.raters import BatchAgreement, LabelCost, RaterCheck, RatersReport
     from pytest_evalgate.judges.rates import Statistic
 
 _NONE: Final = "-"
-_NAME_WIDTH: Final = 16
+_NAME_WIDTH: Final = 24
 _GOOD_ALPHA: Final = 0.667  # Krippendorff 2004: the lowest at which tentative conclusions are acceptable
-_DRIFT_ALPHA: Final = 0.05
 
 
 def render(name: str, found: RatersReport) -> tuple[str, ...]:
@@ -27,10 +27,12 @@ def render(name: str, found: RatersReport) -> tuple[str, ...]:
     Sample::
 
         labels/support.csv: 2 raters, 60 outputs
-          Krippendorff's alpha 0.812 on 60 outputs with two or more labels
+          Krippendorff's alpha 0.812 (0.655-0.938) on 60 outputs with two or more labels
 
           rater  labels  right on gold             as the others             first, last half         min/row
           anna   60      96.7% of 30 (83.3-99.4)   91.7% of 60 (81.9-96.4)   96.7%, 96.7% (p=1)       0.4
+
+          cost: 60.00 for 120 labels, 1.03 for each of 58 accepted outputs
     """
     return (
         one_line(f"{name}: {count(len(found.raters), 'rater')}, {count(found.outputs, 'output')}"),
@@ -38,7 +40,8 @@ def render(name: str, found: RatersReport) -> tuple[str, ...]:
         *(f"  batch {one_line(batch.batch)}: {_alpha(batch)}" for batch in found.batches),
         "",
         *_table(found),
-        *_advice(found),
+        *_cost(found.cost),
+        *_advice(name, found),
     )
 
 
@@ -46,21 +49,26 @@ def _alpha(found: BatchAgreement) -> str:
     if found.outputs == 0:
         return "no output with two or more labels, so agreement cannot be measured: let two people label some of them"
     value = "undefined (all labels are equal)" if found.alpha is None else f"{found.alpha:.3f}"
+    if found.interval is not None:
+        value += f" ({found.interval[0]:.3f}-{found.interval[1]:.3f})"
     return f"Krippendorff's alpha {value} on {count(found.outputs, 'output')} with two or more labels"
 
 
 def _table(found: RatersReport) -> Iterator[str]:
-    rows = [("rater", "labels", "right on gold", "as the others", "first, last half", "min/row")]
-    rows += [_row(one) for one in found.raters]
-    yield from (f"  {line}" for line in align_or_stack(rows, WIDTH - 2, 3))
+    repeated = any(one.repeat_labels for one in found.raters)
+    head = ("rater", "labels", "right on gold", "as the others", "as before", "first, last half", "min/row")
+    rows = [head, *map(_row, found.raters)]
+    shown = [row if repeated else (*row[:4], *row[5:]) for row in rows]
+    yield from (f"  {line}" for line in align_or_stack(shown, WIDTH - 2, 3))
 
 
-def _row(one: RaterCheck) -> tuple[str, str, str, str, str, str]:
+def _row(one: RaterCheck) -> tuple[str, str, str, str, str, str, str]:
     return (
         truncate_columns(one_line(one.rater), _NAME_WIDTH),
         f"{one.labels:,}",
         _share(one.gold, one.gold_labels),
         _share(one.others, one.other_labels),
+        _share(one.repeats, one.repeat_labels),
         _NONE if one.drift is None else _halves(one.drift),
         _NONE if one.minutes_per_row is None else f"{one.minutes_per_row:.1f}",
     )
@@ -77,20 +85,42 @@ def _halves(drift: RaterDrift) -> str:
     return f"{first}, {last} (p={p_value(drift.p)})"
 
 
-def _advice(found: RatersReport) -> Iterator[str]:
+def _cost(found: LabelCost | None) -> Iterator[str]:
+    if found is None:
+        return
+    yield ""
+    each = "" if found.per_accepted is None else f", {found.per_accepted:,.2f} for each"
+    yield (
+        f"  cost: {found.total:,.2f} for {count(found.labels, 'label')}{each} "
+        f"of {count(found.accepted, 'accepted output')}"
+    )
+
+
+def _advice(name: str, found: RatersReport) -> Iterator[str]:
     advice: list[str] = []
     if found.alpha.alpha is not None and found.alpha.alpha < _GOOD_ALPHA:
         advice.append(
-            f"alpha is below {_GOOD_ALPHA}: discuss the outputs on which labels differ, write the criteria more "
-            "exactly, and label again"
+            f"alpha is below {_GOOD_ALPHA}: discuss the outputs on which labels differ (pytest-evalgate label "
+            f"adjudicate {one_line(name)}), write the criteria more exactly, and label again"
         )
-    advice += [
-        f"{one_line(one.rater)} labels the last half of the rows differently than the first "
-        f"(p={p_value(one.drift.p_adjusted)} after Holm): let someone else label some of both halves"
-        for one in found.raters
-        if one.drift is not None and one.drift.p_adjusted <= _DRIFT_ALPHA
-    ]
+    advice += [text for one in found.raters if one.drift is not None and (text := _changed(one.rater, one.drift))]
     if advice:
         yield ""
-    for text in advice:
+    for text in dict.fromkeys(advice):
         yield from wrapped(text)
+
+
+def _changed(rater: str, drift: RaterDrift) -> str:
+    if not drift.found:
+        return ""
+    p = f"p={p_value(drift.p_adjusted)} after Holm"
+    if drift.tied_with is not None:
+        names = " or ".join(map(one_line, sorted((rater, drift.tied_with))))
+        return (
+            f"{names} labels the last half of the rows differently than the first ({p}): add rows with a gold label, "
+            "which show who of the two"
+        )
+    return (
+        f"{one_line(rater)} labels the last half of the rows differently than the first ({p}): let someone else label "
+        "some of both halves"
+    )

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final, Literal
 
 from pytest_evalgate.errors import SettingsError
 from pytest_evalgate.judges.label_pairs import FIELD
-from pytest_evalgate.judges.label_rows import cell_of, id_of, read_rows
+from pytest_evalgate.judges.label_rows import cell_of, checks_raters, id_of, read_rows
 from pytest_evalgate.judges.label_sample import DrawnFrom
 from pytest_evalgate.judges.labels import LabelsError
 from pytest_evalgate.judges.material import material_of
@@ -96,7 +96,7 @@ def drawn_rows(path: Path, field: str | None = None) -> dict[str, DrawnFrom]:
             raise SettingsError(f"{row.place}: the row has {is_part}, but the judge grades {now}: draw a new sample")
         if source is not None:
             found[id_of(row)] = source
-        elif row.values.get("gold") is None:
+        elif not checks_raters(row):
             raise SettingsError(f"{row.place}: no sample: only a file that label sample wrote can be topped up")
     return found
 
