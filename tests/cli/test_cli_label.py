@@ -14,6 +14,7 @@ import pytest
 from pytest_evalgate import golden
 from pytest_evalgate.cli import main
 from pytest_evalgate.engine import combine_trials
+from pytest_evalgate.judges.label_rows import read_rows
 from pytest_evalgate.judges.labels import Columns, load
 from pytest_evalgate.records.cases import Place
 from pytest_evalgate.records.results import CaseResult, Output, PlannedCase, Run, Score, SuitePlan, SuiteRun, Trial
@@ -361,6 +362,32 @@ def test_as_many_outputs_are_added_as_a_width_needs(project: LabelProject) -> No
     code, _, err = project.sample("--width", "20", "--out", "labels.jsonl")
     assert (code, err.splitlines()[-1]) == (0, "both are at most 20 points wide: no more labels are needed")
     assert len(path.read_text("utf-8").splitlines()) == 60 + added
+
+
+@pytest.mark.parametrize("name", ["labels.jsonl", "labels.csv"])
+def test_repeated_rows_measure_raters_and_are_no_part_of_the_sample(project: LabelProject, name: str) -> None:
+    project.store(_judged_level())
+    code, _, err = project.sample("--n", "20", "--repeats", "5", "--out", name)
+    assert (code, err.splitlines()[0]) == (0, "drew 20 of 200 outputs, by the verdict of judge faq:")
+    path = project.root / name
+    _fill(path)
+    found = load(path, Columns(), root=project.root)
+    assert (len(found.rows), found.gold) == (20, 5)
+    rows, problems = read_rows(path, name=name)
+    again = [row.values for row in rows if row.values.get("repeat_of") is not None]
+    by_id = {row.values["id"]: row.values for row in rows}
+    assert (problems, len(rows), again) == ([], 25, [row.values for row in rows[20:]])
+    for row in again:
+        assert by_id[row["repeat_of"]]["output"] == row["output"]
+        assert row["repeat_of"] not in row["id"]
+        assert {row.get("weight"), row.get("sample")} == {None}
+    assert main(["label", "check", name, "--json"]) == 0
+    [rater] = json.loads(project.capsys.readouterr().out)["raters"]
+    assert (rater["repeats"]["value"], rater["repeat_labels"], rater["labels"]) == (1.0, 5, 20)
+    assert project.sample("--more", "4", "--out", name)[0] == 0
+    assert len(read_rows(path, name=name)[0]) == 29
+    code, _, err = project.sample("--more", "4", "--repeats", "2", "--out", name)
+    assert (code, "--repeats is for a new sample of one run" in err) == (4, True)
 
 
 def test_a_width_without_an_answer_is_an_error(project: LabelProject) -> None:

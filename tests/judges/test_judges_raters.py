@@ -11,7 +11,7 @@ import pytest
 
 from pytest_evalgate.errors import SettingsError
 from pytest_evalgate.judges.labels import Columns, LabelsError, load
-from pytest_evalgate.judges.raters import LabelCost, Price, RatersReport, check_raters
+from pytest_evalgate.judges.raters import LabelCost, LabelPrice, RatersReport, check_raters
 from pytest_evalgate.judges.ratings import load_ratings
 from pytest_evalgate.stats.intervals import wilson_interval
 
@@ -156,7 +156,7 @@ def test_alpha_has_the_interval_of_a_bootstrap_of_the_outputs(tmp_path: Path) ->
         for _ in range(1500)
     ]
     assert found.interval == pytest.approx(tuple(np.percentile(drawn, [2.5, 97.5])), abs=0.025)
-    grouped = _check(tmp_path, [{**row, "cluster": int(row["id"][1:]) // 8} for row in rows]).alpha
+    grouped = _check(tmp_path, [{**row, "cluster": at // 16} for at, row in enumerate(rows)]).alpha
     assert grouped.alpha == found.alpha
     assert grouped.interval != found.interval
 
@@ -180,7 +180,7 @@ def test_repeated_rows_measure_a_rater_and_nothing_else(tmp_path: Path) -> None:
 
 
 def test_rows_that_cannot_be_repetitions_are_listed(tmp_path: Path) -> None:
-    rows = [
+    rows: list[dict[str, Any]] = [
         {"id": "a", "rater": "anna", "label": "pass"},
         {"id": "b", "repeat_of": "c", "rater": "anna", "label": "pass"},
         {"id": "a", "rater": "anna", "label": "pass"},
@@ -203,13 +203,13 @@ def test_the_cost_is_that_of_all_labels_for_each_accepted_output(tmp_path: Path)
         {"id": "again", "labels": {"a": "pass"}, "repeat_of": "agreed"},
     ]
     ratings = load_ratings(_write(tmp_path, rows), "l.jsonl")
-    found = check_raters(ratings, Price(per_label=1.5)).cost
+    found = check_raters(ratings, LabelPrice(per_label=1.5)).cost
     assert found == LabelCost(total=12.0, labels=8, accepted=2, per_accepted=6.0)
     assert check_raters(ratings).cost is None
     with pytest.raises(SettingsError, match=r'but 8 of 8 have no "seconds": add them, or use --cost-per-label'):
-        check_raters(ratings, Price(per_hour=30))
+        check_raters(ratings, LabelPrice(per_hour=30))
     timed = [{"id": at, "rater": "a", "label": "pass", "seconds": 90} for at in range(4)]
-    hourly = check_raters(load_ratings(_write(tmp_path, timed), "l.jsonl"), Price(per_hour=30)).cost
+    hourly = check_raters(load_ratings(_write(tmp_path, timed), "l.jsonl"), LabelPrice(per_hour=30)).cost
     assert hourly == LabelCost(total=3.0, labels=4, accepted=4, per_accepted=0.75)
     divided = load_ratings(_write(tmp_path, rows[1:2]), "l.jsonl")
-    assert check_raters(divided, Price(per_label=1)).cost == LabelCost(2.0, 2, 0, None)
+    assert check_raters(divided, LabelPrice(per_label=1)).cost == LabelCost(2.0, 2, 0, None)

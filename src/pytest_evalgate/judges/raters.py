@@ -78,7 +78,7 @@ class RatersReport:
 
 
 @dataclass(frozen=True, slots=True)
-class Price:
+class LabelPrice:
     """The price of a label, or of an hour of labelling."""
 
     per_label: float | None = None
@@ -99,7 +99,7 @@ class LabelCost:
     per_accepted: float | None
 
 
-def check_raters(ratings: Ratings, price: Price | None = None) -> RatersReport:
+def check_raters(ratings: Ratings, price: LabelPrice | None = None) -> RatersReport:
     """Measure the raters. Alpha and "the others" are over outputs with two or more labels.
 
     Repeated rows are in ``repeats``, in the times and in the cost alone. Source: Krippendorff 2011.
@@ -184,7 +184,7 @@ def _share(hits: Sequence[bool]) -> Statistic:
     return rate_of(hits).statistic if hits else Statistic(None)
 
 
-def _cost(ratings: Ratings, by_output: ByOutput, price: Price) -> LabelCost:
+def _cost(ratings: Ratings, by_output: ByOutput, price: LabelPrice) -> LabelCost:
     rows = ratings.rows
     if price.per_hour is not None:
         known = [row.seconds for row in rows if row.seconds is not None]

@@ -10,14 +10,14 @@ from pytest_evalgate.text.layout import align_or_stack, truncate_columns
 from pytest_evalgate.text.wording import count, interval, p_value, percent
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from pytest_evalgate.judges.rater_drift import RaterDrift
     from pytest_evalgate.judges.raters import BatchAgreement, LabelCost, RaterCheck, RatersReport
     from pytest_evalgate.judges.rates import Statistic
 
 _NONE: Final = "-"
-_NAME_WIDTH: Final = 24
+_NAME_WIDTH: Final = 16
 _GOOD_ALPHA: Final = 0.667  # Krippendorff 2004: the lowest at which tentative conclusions are acceptable
 
 
@@ -57,14 +57,21 @@ def _alpha(found: BatchAgreement) -> str:
 def _table(found: RatersReport) -> Iterator[str]:
     repeated = any(one.repeat_labels for one in found.raters)
     head = ("rater", "labels", "right on gold", "as the others", "as before", "first, last half", "min/row")
-    rows = [head, *map(_row, found.raters)]
+    names = _without_prefix([one.rater for one in found.raters])
+    rows = [head, *(_row(name, one) for name, one in zip(names, found.raters, strict=True))]
     shown = [row if repeated else (*row[:4], *row[5:]) for row in rows]
     yield from (f"  {line}" for line in align_or_stack(shown, WIDTH - 2, 3))
 
 
-def _row(one: RaterCheck) -> tuple[str, str, str, str, str, str, str]:
+def _without_prefix(names: Sequence[str]) -> list[str]:
+    """Return names without the path that all share: ``metadata.anna`` and ``metadata.ben`` are anna and ben."""
+    prefixes = {name.rpartition(".")[0] for name in names}
+    return [name.rpartition(".")[2] for name in names] if len(prefixes) == 1 else list(names)
+
+
+def _row(name: str, one: RaterCheck) -> tuple[str, str, str, str, str, str, str]:
     return (
-        truncate_columns(one_line(one.rater), _NAME_WIDTH),
+        truncate_columns(one_line(name), _NAME_WIDTH),
         f"{one.labels:,}",
         _share(one.gold, one.gold_labels),
         _share(one.others, one.other_labels),

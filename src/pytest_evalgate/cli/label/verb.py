@@ -8,6 +8,7 @@ the file back.
 from __future__ import annotations
 
 import json
+import random
 import sys
 from collections import Counter
 from pathlib import Path
@@ -64,6 +65,13 @@ def _add_sample_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="POINTS",
         help="as --more, with as many outputs as narrow the 95%% intervals of TPR and TNR to POINTS percentage points",
     )
+    option(
+        "--repeats",
+        type=whole_number(_MAX_OUTPUTS),
+        default=0,
+        metavar="N",
+        help="give N of the outputs a second row, to show whether raters agree with themselves (label check)",
+    )
     add_pass_label(parser)
     add_seed(parser, "the sample")
     option("--format", dest="form", choices=get_args(Format), help="default: by the suffix of --out, else jsonl")
@@ -98,7 +106,10 @@ def _sample(args: argparse.Namespace) -> int:
         return 0
     sample = draw(candidates, args.n, args.seed)
     is_csv = args.out is not None and args.out.suffix.lower() == ".csv"
-    text = new_sheet(sample.added, cases, args.form or ("csv" if is_csv else "jsonl"), field)
+    repeated = random.Random(args.seed).sample(  # noqa: S311 - reproducible, and no secret
+        [one.candidate.id for one in sample.added], min(args.repeats, len(sample.added))
+    )
+    text = new_sheet(sample.added, cases, args.form or ("csv" if is_csv else "jsonl"), field, repeated)
     if args.out is None:
         print(text, end="")
     else:
@@ -115,6 +126,8 @@ def _check_out(args: argparse.Namespace) -> None:
         raise SettingsError("--width finds the number of outputs of one run: leave out --more and --against")
     if adding is not None and (args.out is None or not args.out.exists()):
         raise SettingsError(f"--{adding} adds rows to the file of an earlier sample: name it with --out FILE")
+    if args.repeats and (adding is not None or args.against is not None):
+        raise SettingsError("--repeats is for a new sample of one run: leave out --more, --width and --against")
     if adding is None and args.out is not None and args.out.exists():
         raise SettingsError(f"{args.out} exists and may contain labels: choose another file, or add --more N")
 
@@ -133,13 +146,13 @@ def _add_check_arguments(parser: argparse.ArgumentParser) -> None:
 
 def _check(args: argparse.Namespace) -> int:
     from pytest_evalgate.cli.label.raters_screen import render  # noqa: PLC0415 - scipy, 0.75 s
-    from pytest_evalgate.judges.raters import Price, check_raters  # noqa: PLC0415 - as above
+    from pytest_evalgate.judges.raters import LabelPrice, check_raters  # noqa: PLC0415 - as above
     from pytest_evalgate.judges.ratings import load_ratings  # noqa: PLC0415 - as above
 
     name = files.relative_name(args.labels, Path.cwd())
     price = None
     if args.hourly_rate is not None or args.cost_per_label is not None:
-        price = Price(args.cost_per_label, args.hourly_rate)
+        price = LabelPrice(args.cost_per_label, args.hourly_rate)
     found = check_raters(load_ratings(args.labels, name, tuple(args.pass_label), tuple(args.rater)), price)
     print_result(args, found, render(name, found))
     return 0
