@@ -6,7 +6,7 @@ BENCH := $(VENV)/bench/bin/python
 SMOKE := env -u PYTHONPATH
 EVALS := cd examples/golden_sets && ../../$(BIN)/pytest --eval-gate --no-header -q
 
-.PHONY: demo test check mutations smoke smoke-oldest bench browser docs realmodel busy coverage clean
+.PHONY: demo test check mutations smoke smoke-oldest bench distributed browser docs fuzz realmodel busy cluster coverage clean
 
 demo: $(VENV)/.demo
 	@echo "== 1. a candidate that is better than its baseline: the gate passes"
@@ -18,7 +18,7 @@ demo: $(VENV)/.demo
 	@echo
 	@echo "The failure above is the demo. More: README.md, examples/golden_sets/README.md, docs/"
 
-test: check
+test: check $(VENV)/.fuzz
 	$(BIN)/python -m pytest -n 2
 
 check: $(VENV)/.dev
@@ -66,6 +66,7 @@ bench: $(VENV)/.bench
 	$(BENCH) -m benchmarks.rate_limit
 	$(BENCH) -m benchmarks.calls --sizes 200,1000 --concurrency 32,64,128 --rounds 1
 	-$(BENCH) -m benchmarks.distributions
+	$(BENCH) -m benchmarks.tracing --rounds 3
 	$(BENCH) -m benchmarks.judgement
 	$(BENCH) -m benchmarks.false_alarms --builds 200
 	$(BENCH) -m benchmarks.early_stopping --builds 100
@@ -77,6 +78,11 @@ bench: $(VENV)/.bench
 	$(BENCH) -m benchmarks.trend_alarms --histories 50 --unchanged 200
 	-$(BENCH) -m benchmarks.html_report
 	$(BENCH) -m benchmarks.first_hour
+	$(BIN)/python -m benchmarks.view_load
+
+# shards as processes with Kubernetes' variables, over an S3 server on this machine; CASES=1000000 takes half an hour
+distributed: $(VENV)/.dev
+	$(BIN)/python -m benchmarks.distributed --whole --cases $(or $(CASES),100000)
 
 docs: $(VENV)/.dev
 	$(BIN)/python docs/make_reference.py
@@ -89,6 +95,20 @@ busy: $(VENV)/.dev
 
 realmodel: $(VENV)/.realmodel
 	$(BIN)/python -m pytest -m realmodel tests/realmodel
+
+# Ray's local cluster, and a DAG that a real Airflow imports: each in an environment of its own
+cluster: $(VENV)/ray/.installed $(VENV)/airflow/.installed $(VENV)/.dev
+	$(BIN)/python -m pytest tests/distributed/test_distributed_clusters.py
+
+$(VENV)/ray/.installed: pyproject.toml
+	$(PYTHON) -m venv $(@D)
+	$(@D)/bin/python -m pip install --quiet --disable-pip-version-check --editable '.[remote]' 'ray>=2.40'
+	@touch $@
+
+$(VENV)/airflow/.installed:
+	$(PYTHON) -m venv $(@D)
+	$(@D)/bin/python -m pip install --quiet --disable-pip-version-check 'apache-airflow>=3'
+	@touch $@
 
 $(VENV)/bin/python:
 	$(PYTHON) -m venv $(VENV)
@@ -115,6 +135,15 @@ $(VENV)/.browser: tests/browser/requirements.txt $(VENV)/.dev
 $(VENV)/.realmodel: tests/realmodel/requirements.txt $(VENV)/.dev
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --requirement $<
 	@touch $@
+
+$(VENV)/.fuzz: tests/server/fuzz.txt $(VENV)/.dev
+	$(PYTHON) -m venv $(VENV)/fuzz
+	$(VENV)/fuzz/bin/python -m pip install --quiet --disable-pip-version-check --requirement $<
+	@touch $@
+
+# a client that reads the OpenAPI document sends more than 2,000 requests to the server of `view`
+fuzz: $(VENV)/.fuzz
+	FUZZ_EXAMPLES=100 $(BIN)/python -m pytest tests/server/test_server_fuzz.py
 
 browser: $(VENV)/.browser
 	$(BIN)/python -m pytest tests/browser

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
 ROOT = Path(__file__).resolve().parent.parent
 """What is measured is the tree that the scripts stand in, whatever is installed."""
@@ -104,12 +104,23 @@ def pytest_run(folder: Path, *arguments: str, code: int = 0) -> Used:
     return run([sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", *arguments], folder, code=code)
 
 
-def run(command: Sequence[str], folder: Path, *, code: int = 0, timeout_s: float = 120.0) -> Used:
-    """Run ``command`` in ``folder``, and expect that exit code within ``timeout_s``."""
+def run(
+    command: Sequence[str],
+    folder: Path,
+    *,
+    code: int = 0,
+    timeout_s: float = 120.0,
+    variables: Mapping[str, str] | None = None,
+) -> Used:
+    """Run ``command`` in ``folder`` with more ``variables``, and expect that exit code within ``timeout_s``."""
     with tempfile.TemporaryFile("w+", encoding="utf-8") as output:
         busy, started = _busy_s(), time.monotonic()
         process = subprocess.Popen(
-            command, cwd=folder, stdout=output, stderr=subprocess.STDOUT, env=environment(folder)
+            command,
+            cwd=folder,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            env={**environment(folder), **(variables or {})},
         )
         timer = threading.Timer(timeout_s, process.kill)
         timer.start()

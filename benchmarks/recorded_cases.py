@@ -31,7 +31,7 @@ def main() -> int:
     print("recorded outputs, rules only: CPU a case over pytest's floor, and peak memory")
     for size, megabytes in sizes.items():
         with tempfile.TemporaryDirectory() as folder:
-            _write_project(Path(folder), size)
+            write_project(Path(folder), size)
             pairs = [(_run(folder, "floor"), _run(folder, "gate")) for _ in range(ROUNDS.get(size, 1))]
         floor, gate = zip(*pairs, strict=True)
         floor_ms, gate_ms = (1000 * min(cpu for cpu, _ in runs) / size for runs in (floor, gate))
@@ -43,7 +43,7 @@ def main() -> int:
     return 0
 
 
-def _write_project(folder: Path, size: int) -> None:
+def write_project(folder: Path, size: int) -> None:
     golden, outputs = folder / "golden.jsonl", folder / "outputs.jsonl"
     with golden.open("w", encoding="utf-8") as cases, outputs.open("w", encoding="utf-8") as answers:
         for index in range(size):

@@ -23,12 +23,16 @@ from pytest_evalgate.golden.dialects.known import DIALECTS
 from pytest_evalgate.golden.lint import KINDS
 from pytest_evalgate.plugin import options
 from pytest_evalgate.records import verdicts
+from pytest_evalgate.runs.schedulers import COUNT_VARIABLE, SCHEDULERS, SLURM_SOURCE, UNNUMBERED
 from pytest_evalgate.scorers import RULES, compare, number_reader, part, trajectory
 from pytest_evalgate.scorers.moderation import ModerationOptions
 from pytest_evalgate.scorers.registry import ScorerOptions
 from pytest_evalgate.scorers.same_as import SameAsOptions
 from pytest_evalgate.scorers.scorer_set import SetOptions
 from pytest_evalgate.scorers.similar import SimilarOptions
+from pytest_evalgate.server import openapi
+from pytest_evalgate.server.operations import OPERATIONS
+from pytest_evalgate.server.parameters import FILTERS, MOST_ROWS, Parameter
 from pytest_evalgate.store.tables import OF_RUN, PROMOTIONS, RUNS, tables
 
 if TYPE_CHECKING:
@@ -38,7 +42,7 @@ if TYPE_CHECKING:
 
 _FOLDER: Final = Path(__file__).parent / "reference"
 _MADE: Final = "Made from the code by `docs/make_reference.py`."
-_SETTINGS: Final = ("Settings", "Suite", "Model", "Judge", "Report", "Acknowledgement", "Price")
+_SETTINGS: Final = ("Settings", "Suite", "Model", "Judge", "Report", "Telemetry", "Acknowledgement", "Price")
 _ASKING: Final[Mapping[str, type[BaseModel]]] = {
     "similar": SimilarOptions,
     "moderation": ModerationOptions,
@@ -71,7 +75,9 @@ def pages() -> dict[str, str]:
         "dialects.md": _dialects(),
         "lint.md": _lint(),
         "exit-codes.md": _exit_codes(),
+        "schedulers.md": _schedulers(),
         "verdict-json.md": _verdict(),
+        "http-api.md": _http_api(),
         "warehouse.md": _warehouse(),
     }
     return {name: "\n".join(lines).rstrip() + "\n" for name, lines in made.items()}
@@ -236,6 +242,30 @@ def _exit_codes() -> Iterator[str]:
     yield "Where pytest itself ends with another code, that one stands: a failed test beside a passing gate is 1."
 
 
+def _schedulers() -> Iterator[str]:
+    yield from (
+        "# Schedulers",
+        "",
+        f"{_MADE} The variables that `--eval-shard auto` reads; what shards are: [shards](../shards.md).",
+        "",
+    )
+    rows = [[one.name, _code(one.index), str(one.first), _code(one.count), one.source] for one in SCHEDULERS]
+    slurm = "`SLURM_ARRAY_TASK_COUNT`, with `_MIN`, `_MAX` and `_STEP`"
+    rows.append(["Slurm array", "`SLURM_ARRAY_TASK_ID`", "`_MIN`", slurm, SLURM_SOURCE])
+    yield from _table(("scheduler", "index", "first", "count", "source"), rows)
+    yield from (
+        "",
+        "If two of them disagree, or a number is missing or out of range, the session ends with exit code 4.",
+        f"The message names the variable. {_code(COUNT_VARIABLE)} beside a count of the scheduler must equal it.",
+        "",
+        "## Without a number",
+        "",
+        "These set no variable with the number of a task, so the workflow has to pass it on.",
+        "",
+    )
+    yield from _table(("scheduler", "what to do", "source"), ([one.name, one.step, one.source] for one in UNNUMBERED))
+
+
 def _scorers() -> Iterator[str]:
     yield from ("# Scorers, rule by rule", "", f"{_MADE} An overview: [scorers](../scorers.md).", "")
     yield from ("## Texts and values", "", _plain(inspect.getdoc(compare)), "")
@@ -333,6 +363,52 @@ def _verdict() -> Iterator[str]:
             for field in dataclasses.fields(record)
         )
         yield from _table(("field", "type", "content"), rows)
+
+
+def _http_api() -> Iterator[str]:
+    document = openapi.document()
+    yield from ("# HTTP API", "", f"{_MADE} `pytest-evalgate view` serves it beside the pages, read-only.")
+    yield f"The OpenAPI document is `{openapi.OPENAPI_PATH}`, and `schema/openapi.json` in the repository."
+    yield "The answers are the records that `query`, `runs list` and `runs show` print with `--json`."
+    yield from ("", "## Questions", "")
+    yield from _table(
+        ("question", "path", "answer", "parameters"),
+        ([_code(one.name), _code(one.path), one.about, _own_parameters(one.parameters)] for one in OPERATIONS),
+    )
+    yield from ("", "## Filters", "")
+    yield from _table(("parameter", "means"), ([_code(one.name), one.about] for one in FILTERS))
+    yield ""
+    yield f"`limit` is the number of rows of a page, at most {MOST_ROWS:,}. `after` of an answer is the parameter"
+    yield "`after` of the next page, and null on the last one. Names in a path are percent-encoded, `/` as `%2F`."
+    yield from ("", "## Several questions at once", "")
+    yield f"`POST {openapi.BATCH_PATH}` takes a list of 1 to {openapi.MOST_QUESTIONS} questions by their names, and"
+    yield "answers them in their order, each with the status that it has alone."
+    yield from ("", "```json", _BATCH_EXAMPLE, "```", "", "## Statuses", "")
+    statuses = document["components"]["responses"].items()
+    yield from _table(("status", "means"), sorted([status, answer["description"]] for status, answer in statuses))
+    yield ""
+    yield 'An error is `{"error": {"status": 400, "reason": "...", "parameter": "since"}}`.'
+    yield "Each answer has an `ETag`; a request with it in `If-None-Match` is answered with 304 if nothing changed."
+    yield "With `--token`, send `Authorization: Bearer TOKEN`. Requests of other sites and to other hosts are refused."
+
+
+_BATCH_EXAMPLE: Final = """[
+  {"question": "point", "parameters": {"suite": "support", "metric": "pass_rate"}},
+  {"question": "runs", "parameters": {"limit": 5, "label": ["team=search"]}}
+]"""
+
+
+def _own_parameters(parameters: Sequence[Parameter]) -> str:
+    """Name the parameters of a question; the filters are described once."""
+    filters = {parameter.name for parameter in FILTERS}
+    own = [parameter for parameter in parameters if parameter.place == "query" and parameter.name not in filters]
+    named = [_code(one.name) + (f": {_choices(one)}" if one.name not in ("limit", "after") else "") for one in own]
+    rest = ["filters"] if any(parameter.name == "tier" for parameter in parameters) else []
+    return "; ".join([*named, *rest])
+
+
+def _choices(parameter: Parameter) -> str:
+    return ", ".join(map(_code, parameter.choices)) or parameter.about
 
 
 _ABOUT_FILES: Final = """

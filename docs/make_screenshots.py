@@ -1,6 +1,7 @@
-"""Take the pictures of the HTML report and of the pull-request comment that the documentation shows.
+"""Take the pictures of the HTML report, of the pull-request comment and of the dashboard that the documentation shows.
 
-They show the example first_hour, walked from its spreadsheet to the red run. Run it from anywhere, with playwright
+They show the example first_hour, walked from its spreadsheet to the red run, and the dashboard of a made-up project.
+Run it from anywhere, with playwright
 installed and chromium on the PATH: ``python docs/make_screenshots.py``; ``--out FOLDER`` also takes every section at
 1,400, 800 and 390 px, light and dark, to look at.
 """
@@ -59,6 +60,7 @@ def main(arguments: list[str] | None = None) -> int:
         browser = play.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
         _take_report(browser, report.as_uri(), _DOCS / "images")
         _take_comment(browser, page.as_uri(), _DOCS / "images")
+        _take_dashboard(browser, Path(folder, "shop"), _DOCS / "images")
         if options.out is not None:
             options.out.mkdir(parents=True, exist_ok=True)
             _take_everything(browser, report.as_uri(), page.as_uri(), options.out)
@@ -87,6 +89,32 @@ def _take_comment(browser: Browser, comment: str, out: Path) -> None:
         page.screenshot(path=out / f"comment-{scheme}.png", full_page=True, clip=_top(900, end))
         page.close()
         print(f"{out.name}/comment-{scheme}.png")
+
+
+def _take_dashboard(browser: Browser, root: Path, out: Path) -> None:
+    """Take the pages of a store as files: the same pages as those of the server."""
+    sys.path.insert(0, str(_ROOT))
+    from tests.support.stored_project import make_project  # noqa: PLC0415 - not a package of this script
+
+    project = make_project(root)
+    site = root / "site"
+    write = [sys.executable, "-c", _VERB, "view", "--static", str(site)]
+    subprocess.run(write, cwd=root, check=True)  # noqa: S603 - our own interpreter
+    _shoot(_plain(browser, site / "index.html", _Window(1200, 660)), out / "dashboard.png")
+    _shoot(_plain(browser, site / "suite-support.html", _Window(1400, 900)), out / "dashboard-suite.png")
+    [compared] = site.glob(f"compare-*{project.run_ids[-1].lower()}*.html")
+    page = _plain(browser, compared, _Window(1200, 560))
+    page.evaluate("document.querySelectorAll('section')[2].scrollIntoView()")
+    _shoot(page, out / "dashboard-compare.png")
+
+
+_VERB: Final = "import sys; from pytest_evalgate.cli import main; sys.exit(main())"
+
+
+def _plain(browser: Browser, file: Path, window: _Window) -> Page:
+    page = _new_page(browser, window)
+    page.goto(file.as_uri())
+    return page
 
 
 def _top(width: int, height: float) -> dict[str, float]:

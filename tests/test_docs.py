@@ -81,7 +81,7 @@ def _simple(line: str) -> Iterator[list[str]]:
 def test_configuration_loads(block: str, tmp_path: Path) -> None:
     (tmp_path / "evalgate.toml").write_text(block, "utf-8")
     settings = config_.load(tmp_path)
-    assert settings.suites or settings.models or settings.notify
+    assert settings.suites or settings.models or settings.notify or settings.telemetry
 
 
 @pytest.mark.parametrize("page", [page for page in _PAGES if ">>> " in _text(page)], ids=_name)

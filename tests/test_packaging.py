@@ -24,9 +24,11 @@ EXTRAS = {
     "re2": ("re2",),
     "schema": ("jsonschema_rs",),
     "sql": ("sqlglot",),
+    "view": ("starlette", "uvicorn"),
     "warehouse": ("duckdb",),
     "yaml": ("yaml",),
     "watch": ("watchfiles",),
+    "remote": ("fsspec",),
 }
 """The modules that each extra brings."""
 

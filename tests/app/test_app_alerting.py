@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from pytest_evalgate.records.results import Run
     from pytest_evalgate.records.verdicts import VerdictName
 
-_SUITE = {"golden": "g.jsonl", "baseline": "b.json", "gates": [{"kind": "no-regression"}]}
+_SUITE = {"golden": "g.jsonl", "baseline": "b.json", "gates": [{"kind": "no-regression"}], "owner": "me"}
 
 
 def _row(number: int, rate: float, verdict: VerdictName = "pass") -> HistoryRow:
@@ -65,7 +65,7 @@ def test_a_failure_is_compared_with_the_last_run_that_passed(root: Path) -> None
     )
     (alert,) = _found(root, _run(80, 20), ["fail"], [_row(1, 1.0), _row(2, 0.8, "fail")])
     assert alert.amount.startswith("-20.0 pp")
-    assert alert.since == "run r01 (commit 0000001)"
+    assert (alert.since, alert.owner) == ("run r01 (commit 0000001)", "me")
     assert alert.causes == (
         "model: m-1 at URL -> m-2 at URL",
         "prompt: a.md (1) -> a.md (2)",

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 import pytest
 from tests.builders import baseline_of, suite_from
 
-from pytest_evalgate.cli.compare.result import changes_of
+from pytest_evalgate.app.comparing import changes_of
 from pytest_evalgate.gates import pair
 from pytest_evalgate.stats.families import holm_adjusted
 from pytest_evalgate.stats.stability import flaky_case_midp
@@ -13,7 +13,7 @@ from pytest_evalgate.stats.stability import flaky_case_midp
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from pytest_evalgate.cli.compare.result import Changes
+    from pytest_evalgate.app.comparing import Changes
 
 
 def _changes(before: Sequence[tuple[float, ...]], now: Sequence[str], alpha: float = 0.05) -> Changes:

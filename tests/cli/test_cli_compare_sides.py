@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tests.builders import baseline_of, planned, suite_of
 
-from pytest_evalgate.cli.compare.sides import comparable, newer_of, older_of
+from pytest_evalgate.app.compared_sides import comparable, newer_of, older_of
 from pytest_evalgate.errors import BaselineError
 from pytest_evalgate.records.results import CaseResult, Run, Score, SuiteRun, Trial
 from pytest_evalgate.records.verdicts import BaselineCase

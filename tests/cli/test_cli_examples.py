@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import importlib.util
 import json
 import os
 import pty
@@ -70,6 +71,8 @@ class Workshop:
             return self._answer(command)
         if command.startswith("pytest-evalgate watch"):
             return self._watch(command)
+        if command.startswith("pytest-evalgate view"):
+            return self._view(command)
         return self._run(command.replace(_RUN_ID, self.newest.name), self.folder)
 
     @property
@@ -118,6 +121,19 @@ class Workshop:
         text = "".join(printed)
         assert "changed: bot.py" in text
         return process.returncode, text
+
+    def _view(self, command: str) -> tuple[int, str]:
+        """Run a command that serves pages, and interrupt it when it has printed its address."""
+        with self._start(command) as process:
+            assert process.stdout is not None
+            stop = threading.Timer(120, process.kill)
+            stop.start()
+            printed = process.stdout.readline()
+            process.send_signal(signal.SIGINT)
+            printed += process.stdout.read()
+        stop.cancel()
+        assert printed.startswith("http://127.0.0.1:")
+        return process.returncode, printed
 
     def _touch(self, process: subprocess.Popen[str]) -> None:
         """Change the bot until the command sees it: it begins to watch after it has said so."""
@@ -172,7 +188,10 @@ def workshop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Workshop]:
     folder.mkdir()
     with ScriptedServer(keeps_requests=False) as server:
         server.answer_with(PLAYERS["judge"])
-        made = Workshop(folder, environment_of(home) | {"BROWSER": "true"})
+        mlflow = {"MLFLOW_TRACKING_URI": (home / "mlruns").as_uri(), "MLFLOW_ALLOW_FILE_STORE": "true"}
+        made = Workshop(
+            folder, environment_of(home) | {"BROWSER": "true", "MLFLOW_DISABLE_TELEMETRY": "true", **mlflow}
+        )
         made.configure(server.base_url)
         made.git("init", "-qb", "main")
         made.must("pytest --eval-gate -q")
@@ -200,6 +219,8 @@ _IN_ORDER: Final = sorted(_COMMANDS, key=_order)
 
 @pytest.mark.parametrize("command", _IN_ORDER)
 def test_an_example_runs(workshop: Workshop, command: str) -> None:
+    if "--to mlflow" in command and importlib.util.find_spec("mlflow") is None:
+        pytest.skip("MLflow is not installed: pip install mlflow-skinny")
     code, text = workshop.run(command)
     assert code not in _NO_SUCCESS, f"{command}\nexit {code}\n{text[-1500:]}"
     assert "Traceback (most recent call last)" not in text

@@ -60,6 +60,19 @@ def test_runs_are_pushed_once_and_listed(evalgate: Command) -> None:
     assert "faq  inconclusive  75.0%  4 planned  3 passed  1 missed" in shown
 
 
+def test_the_owner_of_a_suite_is_stored_and_shown(shop: Path, evalgate: Command) -> None:
+    config = '[suites.faq]\ngolden = "g.jsonl"\nowner = "search team"\ndescription = "answers of the shop"\n'
+    (shop / "evalgate.toml").write_text(config)
+    _push(evalgate)
+    assert "  faq, search team: answers of the shop" in evalgate("runs", "show")[1].splitlines()
+    assert _json(evalgate, "runs", "show")["suites"][0]["owner"] == "search team"
+    notes = ["owner: search team", "description: answers of the shop"]
+    assert _json(evalgate, "query", "point", "faq", "pass_rate")["notes"] == notes
+    (shop / "evalgate.toml").write_text(config.replace("search team", "checkout team"))
+    evalgate("store", "push", "--again", ".evalgate/runs")
+    assert _json(evalgate, "query", "point", "faq", "pass_rate")["notes"][0] == "owner: checkout team"
+
+
 @pytest.mark.usefixtures("shop")
 def test_questions_are_answered_as_table_json_and_csv(evalgate: Command) -> None:
     _push(evalgate)
@@ -116,7 +129,12 @@ def test_a_store_is_checked_and_pruned(shop: Path, evalgate: Command) -> None:
         connection.execute("DELETE FROM results WHERE case_id = 'c1' AND run_id LIKE '20260101%'")
         connection.commit()
     code, out, _ = evalgate("store", "check")
-    assert (code, "run 20260101T000000Z-aaaa, suite faq: 3 of 4 cases: push the run again" in out) == (1, True)
+    assert code == 1
+    assert "run 20260101T000000Z-aaaa: 3 of 4 rows of results" in out
+    command = out.rpartition("pytest-evalgate ")[2].split()
+    assert command == ["store", "push", "--again", ".evalgate/runs/20260101T000000Z-aaaa"]
+    assert "stored 1 run, 0 stored already" in evalgate(*command)[1]
+    assert evalgate("store", "check")[0] == 0
     assert _json(evalgate, "store", "prune", "--keep-days", "1")["removed"] == 2
 
 

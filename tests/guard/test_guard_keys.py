@@ -88,3 +88,14 @@ def test_an_application_that_moved_has_no_secret_header() -> None:
 def test_a_base_without_endpoints_has_none_to_send_keys_to() -> None:
     head = _settings(_BASE)
     assert [use.variable for use in KeyPolicy.of(Settings()).withheld(head)] == ["A_KEY", "B_KEY", "BOT_KEY"]
+
+
+def test_a_collector_gets_a_key_only_at_the_origin_of_the_base() -> None:
+    table = '[telemetry]\notlp = "https://{}/otlp"\nheaders_env = {{ Authorization = "OTLP_KEY" }}\n'
+    policy = KeyPolicy.of(_settings(table.format("collector.example")))
+    kept, moved = (_settings(table.format(host)).telemetry for host in ("collector.example:443", "evil.example"))
+    assert kept is not None
+    assert moved is not None
+    assert policy.telemetry(kept) == kept
+    assert policy.telemetry(moved).headers_env == {}
+    assert [use.place for use in policy.withheld(_settings(table.format("evil.example")))] == ["telemetry"]

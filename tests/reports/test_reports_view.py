@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from pytest_evalgate.app.view import StoredCases, _count_uncached
+from pytest_evalgate.app.view import StoredCases, _count_uncached, with_cases
 from pytest_evalgate.config import Report
 from pytest_evalgate.engine import combine_trials
 from pytest_evalgate.records.cases import Place
@@ -181,6 +181,14 @@ def test_details_are_of_the_cases_that_matter_and_not_too_many(screen: Screen, t
     [suite] = screen.view(screen.scene("P" * 10 + "m" * 300), stored=tmp_path / "run.jsonl").suites
     assert {case.outcome for case in suite.details.values()} == {"missed"}
     assert len(suite.details) == MAX_DETAILED
+
+
+def test_reading_ends_when_no_more_case_is_shown(screen: Screen, tmp_path: Path) -> None:
+    view = screen.view(screen.scene("P" * 10 + "m" * 300), stored=tmp_path / "run.jsonl")
+    cases = iter([*view.cases])
+    [suite] = with_cases(view, cases).suites
+    assert suite.details == view.suites[0].details
+    assert len([*cases]) == 10 + 300 - (10 + MAX_DETAILED + 1)
 
 
 def test_all_passed_needs_no_details(screen: Screen, tmp_path: Path) -> None:

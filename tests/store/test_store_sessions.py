@@ -7,6 +7,7 @@ import json
 import shutil
 import socket
 import sqlite3
+import threading
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,12 +19,11 @@ import pytest_evalgate.app.view
 import pytest_evalgate.gates
 import pytest_evalgate.plugin.session  # noqa: F401 - the same
 from pytest_evalgate.cli import main
-from pytest_evalgate.store import drivers
+from pytest_evalgate.store import Database, StorePlace, drivers
+from pytest_evalgate.store.database import migrations
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-
-    from pytest_evalgate.store import StorePlace
 
 _EXAMPLES = Path(__file__).parents[2] / "examples" / "golden_sets"
 _QUIET = ("-p", "no:randomly", "-p", "no:asyncio", "-p", "no:anyio", "-p", "no:cacheprovider", "-q")
@@ -137,15 +137,87 @@ def test_a_server_that_is_slow(
 def test_a_server_that_is_read_only(
     session: Callable[..., list[str]], postgres: StorePlace, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    import psycopg  # noqa: PLC0415 - skipped above where it is missing
-
-    monkeypatch.setenv("MY_STORE", postgres.url)
-    with psycopg.connect(postgres.url, autocommit=True) as other:
-        name = other.info.dbname
-        other.execute(f"ALTER DATABASE {name} SET default_transaction_read_only = on".encode())
+    monkeypatch.setenv("MY_STORE", f"{postgres.url}%20-cdefault_transaction_read_only%3Don")
     assert "read-only transaction: connect to a server that accepts writes" in _only_line(
         session('store_env = "MY_STORE"')
     )
+
+
+def test_a_server_whose_disk_is_full(
+    session: Callable[..., list[str]], postgres: StorePlace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The error and its text are those of a server whose disk is full; the last table of a run raises it."""
+    import psycopg  # noqa: PLC0415 - skipped above where it is missing
+
+    monkeypatch.setenv("MY_STORE", postgres.url)
+    assert session('store_env = "MY_STORE"') == []
+    with psycopg.connect(postgres.url, autocommit=True) as server:
+        server.execute(
+            """CREATE FUNCTION fill() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+            RAISE EXCEPTION 'could not extend file "base/5/16384": No space left on device' USING ERRCODE = '53100';
+            END $$"""
+        )
+        server.execute("CREATE TRIGGER filled BEFORE INSERT ON contents EXECUTE FUNCTION fill()")
+        line = _only_line(session('store_env = "MY_STORE"'))
+        assert "No space left on device" in line
+        assert "free some space on the database server" in line
+        counts = [server.execute(f"SELECT count(*) FROM {table}").fetchone() for table in ("runs", "results")]  # noqa: S608
+        assert counts == [(1,), (10,)]
+
+
+def test_a_server_that_answers_after_a_while(
+    session: Callable[..., list[str]], postgres: StorePlace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A session waits up to a minute; another one lets it go on as soon as the server reports that it waits."""
+    import psycopg  # noqa: PLC0415 - skipped above where it is missing
+
+    monkeypatch.setenv("MY_STORE", postgres.url)
+    assert session('store_env = "MY_STORE"') == []
+    waiting = (
+        "SELECT count(*) FROM pg_locks WHERE NOT granted AND relation = 'runs'::regclass "
+        "AND database = (SELECT oid FROM pg_database WHERE datname = current_database())"
+    )
+    with psycopg.connect(postgres.url) as holder, psycopg.connect(postgres.url, autocommit=True) as watcher:
+        holder.execute("LOCK TABLE runs IN ACCESS EXCLUSIVE MODE")
+
+        def release() -> None:
+            while watcher.execute(waiting).fetchone() == (0,):
+                pass
+            holder.rollback()
+
+        thread = threading.Thread(target=release)
+        thread.start()
+        assert session('store_env = "MY_STORE"') == []
+        thread.join()
+        assert watcher.execute("SELECT count(*) FROM runs").fetchone() == (2,)
+
+
+def test_a_file_that_another_process_writes(
+    session: Callable[..., list[str]], pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert session() == []
+    monkeypatch.setattr(drivers, "SQLITE_WAIT_S", 0.0)
+    with contextlib.closing(sqlite3.connect(pytester.path / ".evalgate" / "store.db")) as other:
+        other.execute("BEGIN IMMEDIATE")
+        assert "database is locked: wait for the other process that writes it" in _only_line(session())
+
+
+@pytest.mark.parametrize("kind", ["sqlite", "postgres"])
+def test_a_newer_schema(
+    session: Callable[..., list[str]], request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch, kind: str
+) -> None:
+    setting = ""
+    if kind == "postgres":
+        place = request.getfixturevalue("postgres")
+        setting = 'store_env = "MY_STORE"'
+        monkeypatch.setenv("MY_STORE", place.url)
+    else:
+        place = StorePlace.at(Path.cwd() / ".evalgate" / "store.db")
+    known = len(migrations())
+    with Database.open(place) as database:
+        database.insert("schema_versions", ("version", "file"), [(known + 1, "later.sql")])
+    line = _only_line(session(setting))
+    assert f"schema {known + 1} is newer than {known}: upgrade pytest-evalgate to use this store" in line
 
 
 @pytest.mark.parametrize(
@@ -197,6 +269,78 @@ def test_a_run_that_was_not_stored_can_be_pushed_later(
     for expected in ("stored 1 run, 0 stored already", "stored 0 runs, 1 stored already"):
         assert main(command) == 0
         assert expected in capsys.readouterr().out
+
+
+_SECRET = "sk-planted-0123456789"  # noqa: S105 - of nothing
+_SECRETS = """store_texts = true
+report.redact = ["input.customer"]
+{report}
+[models.m]
+model = "m"
+base_url = "http://127.0.0.1:9"
+api_key_env = "MY_KEY"
+[suites.faq]
+golden = "g.jsonl"
+target = {{ python = "planted_bot:answer" }}
+slices = ["metadata.team"]
+scorers = ["exact"]
+gates = [{{ kind = "slice", by = "metadata.team", min = 0.9, min_n = 1, bound = "point" }}]
+owner = "team {secret}"
+description = "keeps {secret}"
+"""
+
+
+def _planted(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch, report: str) -> dict[str, list[Any]]:
+    """Return all texts of a store, by column, of a run in which a key and the name of a customer are everywhere."""
+    monkeypatch.delenv("CI", raising=False)
+    monkeypatch.setenv("MY_KEY", _SECRET)
+    monkeypatch.setenv("EVALGATE_LABELS", f"key={_SECRET}")
+    pytester.makepyfile(
+        planted_bot=f"""
+        def answer(input):
+            if input["raises"]:
+                raise ValueError("{_SECRET} of Customer-4711")
+            return {{"said": "{_SECRET}", "to": input["customer"]}}
+        """
+    )
+    rows = [
+        {
+            "id": f"{_SECRET}-{number}",
+            "input": {"raises": bool(number), "customer": "Customer-4711", "key": _SECRET},
+            "expected": f"never {_SECRET}",
+            "tags": [_SECRET],
+            "metadata": {"team": _SECRET},
+        }
+        for number in range(2)
+    ]
+    (pytester.path / "g.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    (pytester.path / "evalgate.toml").write_text(_SECRETS.format(report=report, secret=_SECRET))
+    result = pytester.runpytest_inprocess(*_QUIET, "--eval-gate", f"--eval-label=branch={_SECRET}")
+    assert result.ret == _FAILED
+    found: dict[str, list[Any]] = {}
+    for (table,) in _stored(pytester, "SELECT name FROM sqlite_master WHERE type = 'table'"):
+        columns = [row[1] for row in _stored(pytester, f"PRAGMA table_info({table})")]
+        for row in _stored(pytester, f"SELECT * FROM {table}"):  # noqa: S608 - the names of the schema
+            for column, value in zip(columns, row, strict=True):
+                found.setdefault(f"{table}.{column}", []).append(value)
+    return found
+
+
+def test_keys_and_redacted_fields_reach_no_column(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> None:
+    found = _planted(pytester, monkeypatch, 'report.content = "full"')
+    assert [column for column, values in found.items() if _SECRET in str(values)] == []
+    assert all("***" in text for text in found["results.input"])
+    assert "***" in found["results.output"][0]
+    assert "Customer-4711" not in str(found["results.input"] + found["scores.reason"])
+    assert found["evals.owner"] == ["team ***"]
+
+
+def test_texts_that_reports_leave_out_are_not_stored(
+    pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found = _planted(pytester, monkeypatch, 'report.content = "none"')
+    assert set(found["results.input"]) == {"(left out)"}
+    assert [column for column, values in found.items() if "Customer-4711" in str(values)] == []
 
 
 @pytest.fixture

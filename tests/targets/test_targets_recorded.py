@@ -32,6 +32,24 @@ def test_outputs_are_joined_by_id_and_trial(tmp_path: Path) -> None:
         asyncio.run(target.answer(Case("1"), 1))
 
 
+def test_only_the_outputs_of_some_cases_are_read(tmp_path: Path) -> None:
+    rows = [{"id": name, "output": f"of {name}"} for name in ("a", unicodedata.normalize("NFD", "é"), 7, "b")]
+    file = _write(tmp_path / "a.jsonl", "// a comment", *rows)
+    [recording] = load([file], root=tmp_path, only={"a", "é", "7"}).recordings
+    assert {name: output.value for name, output in recording.outputs.items()} == {
+        "a": "of a", "é": "of e\u0301", "7": "of 7"
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "row", ['{"id": "b", "output": }', '{"output": "x"}', "[1]", '{"id": "a", "output": "twice"}']
+)
+def test_problems_are_found_if_some_outputs_are_read(tmp_path: Path, row: str) -> None:
+    file = _write(tmp_path / "a.jsonl", {"id": "a", "output": "x"}, row)
+    with pytest.raises(RecordingError, match=r"a\.jsonl:2: "):
+        load([file], root=tmp_path, only={"a"})
+
+
 def test_ids_are_compared_in_normal_form(tmp_path: Path) -> None:
     file = _write(tmp_path / "a.jsonl", {"id": unicodedata.normalize("NFD", "café"), "output": "yes"})
     assert asyncio.run(load([file], root=tmp_path).answer(Case("café"), 0)) == Output("yes")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
 from pytest_evalgate.config import BudgetGate
@@ -75,7 +75,16 @@ class AlertFinder:
             "stalled": self._stalled,
             "cost": self._cost,
         }
-        return tuple(alert for kind, find in finders.items() if kind in kinds for alert in find())
+        return tuple(
+            replace(alert, owner=self._owner(alert))
+            for kind, find in finders.items()
+            if kind in kinds
+            for alert in find()
+        )
+
+    def _owner(self, alert: Alert) -> str:
+        suite = None if alert.kind == "drift" else self._decider.suite_of(alert.subject)  # of a judge
+        return (suite and suite.owner) or ""
 
     # -- the events
 

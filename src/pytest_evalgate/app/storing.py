@@ -2,24 +2,26 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from pytest_evalgate.app.past_runs import import_history, place_of, project_name, within
+from pytest_evalgate.config import suite_named
 from pytest_evalgate.errors import StorageError, UserError
 from pytest_evalgate.runs import run_file
 from pytest_evalgate.runs.kept import RunFolder
 from pytest_evalgate.store import Database, StorePlace
 from pytest_evalgate.store.ingest import push
-from pytest_evalgate.store.stored_run import StoredSource, TextRule
+from pytest_evalgate.store.stored_run import Eval, StoredSource, TextRule
 from pytest_evalgate.text import files
 from pytest_evalgate.text.exceptions import describe_error
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
     from pathlib import Path
 
     from pytest_evalgate.app.decide import RunDecider
-    from pytest_evalgate.config import Settings
+    from pytest_evalgate.config import Settings, Suite
     from pytest_evalgate.records.cases import Json
     from pytest_evalgate.records.results import Run
     from pytest_evalgate.records.verdicts import Verdict
@@ -41,18 +43,25 @@ STORE_WAIT_S: Final = 60.0
 """Longest time that a session waits for its store."""
 
 
-def text_rule(settings: Settings) -> TextRule:
-    """Return the rule by which texts are stored."""
-    if not settings.store_texts:
-        return TextRule()
-    from pytest_evalgate.reports.view import TextPolicy  # noqa: PLC0415 - few projects store texts
+def text_rule(settings: Settings, redactor: Redactor) -> TextRule:
+    """Return the rule by which texts are stored: what a report shows of them, without API keys."""
+    from pytest_evalgate.reports.view import TextPolicy  # noqa: PLC0415 - sessions have imported it
 
     policy = TextPolicy.by(settings.report)
 
-    def text(name: str, value: Json) -> str:
-        return policy.reason(value) if name == "reason" else policy.of(name, value)
+    def reason(text: str) -> str:
+        return policy.reason(redactor.redact(text))
 
-    return TextRule(text)
+    def text(name: str, value: Json) -> str:
+        return reason(value) if name == "reason" else policy.of(name, redactor.redact_json(value))
+
+    return TextRule(text if settings.store_texts else None, reason)
+
+
+def evals_of(names: Iterable[str], suite_of: Callable[[str], Suite | None]) -> dict[str, Eval]:
+    """Return what the configuration says about the suites of a run, as far as it has them."""
+    found = ((name, suite_of(name)) for name in names)
+    return {name: Eval(suite.owner, suite.description) for name, suite in found if suite is not None}
 
 
 def store_decided(
@@ -71,8 +80,9 @@ def store_decided(
             *(run, info, verdict),
             rows=lambda: run_file.rows(file),
             baselines=baselines,
-            texts=text_rule(decider.settings),
+            texts=text_rule(decider.settings, redactor),
             redactor=redactor,
+            evals=evals_of((suite.plan.name for suite in run.suites), decider.suite_of),
         )
         if place.file is not None:
             _store(decider, place, source)
@@ -132,6 +142,7 @@ def source_of(folder: RunFolder, project: str, settings: Settings, redactor: Red
         *(project, run, info, verdict),
         rows=lambda: run_file.rows(folder.run_file),
         baselines=baselines,
-        texts=text_rule(settings),
+        texts=text_rule(settings, redactor),
         redactor=redactor,
+        evals=evals_of(verdict.suites, partial(suite_named, settings)),
     )

@@ -277,15 +277,20 @@ def with_cases(view: ReportView, cases: Iterable[CaseView]) -> ReportView:
     """
     wanted = {suite.name: _changed_ids(suite) for suite in view.suites}
     found: dict[str, dict[str, CaseView]] = {name: {} for name in wanted}
-    room = {name: MAX_DETAILED - len(ids) for name, ids in wanted.items()}
+    room = {name: max(0, MAX_DETAILED - len(ids)) for name, ids in wanted.items()}
     accounting = view.verdict.accounting
     if accounting.missed or accounting.errored or any(suite.fixed for suite in view.suites):
+        left = sum(map(len, wanted.values())) + sum(room.values())
         for case in cases:
+            if left == 0:  # of a million cases, the first thousands are often enough
+                break
             if case.id in wanted[case.suite]:
+                left -= case.id not in found[case.suite]
                 found[case.suite][case.id] = case
             elif case.outcome in {"missed", "errored"} and room[case.suite] > 0:
                 found[case.suite][case.id] = case
                 room[case.suite] -= 1
+                left -= 1
     suites = tuple(
         replace(suite, details=found[suite.name], worst=worst_cases(suite, found[suite.name])) for suite in view.suites
     )

@@ -21,7 +21,7 @@ from pytest_evalgate.text.wording import count
 from pytest_evalgate.usercode import UserCode
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Collection, Iterator, Mapping
     from pathlib import Path
 
     from pytest_evalgate.engine.cache import Entry, ReadThroughCache, ReplyCache
@@ -30,9 +30,11 @@ if TYPE_CHECKING:
     from pytest_evalgate.engine.routes import Routes
     from pytest_evalgate.engine.spend import Spend
     from pytest_evalgate.engine.stop import StopSignal
+    from pytest_evalgate.engine.traced import CallTracer
     from pytest_evalgate.guard.keys import KeyPolicy
     from pytest_evalgate.judges.judge import JudgeScorer
     from pytest_evalgate.protocols import Target
+    from pytest_evalgate.records.traces import RunTrace
     from pytest_evalgate.runs.state import StateFolder
     from pytest_evalgate.scorers.registry import ScorerOptions
 
@@ -82,6 +84,7 @@ class Wiring:
         hooks: Targets from the hook ``pytest_evalgate_targets``, by kind.
         code: Threads for the user's code.
         keys: The endpoints that may get API keys; None for all that are configured.
+        trace: The trace of the run; None if its spans are not exported.
     """
 
     root: Path
@@ -93,6 +96,7 @@ class Wiring:
     hooks: Mapping[str, Callable[..., Target]] = field(default_factory=dict)
     code: UserCode = field(default_factory=UserCode)
     keys: KeyPolicy | None = None
+    trace: RunTrace | None = None
     _targets: list[Target] = field(default_factory=list)
     _applications: dict[str, config.HttpRequest] = field(default_factory=dict)
     _engine: Engine | None = None
@@ -172,8 +176,18 @@ class Wiring:
                 budget_usd=self.budget_usd and self.budget_usd / self.workers,
                 max_concurrency=self.run_context.max_concurrency,
                 workers=self.workers,
+                tracer=self._tracer(),
             )
         return self._client
+
+    def _tracer(self) -> CallTracer | None:
+        """Return the recorder of the times of calls; None if the run has no trace."""
+        telemetry = self.configured.telemetry
+        if self.trace is None or telemetry is None:
+            return None
+        from pytest_evalgate.engine.traced import CallTracer  # noqa: PLC0415 - few runs have a trace
+
+        return CallTracer(self.trace, telemetry.models)
 
     @property
     def limits(self) -> dict[str, Limits]:
@@ -245,7 +259,14 @@ class Wiring:
         )
         return (*(f"cache: {text}" for text in (self._cache.problem, unsigned) if text), *code)
 
-    def target(self, suite: str, spec: config.Target, *, cache_run_id: str | None = None) -> Target:
+    def target(
+        self,
+        suite: str,
+        spec: config.Target,
+        *,
+        cache_run_id: str | None = None,
+        only: Collection[str] | None = None,
+    ) -> Target:
         """Build the target of a suite, with the client and the cache that its calls go through.
 
         Args:
@@ -253,6 +274,7 @@ class Wiring:
             spec: Its configured target.
             cache_run_id: Run under whose id outputs of a target without a version are cached; by default that of the
                 run context.
+            only: Ids of the cases that run, if outputs of others are not to be read; None for all.
 
         Raises:
             UserError: the target cannot be used.
@@ -276,6 +298,8 @@ class Wiring:
             code_version=cache_run_id,
             allow_empty=suite in self.configured.suites and self.configured.suites[suite].allow_empty,
             code=self.code,
+            only=only,
+            trace=self.trace,
         )
         target = targets.build_target(spec, context=context)
         self._targets.append(target)

@@ -29,7 +29,7 @@ VERBS: Final[Mapping[str, str]] = {
     "lint": "check golden sets before anything runs",
     "perturb": "write variants of cases that keep their meaning, to test that answers do not flip",
     "config": "print the configuration in effect, and the origin of each value",
-    "schema": "print the JSON Schema of the configuration, of a golden set line or of verdict.json",
+    "schema": "print the JSON Schema of a file, or the OpenAPI document of the HTTP API",
     "baseline": "promote a run to baseline, or show a baseline",
     "compare": "compare two runs or baselines, case by case",
     "correlate": "compare stored runs with production outcomes of the same releases or days",
@@ -45,6 +45,7 @@ VERBS: Final[Mapping[str, str]] = {
     "store": "bring runs into the store of results, remove old ones, check it",
     "query": "ask the store: a metric over time, slices, cases, two runs compared",
     "runs": "list the stored runs, show one, print its log or open its report",
+    "view": "serve the stored results as pages and as an HTTP API",
     "export": "write stored runs for other tools",
     "cache": "inspect, check, prune, export and import the cache of replies",
 }

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
+import gc
 import json
 import os
 import sys
+import tempfile
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -14,10 +18,11 @@ from pytest_evalgate.app.project import Project
 from pytest_evalgate.app.report import ReportWriter, baseline_outputs_of
 from pytest_evalgate.cli.options import whole_number
 from pytest_evalgate.cli.verb import Verb
-from pytest_evalgate.config import key_variables
+from pytest_evalgate.config import key_variables, suite_named
 from pytest_evalgate.runs import kept, run_file
+from pytest_evalgate.runs.remote import RemoteFolder, is_url
 from pytest_evalgate.runs.shard import MOST_SHARDS
-from pytest_evalgate.runs.shards import merge, read_folder
+from pytest_evalgate.runs.shards import merge_into, read_folder
 from pytest_evalgate.text import files
 from pytest_evalgate.text.escape import one_line
 from pytest_evalgate.text.layout import screen_width
@@ -26,8 +31,10 @@ from pytest_evalgate.text.wording import count
 
 if TYPE_CHECKING:
     import argparse
+    from collections.abc import Iterator
 
     from pytest_evalgate.app.decide import RunDecision
+    from pytest_evalgate.config import Suite
     from pytest_evalgate.records.cases import Json
     from pytest_evalgate.records.results import Run
     from pytest_evalgate.records.verdicts import Verdict
@@ -89,7 +96,9 @@ def _file(project: Project, run: Run) -> str:
 
 def _add_arguments(parser: argparse.ArgumentParser) -> None:
     option = parser.add_argument
-    option("folder", type=Path, metavar="DIR", help="folder with the files of the shards")
+    option(
+        "folder", metavar="DIR", help="folder with the files of the shards, or its URL, such as s3://bucket/runs/1/"
+    )
     option(
         "--expect-shards",
         type=whole_number(MOST_SHARDS),
@@ -115,8 +124,7 @@ def _run(args: argparse.Namespace) -> int:
     project = Project.find()
     project.state.prepare()
     with project.state.locked() as lock_note:
-        run, origin = merge(read_folder(args.folder, args.expect_shards), args.expect_shards)
-        run_file.write(run, run_file.path_of(project.state.path, run.id), origin)
+        run, origin = _merge(project, args.folder, args.expect_shards)
         if not args.gate:
             print(stored(project, run, as_json=args.json))
             return 0
@@ -131,6 +139,7 @@ def _run(args: argparse.Namespace) -> int:
         warnings = list(report_writer.report(decided.verdict, decided.decider, (run, origin), redactor, view))
         warnings += notify(run, origin.facts, decided.verdict, decided.decider, redactor)
         warnings += filter(None, [_store(project, run, origin, decided, redactor)])
+        warnings += filter(None, [_export(project, run, origin, decided, redactor)])
     for warning in [*filter(None, [lock_note]), *warnings]:
         _log(f"pytest-evalgate: {warning}")
     text = _json(project, run, decided.verdict) if args.json else decision_text(view, decided)
@@ -143,6 +152,52 @@ def _store(project: Project, run: Run, origin: RunInfo, decided: RunDecision, re
 
     file = run_file.path_of(project.state.path, run.id)
     return store_decided(decided.decider, run, origin, decided.verdict, file=file, redactor=redactor)
+
+
+def _export(project: Project, run: Run, origin: RunInfo, decided: RunDecision, redactor: Redactor) -> str | None:
+    """Send the span of the merged run and its metrics; return the line about a failure."""
+    if project.settings.telemetry is None:
+        return None
+    from pytest_evalgate.app.tracing import TracedRun, export_decided  # noqa: PLC0415 - only if telemetry is configured
+    from pytest_evalgate.records.traces import RunTrace  # noqa: PLC0415 - the same
+
+    file = run_file.path_of(project.state.path, run.id)
+    traced = TracedRun(run, origin, decided.verdict, file, RunTrace.begin(os.environ))
+    return export_decided(decided.decider, traced, redactor)
+
+
+def _merge(project: Project, folder: str, shards: int) -> tuple[Run, RunInfo]:
+    """Merge the shards of a folder, and write the run file. Shards at a URL are copied to a temporary folder first."""
+
+    def merge_folder(path: Path) -> tuple[Run, RunInfo]:
+        with _without_garbage_collection():
+            return merge_into(
+                read_folder(path, shards, folder),
+                shards,
+                partial(run_file.path_of, project.state.path),
+                lambda name: needs_texts(suite_named(project.settings, name)),
+            )
+
+    if not is_url(folder):
+        return merge_folder(Path(folder))
+    with tempfile.TemporaryDirectory(prefix="shards-", dir=project.state.path) as copied:
+        RemoteFolder.parse(folder, "merge").fetch(Path(copied), shards)
+        return merge_folder(Path(copied))
+
+
+@contextlib.contextmanager
+def _without_garbage_collection() -> Iterator[None]:
+    """Switch off the collection of cycles, of which a merge makes none: it would take a third of the time."""
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.enable()
+
+
+def needs_texts(suite: Suite | None) -> bool:
+    """Return whether the gates of a suite need its outputs: those that judges grade may have been labelled."""
+    return suite is not None and bool(suite.judges or suite.run_labels)
 
 
 VERB: Final = Verb(

@@ -11,10 +11,14 @@ if TYPE_CHECKING:
 
 
 def open_page(path: Path) -> None:
-    """Open a page in a browser, or print its path if there is none, as in a CI job or over ssh."""
+    """Open a file in a browser; as `open_address`."""
+    open_address(path.resolve().as_uri())
+
+
+def open_address(address: str) -> None:
+    """Open an address in a browser, or print it if there is none, as in a CI job or over ssh."""
     import webbrowser  # noqa: PLC0415 - only to open a page
 
-    address = path.resolve().as_uri()
     try:
         is_open = os.environ.get("CI") != "true" and webbrowser.open(address)
     except (webbrowser.Error, OSError):

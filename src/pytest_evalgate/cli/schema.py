@@ -14,10 +14,18 @@ if TYPE_CHECKING:
     import argparse
     from collections.abc import Callable, Mapping
 
+
+def _openapi() -> dict[str, Any]:
+    from pytest_evalgate.server import openapi  # noqa: PLC0415 - scipy
+
+    return openapi.document()
+
+
 SCHEMAS: Final[Mapping[str, Callable[[], dict[str, Any]]]] = {
     "config": config.json_schema,
     "golden": golden_schema,
     "verdict": kept.json_schema,
+    "openapi": _openapi,
 }
 
 
@@ -31,7 +39,7 @@ def _run(args: argparse.Namespace) -> int:
 
 
 VERB: Final = Verb(
-    "Print a JSON Schema: of [tool.evalgate] and evalgate.toml, of a line of a golden set, or of verdict.json.",
+    "Print a JSON Schema: of the configuration, a line of a golden set or verdict.json; or the OpenAPI document.",
     "pytest-evalgate schema config > evalgate.schema.json",
     _run,
     _add_arguments,

@@ -7,7 +7,7 @@ import io
 import json
 import os
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final
 
@@ -17,9 +17,8 @@ from pytest_evalgate.cli.options import whole_number
 from pytest_evalgate.cli.printing import wrapped
 from pytest_evalgate.config import key_variables
 from pytest_evalgate.errors import SettingsError
-from pytest_evalgate.runs.run_tags import parse_tag
 from pytest_evalgate.store import Database
-from pytest_evalgate.store.filters import RunFilter, time_of
+from pytest_evalgate.store.filters import RunFilter, read_filter
 from pytest_evalgate.text.escape import escape_cell, one_line
 from pytest_evalgate.text.layout import align, truncate_columns
 from pytest_evalgate.text.redaction import Redactor
@@ -91,19 +90,12 @@ def filter_of(args: argparse.Namespace, project: str) -> RunFilter:
     """Return the filters of the command line.
 
     Raises:
-        UserError: A time or a label cannot be used.
+        FilterError: One of them cannot be used.
     """
-    now = datetime.now(UTC)
-    labels = tuple("=".join(parse_tag(text, "--label")) for text in args.label)
-    return RunFilter(
-        project,
-        **{name: getattr(args, name, None) for name in ("suite", "run_id", "tier", "branch", "model")},
-        since=None if args.since is None else time_of(args.since, now),
-        until=None if args.until is None else time_of(args.until, now),
-        labels=labels,
-        limit=getattr(args, "limit", 1),
-        after=getattr(args, "after", None),
-    )
+    names = ("suite", "run_id", "tier", "branch", "model", "since", "until", "after")
+    given = {name: getattr(args, name, None) for name in names}
+    found = read_filter(project, given, args.label, datetime.now(UTC))
+    return replace(found, limit=getattr(args, "limit", 1))
 
 
 def print_answer(args: argparse.Namespace, answer: Answer, columns: Sequence[str], project: Project) -> int:

@@ -52,7 +52,17 @@ from pytest_evalgate.config.suites import (
     sample_of,
     suite_named,
 )
-from pytest_evalgate.config.tables import Judge, Model, Notify, NotifyFormat, Price, Report, ReportFormat, Table
+from pytest_evalgate.config.tables import (
+    Judge,
+    Model,
+    Notify,
+    NotifyFormat,
+    Price,
+    Report,
+    ReportFormat,
+    Table,
+    Telemetry,
+)
 from pytest_evalgate.config.targets import (
     CommandTarget,
     HookTarget,
@@ -106,6 +116,7 @@ __all__ = [
     "Suite",
     "Table",
     "Target",
+    "Telemetry",
     "Tier",
     "ViolationRateGate",
     "always_planned",

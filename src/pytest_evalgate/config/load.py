@@ -84,7 +84,7 @@ def _placed(problems: list[Problem], lines: KeyLines) -> Iterator[str]:
         yield f"{lines.file}:{line}: {problem}" if line else f"{lines.file}: {problem}"
 
 
-_KEY: Final = re.compile(r"((?:suites|models|judges|report|acknowledged|history|notify)\b[\w.\[\]-]*): ")
+_KEY: Final = re.compile(r"((?:suites|models|judges|report|acknowledged|history|notify|telemetry)\b[\w.\[\]-]*): ")
 
 
 def with_places(message: str, root: Path | None = None) -> str:
@@ -131,6 +131,8 @@ def key_variables(settings: Settings) -> Iterator[str]:
         yield notify.webhook_env
     if settings.store_env is not None:
         yield settings.store_env
+    if settings.telemetry is not None:
+        yield from settings.telemetry.headers_env.values()
     for model in settings.models.values():
         if model.api_key_env:
             yield model.api_key_env

@@ -19,6 +19,7 @@ from pytest_evalgate.config.tables import (
     Seconds,
     Share,
     Table,
+    Telemetry,
     TextForm,
 )
 from pytest_evalgate.config.targets import ModelTarget, SomeTarget, TargetTable
@@ -196,10 +197,13 @@ class Suite(Table):
     have in common, such as a conversation. ``metrics`` are figures over all cases together. ``stop = "certainty"``
     ends the suite once its verdict cannot change. ``baseline`` is a file or ``git:REF``. ``run_labels`` is a file of
     people's labels of outputs of a run and its baseline, as ``label sample --against`` writes it. An ``advisory``
-    suite is reported and never fails the build. ``tiers`` change settings for some runs.
+    suite is reported and never fails the build. ``tiers`` change settings for some runs. ``owner`` and ``description``
+    are stored, and shown with results and in alerts.
     """
 
     golden: FileNames
+    owner: Annotated[str, Field(min_length=1, max_length=200)] | None = None
+    description: Annotated[str, Field(min_length=1, max_length=1000)] | None = None
     split: str | None = None
     target: TargetTable = None
     targets: dict[TierName, SomeTarget] = Field(default_factory=dict)
@@ -286,7 +290,8 @@ class Settings(Table):
     attempts, "count" only counts them. ``history`` is the file that counts attempts.
     ``notify`` are the webhooks that receive events. ``store`` keeps the results of all runs in a SQLite file, or in
     the PostgreSQL database that the variable ``store_env`` names; the texts of inputs and outputs only with
-    ``store_texts``. ``acknowledged`` lists approved weakenings.
+    ``store_texts``. ``telemetry`` is a collector for spans and metrics; None sends none. ``acknowledged`` lists
+    approved weakenings.
     """
 
     default_tier: TierName = DEFAULT_TIER
@@ -303,6 +308,7 @@ class Settings(Table):
     store: Literal["sqlite", "off"] = "sqlite"
     store_env: Annotated[str, Field(min_length=1)] | None = None
     store_texts: bool = False
+    telemetry: Telemetry | None = None
     acknowledged: tuple[Acknowledgement, ...] = ()
     report: Report = Report()
     models: dict[str, Model] = Field(default_factory=dict)
@@ -364,3 +370,11 @@ class Settings(Table):
                     yield "model", ("suites", name, "targets", label, "model"), target.model
             yield from (("judge", ("suites", name, "scorers"), judge) for judge in suite.judges)
         yield from (("model", ("judges", name, "model"), judge.model) for name, judge in self.judges.items())
+
+    @model_validator(mode="after")
+    def _check_traced_models(self) -> Self:
+        for name in () if self.telemetry is None else self.telemetry.models:
+            if name not in self.models:
+                near = did_you_mean(name, self.models) or _defined("model", name, self.models)
+                raise InvalidKey(("telemetry", "models"), f'no model is named "{name}"{near}')
+        return self

@@ -199,6 +199,44 @@ class Notify(Table):
     runbook: Annotated[BaseUrl, AfterValidator(no_key_in_url)] | None = None
 
 
+OtlpEndpoint = Annotated[
+    str,
+    TextForm(
+        r"^(env|https?://[^\s?#@]+)$",
+        'write a URL that begins with http:// or https://, without user name and query, or "env" to use the variables '
+        "OTEL_EXPORTER_OTLP_...",
+    ),
+]
+
+
+def _no_key_in_header(value: str) -> str:
+    """Check that the value of a header is no key."""
+    if looks_like_key(value.removeprefix("Bearer ")):
+        raise PydanticCustomError(UNQUOTED, "this looks like a key: name its environment variable in headers_env")
+    return value
+
+
+class Telemetry(Table):
+    """An OpenTelemetry collector that receives the spans and metrics of a run after its verdict.
+
+    ``otlp`` is the base URL of its OTLP/HTTP endpoint, to which ``/v1/traces`` and ``/v1/metrics`` are added; "env"
+    uses the standard variables, such as ``OTEL_EXPORTER_OTLP_ENDPOINT`` and ``OTEL_EXPORTER_OTLP_HEADERS``.
+    ``headers`` are sent unchanged; ``headers_env`` are headers with keys, by the names of their variables.
+    ``resource`` are attributes of the resource, such as ``service.name``.
+
+    ``metrics = false`` sends spans only. ``texts`` adds inputs, outputs and reasons, as far as reports show them.
+    ``models`` are the keys of the models whose requests get the header ``traceparent``; applications always get it.
+    """
+
+    otlp: Annotated[OtlpEndpoint, AfterValidator(no_key_in_url)]
+    headers: dict[str, Annotated[str, AfterValidator(_no_key_in_header)]] = Field(default_factory=dict)
+    headers_env: dict[str, EnvironmentName] = Field(default_factory=dict)
+    resource: dict[str, str] = Field(default_factory=dict)
+    metrics: bool = True
+    texts: bool = False
+    models: Names = ()
+
+
 ReportFormat = Literal["html", "markdown", "csv", "json", "junit"]
 
 

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from pytest_evalgate.engine.clients.lazy import Client
     from pytest_evalgate.engine.spend import Spend
     from pytest_evalgate.engine.stop import StopSignal
+    from pytest_evalgate.engine.traced import CallTracer
     from pytest_evalgate.protocols import ModelClient
     from pytest_evalgate.records.calls import Call, Reply
 
@@ -46,11 +47,13 @@ class Routes:
         max_concurrency: int | None = None,
         workers: int = 1,
         environ: Mapping[str, str] = os.environ,
+        tracer: CallTracer | None = None,
     ) -> None:
         """Create no client yet.
 
         The names of ``models`` are routes. ``max_concurrency`` limits the simultaneous calls on each route in addition
-        to the limits of the models. ``workers`` is the number of processes that share all limits.
+        to the limits of the models. ``workers`` is the number of processes that share all limits. ``tracer``
+        records the times of calls; None if the run has no trace.
         """
         self.prices = Prices(models)
         self._models = models
@@ -64,10 +67,12 @@ class Routes:
         self._limiters: dict[tuple[str, str], Limiter] = {}
         self._lazy_clients: dict[str, LazyClient] = {}
         self._clients: dict[str, ModelClient] = {}
+        self._tracer = tracer
 
     async def send(self, call: Call) -> Reply:
         """Return the reply to ``call``, cached or new."""
-        reply = await self._client_for(call.route).send(call)
+        client = self._client_for(call.route)
+        reply = await (client.send(call) if self._tracer is None else self._tracer.send(client, call))
         if reply.cached:  # MeteredClient counts the others
             self._spend.add(record_of(call, reply))
         return reply

@@ -6,13 +6,14 @@ Works without an event loop if nothing awaits (`run_sync`): importing asyncio al
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from time import perf_counter
+from time import perf_counter, time
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from pytest_evalgate.errors import MissingOutput
 from pytest_evalgate.records.calls import FINISH_MESSAGES, ApplicationFailure, CallFailed
 from pytest_evalgate.records.raised import raised_by
 from pytest_evalgate.records.results import CaseResult, Trial
+from pytest_evalgate.records.traces import Timing
 from pytest_evalgate.scorers import grade, passes
 from pytest_evalgate.scorers.scorer import of_trial
 from pytest_evalgate.targets.outputs import expects_empty, is_empty, split_output
@@ -41,7 +42,8 @@ class Grading:
     ``threshold`` is the minimum of the weighted mean of the scores; None if every score has to pass by itself. Without
     ``mean``, it is used only if a score has a weight.
     ``strip_reasoning`` grades the answer without the reasoning before it. An empty text is an answer if
-    ``allow_empty``, or if the case expects one. ``readers`` read the values of the suite's metrics.
+    ``allow_empty``, or if the case expects one. ``readers`` read the values of the suite's metrics. ``timed`` records
+    when trials begin and end.
     """
 
     scorers: tuple[Scorer, ...]
@@ -51,6 +53,7 @@ class Grading:
     allow_empty: bool = False
     mean: bool = False
     readers: tuple[MetricReader, ...] = ()
+    timed: bool = False
 
     def graded(self, output: Output) -> Output:
         """Return the output that the scorers grade."""
@@ -78,10 +81,10 @@ async def run_trial(target: Target, grading: Grading, case: Case, index: int) ->
 
     A trial without an output is that of `answer_of`. An incomplete output is a miss, too. Raises like `grade_output`.
     """
+    started = time()
     answer = await answer_of(target, case, index)
-    if isinstance(answer, Trial):
-        return grading.with_readings(case, answer)
-    return await grade_output(grading, case, index, answer)
+    trial = answer if isinstance(answer, Trial) else await _graded(grading, case, index, answer)
+    return _timed(grading, grading.with_readings(case, trial), started)
 
 
 async def answer_of(target: Target, case: Case, index: int) -> Output | Trial:
@@ -110,7 +113,12 @@ async def grade_output(grading: Grading, case: Case, index: int, output: Output)
     Raises:
         ScorerError: a scorer failed.
     """
-    return grading.with_readings(case, await _graded(grading, case, index, output))
+    started = time()
+    return _timed(grading, grading.with_readings(case, await _graded(grading, case, index, output)), started)
+
+
+def _timed(grading: Grading, trial: Trial, started: float) -> Trial:
+    return replace(trial, timing=Timing(started, time())) if grading.timed else trial
 
 
 async def _graded(grading: Grading, case: Case, index: int, output: Output) -> Trial:

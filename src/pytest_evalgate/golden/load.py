@@ -166,14 +166,14 @@ def _parse(
     rows: Sequence[JsonLine], name: str, dialect: Dialect | None
 ) -> tuple[list[ParsedRow], tuple[tuple[str, str], ...]]:
     if dialect is None:
-        return [_parse_canonical(row, Place(name, row.number)) for row in rows], ()
+        return [parse_canonical(row, Place(name, row.number)) for row in rows], ()
     from pytest_evalgate.golden.dialects.translate import mapping_of, translate_row  # noqa: PLC0415 - the same
 
     translated = [translate_row(row.value, Place(name, row.number), dialect) for row in rows]
     return [row.parsed for row in translated], mapping_of(translated)
 
 
-def _parse_canonical(row: JsonLine, place: Place) -> ParsedRow:
+def parse_canonical(row: JsonLine, place: Place) -> ParsedRow:
     """Parse a canonical row, whose asserts may be written as promptfoo writes them."""
     entries = row.value.get("asserts")
     if not isinstance(entries, list) or not any(isinstance(one, dict) and "type" in one for one in entries):

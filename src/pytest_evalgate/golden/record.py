@@ -300,4 +300,9 @@ def fingerprint(case: Case) -> str:
 
 def set_digest(cases: Iterable[Case]) -> str:
     """Return the SHA-256 of all fields of all cases, in hexadecimal; the order and the lines do not count."""
-    return jsonl.digest(sorted([case.id, jsonl.digest(_whole_row(case))] for case in cases))
+    return jsonl.digest(sorted([case.id, row_digest(case)] for case in cases))
+
+
+def row_digest(case: Case) -> str:
+    """Return the SHA-256 of all fields of a case, in hexadecimal; its line does not count."""
+    return jsonl.digest(_whole_row(case))

@@ -40,6 +40,7 @@ from pytest_evalgate.config import (
     SpansMetric,
     Suite,
     Table,
+    Telemetry,
     Tier,
     ViolationRateGate,
 )
@@ -206,6 +207,7 @@ NOT_COMPARED: Final[Mapping[type[Table], Mapping[str, str]]] = {
         "history": "trends never decide a build",
         "notify": "messages do not decide a build",
         **dict.fromkeys(("store", "store_env", "store_texts"), "stored results do not decide a build"),
+        "telemetry": "spans and metrics do not decide a build",
         "report": "reports do not decide a build",
         "acknowledged": "acknowledgements are matched with the changes",
         "models": "compared model by model: see target_changes",
@@ -215,6 +217,7 @@ NOT_COMPARED: Final[Mapping[type[Table], Mapping[str, str]]] = {
     Suite: {
         "target": "compared key by key: see target_changes",
         "targets": "each candidate is compared as a suite: see config.suites.with_candidates",
+        **dict.fromkeys(("owner", "description"), "stored and shown only"),
         "scorers": "compared scorer by scorer",
         "trials": "compared with its effective value: see suite_changes",
         "judge_always": "judges asked after a rule has failed do not change the verdict",
@@ -246,6 +249,7 @@ NOT_COMPARED: Final[Mapping[type[Table], Mapping[str, str]]] = {
     Acknowledgement: dict.fromkeys(("change", "reason", "owner"), "an acknowledgement is not a change"),
     Price: {},
     Notify: dict.fromkeys(("webhook_env", "on", "format", "runbook"), "messages do not decide a build"),
+    Telemetry: dict.fromkeys(Telemetry.model_fields, "spans and metrics do not decide a build"),
     Report: dict.fromkeys(("formats", "content", "redact"), "reports do not decide a build"),
     Judge: {},
     Model: {

@@ -14,7 +14,7 @@ from pytest_evalgate.config import HttpTarget
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from pytest_evalgate.config import HttpRequest, Model, Settings
+    from pytest_evalgate.config import HttpRequest, Model, Settings, Telemetry
 
 _ORIGIN: Final = re.compile(r"(https?)://([A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])(:[0-9]+)?(?=[/?#]|$)")
 _PORTS: Final = {"http": ":80", "https": ":443"}
@@ -71,6 +71,15 @@ class KeyPolicy:
         }
         return request.model_copy(update={"headers_env": kept})
 
+    def telemetry(self, telemetry: Telemetry) -> Telemetry:
+        """Return the telemetry without the headers that may not be sent to its collector."""
+        kept = {
+            header: variable
+            for header, variable in telemetry.headers_env.items()
+            if self.allows(variable, telemetry.otlp)
+        }
+        return telemetry.model_copy(update={"headers_env": kept})
+
 
 _NO_KEY: Final = {"api_key_env": ""}
 
@@ -84,6 +93,9 @@ def _uses(settings: Settings) -> Iterator[Use]:
             request = suite.target.http
             for variable in request.headers_env.values():
                 yield Use(f"suites.{name}.target.http", variable, origin_of(_fixed_part(request.url)))
+    if settings.telemetry is not None:
+        for variable in settings.telemetry.headers_env.values():
+            yield Use("telemetry", variable, origin_of(settings.telemetry.otlp))
 
 
 def _fixed_part(url: str) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final, cast
 
 from pytest_evalgate import callables, config, golden, scorers, targets
 from pytest_evalgate.app import fit
@@ -14,8 +14,10 @@ from pytest_evalgate.engine import Grading
 from pytest_evalgate.engine.suite_outputs import SuiteOutputs
 from pytest_evalgate.errors import GoldenSetError, SettingsError
 from pytest_evalgate.golden.sampling import sample_plan, select_split
+from pytest_evalgate.golden.shard_rows import load_part
 from pytest_evalgate.records.cases import GoldenSet
-from pytest_evalgate.runs.plan import NO_CHANGES, make_plan
+from pytest_evalgate.records.results import PlanPart
+from pytest_evalgate.runs.plan import NO_CHANGES, make_plan, slices_of
 from pytest_evalgate.scorers.scorer import applies_to, asks_model, compares_originals, is_judge
 from pytest_evalgate.text import files, jsonl
 
@@ -26,6 +28,7 @@ if TYPE_CHECKING:
     from pytest_evalgate.app.wiring import Wiring
     from pytest_evalgate.config import Settings, Suite
     from pytest_evalgate.config import Target as TargetSettings
+    from pytest_evalgate.golden.shard_rows import GoldenPart, RowView
     from pytest_evalgate.guard.base_branch import BaseBranch
     from pytest_evalgate.judges.judge import JudgeScorer
     from pytest_evalgate.plugin.requested import Options
@@ -35,6 +38,10 @@ if TYPE_CHECKING:
     from pytest_evalgate.runs.plan import BranchChanges
     from pytest_evalgate.scorers.readings import MetricReader
     from pytest_evalgate.scorers.scorer import WeightedScorer
+
+
+_SLICED: Final = frozenset({"metadata", "input", "vars", "expected", "slice"})
+"""Fields of a case with slices that a shard reads without checking the row."""
 
 
 @dataclass(frozen=True)
@@ -198,10 +205,36 @@ class Assembly:
             if isinstance(suite.target, targets.RecordedTargetRunner):
                 suite.target.discard_outputs()
 
-    def _build(self, name: str, suite: Suite, *, in_code: bool = False) -> ReadySuite:
+    def _read(self, name: str, suite: Suite, *, whole: bool) -> tuple[tuple[GoldenSet, ...], PlanPart | None]:
+        """Read the golden sets of a suite. If one large set is all, a shard may read its own cases only."""
+        part = None if whole else self._read_part(name, suite)
+        if part is None:
+            return golden.load(self.golden_paths(name, suite), root=self.root), None
+        return (part.golden,), PlanPart(part.size, part.at, rows_sha256=part.rows_sha256)
+
+    def _read_part(self, name: str, suite: Suite) -> GoldenPart | None:
+        shard, options = self.options.shard, self.options
+        needs_all = (
+            self.base is not None
+            or suite.split is not None
+            or config.sample_of(suite) is not None
+            or options.sample is not None
+            or options.last_missed
+            or not all(by.partition(".")[0] in _SLICED or "." not in by for by in suite.slices)
+        )
+        if shard is None or needs_all or len(suite.golden) != 1:
+            return None
+        [path] = self.golden_paths(name, suite)
+
+        def choose(rows: Iterable[RowView]) -> Sequence[int]:
+            return shard.deal(name, (slices_of(cast("Case", row), suite.slices) for row in rows))
+
+        return load_part(path, root=self.root, choose=choose)
+
+    def _build(self, name: str, suite: Suite, *, in_code: bool = False, whole: bool = False) -> ReadySuite:
         for path in suite.golden:
             files.existing_path(self.root, path, f"suites.{name}.golden")
-        here = golden.load(self.golden_paths(name, suite), root=self.root)
+        here, part = self._read(name, suite, whole=in_code or whole)
         sides = NO_CHANGES if self.base is None else self.base.sides(name, here)
         if suite.split is not None:
             here, sides = select_split(here, suite.split, place=f"suites.{name}.split"), sides.of_split(suite.split)
@@ -213,30 +246,30 @@ class Assembly:
         built = scorers.build_all(suite.scorers, context=context)
         if malformed := [*golden.check_unique(sets), *scorers.check_asserts(cases, built, context=context)]:
             raise GoldenSetError(malformed)
-        grading = _grading(built, suite)
-        case_grading = _case_gradings(cases, built, suite, context)
-        target = None if in_code else self._target(name, suite, cases)
+        grading = self._timed(_grading(built, suite))
+        case_grading = {case: self._timed(own) for case, own in _case_gradings(cases, built, suite, context).items()}
+        target = None if in_code else self._target(name, suite, cases, None if part is None else cases)
         outputs.connect(target, lambda case: case_grading.get(case.id, grading))
         gradings = (grading, *case_grading.values())
         every = [scorer for own in gradings for scorer in own.scorers]
-        if in_code and any(map(compares_originals, every)):
-            raise SettingsError(
-                f"suites.{name}.scorers: same-as: the output of a test's body is known to that test alone: set a "
-                "target for the suite, and remove the test"
-            )
+        if part is not None and any(map(compares_originals, every)):  # originals may be in other shards
+            return self._build(name, suite, whole=True)
+        if in_code:
+            _require_no_originals(name, every)
         names = dict.fromkeys(scorer.name for scorer in every)
 
         def scorers_of(case: Case) -> Sequence[Scorer]:
             return case_grading.get(case.id, grading).scorers
 
         found = fit.scorer_problems(name, suite, cases, scorers_of)
-        if problems := [*found, *fit.name_problems(name, suite, cases, names)]:
+        unknown = fit.name_problems(name, suite, cases, names) if part is None else ()  # other shards may have them
+        if problems := [*found, *unknown]:
             raise SettingsError("\n".join(problems))
         if not in_code and (unasked := fit.note_problems(name, self.settings.suites, cases, scorers_of)):
             raise GoldenSetError(unasked)
         check_fit(name, cases, lambda case: (*scorers_of(case), *grading.readers), target)
         graders = [scorer for grading in case_grading.values() for scorer in grading.scorers]
-        whole = make_plan(
+        planned = make_plan(
             name,
             here,
             scorers=self._identity(suite, gradings),
@@ -245,11 +278,12 @@ class Assembly:
             cluster=suite.cluster,
             aggregate=suite.aggregate,
             sides=sides,
+            part=part,
         )
-        plan = sample_plan(whole, config.sample_of(suite), config.always_planned(suite))
+        plan = sample_plan(planned, config.sample_of(suite), config.always_planned(suite))
         return ReadySuite(
             plan=plan,
-            sets=sets if plan is whole else _planned_of(sets, plan),
+            sets=sets if plan is planned else _planned_of(sets, plan),
             grading=grading,
             case_grading=case_grading,
             target=target,
@@ -258,6 +292,10 @@ class Assembly:
             window=self.wiring.window_of(self.target_settings(suite)),
             judge_names=suite.judges,
         )
+
+    def _timed(self, grading: Grading) -> Grading:
+        """Return ``grading``, with the times of trials if the run has a trace."""
+        return grading if self.wiring.trace is None else replace(grading, timed=True)
 
     def _identity(self, suite: Suite, gradings: Iterable[Grading]) -> Json:
         """Return scorers with parameters and code, judges and threshold, which are equal in compared runs.
@@ -286,10 +324,12 @@ class Assembly:
             identity["judges"] = {name: parts_of_judge(name, self.settings, root=self.root) for name in judges}
         return identity
 
-    def _target(self, name: str, suite: Suite, cases: Sequence[Case]) -> Target | None:
+    def _target(
+        self, name: str, suite: Suite, cases: Sequence[Case], only: Sequence[Case] | None = None
+    ) -> Target | None:
         spec = self.target_settings(suite)
         if spec is not None:
-            return self.wiring.target(name, spec)
+            return self.wiring.target(name, spec, only=None if only is None else frozenset(case.id for case in only))
         if any(case.output is not None for case in cases):
             return targets.RowTargetRunner()
         return None
@@ -310,6 +350,19 @@ class Assembly:
         if isinstance(target, targets.RowTargetRunner) and wanted not in (None, 1):
             raise SettingsError(f"suites.{name}.trials: {wanted} requested, but a golden line has one recorded output")
         return wanted or 1
+
+
+def _require_no_originals(name: str, scorers: Iterable[Scorer]) -> None:
+    """Check that no scorer of a suite of a marked test compares cases with their originals.
+
+    Raises:
+        SettingsError: one does.
+    """
+    if any(map(compares_originals, scorers)):
+        raise SettingsError(
+            f"suites.{name}.scorers: same-as: the output of a test's body is known to that test alone: set a "
+            "target for the suite, and remove the test"
+        )
 
 
 def check_fit(name: str, cases: Iterable[Case], scorers_of: fit.GradersOf, target: Target | None) -> None:

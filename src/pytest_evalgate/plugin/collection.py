@@ -290,9 +290,9 @@ class CaseCollector:
         plans, shard = self._ledger.plans.values(), self._context.options.shard
         if shard is None and self._ledger.plans.keys() <= {suite.plan.name for suite in self._context.suites}:
             return
-        counts = ", ".join(f"{plan.name} {len(plan.cases):,}" for plan in plans)
-        share = "" if shard is None else f"; {shard} runs {sum(len(shard.cases_of(plan)) for plan in plans):,} of them"
-        yield f"evalgate: {counts} = {sum(len(plan.cases) for plan in plans):,} cases{share}"
+        counts = ", ".join(f"{plan.name} {plan.size:,}" for plan in plans)
+        share = "" if shard is None else f"; {shard} runs {sum(map(shard.share, plans)):,} of them"
+        yield f"evalgate: {counts} = {sum(plan.size for plan in plans):,} cases{share}"
 
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
         """Print why tests with ``concurrent=True`` do not run concurrently."""

@@ -10,17 +10,18 @@ import json
 import os
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 from pytest_evalgate import config
 from pytest_evalgate.app.wiring import new_run_id
+from pytest_evalgate.records.traces import RunTrace
 from pytest_evalgate.runs import journal
 from pytest_evalgate.runs.git import tree_sha256
 from pytest_evalgate.text import jsonl
 from pytest_evalgate.text.layout import screen_width
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
     import pytest
@@ -141,16 +142,24 @@ class RunIdentity:
             the first of the interrupted runs that it resumes.
         work_sha256: Digest of the work: configuration, options, working tree and environment.
         resumed: The interrupted run that this run resumes.
+        trace: Trace of the run; None if its spans are not exported.
     """
 
     run: str
     cache_run_id: str
     work_sha256: str
     resumed: str | None = None
+    trace: RunTrace | None = None
 
     def export(self) -> dict[str, Any]:
-        """Return the ids as plain values, for an xdist worker: ``RunIdentity(**values)`` reads them."""
+        """Return the ids as plain values, for an xdist worker."""
         return asdict(self)
+
+    @classmethod
+    def of(cls, values: Mapping[str, Any]) -> Self:
+        """Return the ids that `export` returned."""
+        trace = values["trace"]
+        return cls(**{**values, "trace": None if trace is None else RunTrace(**trace)})
 
     def header(self) -> list[str]:
         """Return the header line of a resumed run."""
@@ -166,11 +175,14 @@ class RunIdentity:
 def new_run_identity(root: Path, state: Path, configured: Settings, options: Options) -> RunIdentity:
     """Return the ids of a new run, which resumes an interrupted run of the same work if there is one."""
     run = new_run_id()
+    trace = None if configured.telemetry is None else RunTrace.begin(os.environ)
     work = _work_sha256(root, state, configured, options)
     if work is None:
-        return RunIdentity(run, run, run)
+        return RunIdentity(run, run, run, trace=trace)
     found = journal.find_interrupted(state, work, datetime.now(UTC)) if options.resume else None
-    return RunIdentity(run, run, work) if found is None else RunIdentity(run, found.lineage, work, found.run)
+    if found is None:
+        return RunIdentity(run, run, work, trace=trace)
+    return RunIdentity(run, found.lineage, work, found.run, trace)
 
 
 def _work_sha256(root: Path, state: Path, configured: Settings, options: Options) -> str | None:

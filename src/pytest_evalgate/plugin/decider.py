@@ -7,7 +7,8 @@ import os
 import time
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
-from functools import cached_property
+from functools import cached_property, reduce
+from operator import add
 from typing import TYPE_CHECKING
 
 from pytest_evalgate.app.decide import RunDecider, rerun_policy
@@ -17,8 +18,9 @@ from pytest_evalgate.plugin.context import is_unversioned
 from pytest_evalgate.plugin.signals import defer_interrupts
 from pytest_evalgate.records.attempts import TakenOver
 from pytest_evalgate.records.results import Run
-from pytest_evalgate.records.verdicts import GateResult
+from pytest_evalgate.records.verdicts import Accounting, GateResult
 from pytest_evalgate.runs import git, kept, run_file
+from pytest_evalgate.runs.joined import part_of
 from pytest_evalgate.runs.run_file import RunInfo, config_sha256
 from pytest_evalgate.runs.run_log import RunLog, path_of_log
 from pytest_evalgate.runs.shard import path_of as shard_path
@@ -37,8 +39,10 @@ if TYPE_CHECKING:
     from pytest_evalgate.plugin.ledger import Ledger
     from pytest_evalgate.records.cases import Case, Json
     from pytest_evalgate.records.results import SuitePlan
+    from pytest_evalgate.records.traces import RunTrace
     from pytest_evalgate.records.verdicts import Verdict, VerdictName
     from pytest_evalgate.reports.view import ReportView
+    from pytest_evalgate.runs.remote import RemoteFolder
     from pytest_evalgate.runs.shard import Shard
     from pytest_evalgate.runs.state import StateFolder
 
@@ -99,6 +103,10 @@ class SessionDecider:
         """The log beside the run file; that of a shard has the shard's name, such as ``1-of-4.log``."""
         return RunLog(path_of_log(self.file) if self.shard is None else self.file.with_suffix(".log"))
 
+    @property
+    def _trace(self) -> RunTrace | None:
+        return self.assembly.wiring.trace
+
     @cached_property
     def _config_sha256(self) -> str:
         """The digest of the configuration, without the candidates of the command line."""
@@ -122,9 +130,24 @@ class SessionDecider:
         return shard_path(self.state.path, self.shard)
 
     def remove_shard_file(self) -> None:
-        """Remove the file that an earlier session wrote for this shard, so that an aborted one cannot be merged."""
+        """Remove the file that an earlier session wrote for this shard, so that an aborted one cannot be merged.
+
+        Raises:
+            SettingsError: the folder of ``--eval-shards-to`` cannot be written to.
+        """
         if self.shard is not None:
             files.remove(self.file)
+            if (folder := self._remote_folder) is not None:
+                folder.reserve(self.shard.file_name)
+
+    @cached_property
+    def _remote_folder(self) -> RemoteFolder | None:
+        """The folder of ``--eval-shards-to``."""
+        if self.assembly.options.shards_to is None:
+            return None
+        from pytest_evalgate.runs.remote import RemoteFolder  # noqa: PLC0415 - few runs are sharded
+
+        return RemoteFolder(self.assembly.options.shards_to)
 
     def check_gates(self, suites: Iterable[ReadySuite]) -> None:
         """Read the baselines, and collect warnings about gates with little power.
@@ -152,7 +175,7 @@ class SessionDecider:
         gates = (suite and suite.gates) or ()
         plain = all(isinstance(gate, NoRegressionGate) and gate.fail_on != "not_proven" for gate in gates)
         usual = suite is None or (suite.aggregate == "mean" and suite.cluster is None and not suite.judges)
-        if plain and usual and len(ready.plan.cases) > _LARGE_SUITE:
+        if (plain and usual and ready.plan.size > _LARGE_SUITE) or ready.plan.part is not None:
             return []
         from pytest_evalgate.gates.correction import judge_problems  # noqa: PLC0415 - scipy
         from pytest_evalgate.gates.power import check_power  # noqa: PLC0415 - the same
@@ -230,7 +253,7 @@ class SessionDecider:
         started = time.monotonic()
         now = datetime.now(UTC)
         ledger.add_unplanned()
-        plans = list(ledger.plans.values())
+        plans = [plan if self.shard is None else part_of(plan, self.shard) for plan in ledger.plans.values()]
         rules = self.decider.rules([plan.name for plan in plans], ledger.add_problem)
         head = Run(
             id=self.run_id,
@@ -256,13 +279,20 @@ class SessionDecider:
         )
         stored = time.monotonic()
         self.run_log.add_stage("store", stored - started)
+        if self._remote_folder is not None:
+            self._remote_folder.put(self.file, self.file.name)
+            self.run_log.add_stage("upload", time.monotonic() - stored)
         if self.shard is None:
             verdict = self.decider.decide_attempt(run, self.origin, rules)
             verdict = self.decider.append_history(run, self.origin, verdict)
             self.run_log.add_stage("decide", time.monotonic() - stored)
             return replace(verdict, resumed=self._taken_over(run))
-        refused = refused or refused_reason(run, self.shard, files.relative_name(self.file, self.assembly.root))
-        return without_verdicts(self.decider.decide(replace(run, refused=refused), rules), self.shard)
+        file = files.relative_name(self.file, self.assembly.root)
+        if (folder := self._remote_folder) is not None:
+            file = f"{folder.url}/{self.file.name}"
+        refused = refused or refused_reason(run, self.shard, file, "DIR" if folder is None else f"{folder.url}/")
+        verdict = self.decider.decide(replace(run, refused=refused), rules)
+        return without_verdicts(verdict, self.shard, {plan.name: plan.size - len(plan.cases) for plan in plans})
 
     def _taken_over(self, run: Run) -> TakenOver | None:
         """Count the outputs of applications without a version that came from the interrupted run."""
@@ -296,13 +326,14 @@ class SessionDecider:
             tuple(map(self.redactor.redact, notes)),
             options.labels,
             git.branch(self.assembly.root, os.environ),
+            () if self._trace is None else (self._trace.context,),
         )
 
     def is_complete(self, verdict: Verdict) -> bool:
         """Return whether every case that this session had to run has its result."""
         not_run = verdict.accounting.not_run
         if self.shard is not None and self.run is not None:
-            not_run = count_not_run(self.run, self.shard)
+            not_run = count_not_run(self.run)
         return not (not_run or verdict.accounting.errored)
 
     def close(self, verdict: Verdict, status: int) -> Verdict:
@@ -318,7 +349,10 @@ class SessionDecider:
         return verdict
 
     def report(self, verdict: Verdict, report_writer: ReportWriter) -> Iterator[str]:
-        """Write log and reports, and notify webhooks; yield lines about them. A shard has its log only."""
+        """Write log and reports, notify webhooks and export spans; yield lines about them.
+
+        A shard has its log and its spans only.
+        """
         yield from self._write_log(verdict)
         if self.shard is None and self.run is not None:
             yield from report_writer.report(verdict, self.decider, (self.run, self.origin), self.redactor, self.view)
@@ -326,6 +360,12 @@ class SessionDecider:
                 from pytest_evalgate.app.notifying import notify  # noqa: PLC0415 - only if a webhook is configured
 
                 yield from notify(self.run, self.origin.facts, verdict, self.decider, self.redactor)
+        if self._trace is not None and self.run is not None:
+            from pytest_evalgate.app.tracing import TracedRun, export_decided  # noqa: PLC0415 - the same
+
+            traced = TracedRun(self.run, self.origin, verdict, self.file, self._trace)
+            if (problem := export_decided(self.decider, traced, self.redactor)) is not None:
+                yield problem
 
     def _write_log(self, verdict: Verdict) -> Iterator[str]:
         try:
@@ -353,32 +393,35 @@ def load_gates() -> None:
         import pytest_evalgate.app.view  # noqa: F401, PLC0415 - imports the gates, and with them scipy
 
 
-def count_not_run(run: Run, shard: Shard) -> int:
-    """Return the number of cases that ``shard`` had to run and did not."""
-    return sum(
-        result.outcome == "not_run" and result.case.id in mine
-        for suite in run.suites
-        for mine in [shard.cases_of(suite.plan)]
-        for result in suite.results
-    )
+def count_not_run(run: Run) -> int:
+    """Return the number of cases that a shard had to run and did not."""
+    return sum(result.outcome == "not_run" for suite in run.suites for result in suite.results)
 
 
-def refused_reason(run: Run, shard: Shard, file: str) -> str:
+def refused_reason(run: Run, shard: Shard, file: str, folder: str = "DIR") -> str:
     """Return the reason why a shard has no verdict, with the next step."""
-    missing = count_not_run(run, shard)
+    missing = count_not_run(run)
     if missing:
         return f"not run: {count(missing, 'case')} of {shard}; run this shard again"
-    command = f"pytest-evalgate merge DIR --expect-shards {shard.count} --gate"
+    command = f"pytest-evalgate merge {folder} --expect-shards {shard.count} --gate"
     return f"{shard} is stored in {file}; merge it with the others: {command}"
 
 
-def without_verdicts(verdict: Verdict, shard: Shard) -> Verdict:
-    """Remove the results of the gates: a suite that one shard contains as a whole is decided after merging, too."""
+def without_verdicts(verdict: Verdict, shard: Shard, others: Mapping[str, int]) -> Verdict:
+    """Remove the results of the gates: a suite that one shard contains as a whole is decided after merging, too.
+
+    ``others`` is the number of cases of each suite that other shards run; they are planned, and were not run here.
+    """
+    from pytest_evalgate.gates import EXIT_CODES  # noqa: PLC0415 - scipy, at the end of a session
+
     message = f"{shard}: decided after all shards are merged"
     suites = {}
     for name, suite in verdict.suites.items():
+        elsewhere = Accounting(planned=others[name], not_run=others[name])
         suites[name] = replace(
             suite,
+            cases=suite.cases + others[name],
+            accounting=suite.accounting + elsewhere,
             verdict="not_evaluated",
             pass_rate=None,
             interval=None,
@@ -391,4 +434,12 @@ def without_verdicts(verdict: Verdict, shard: Shard) -> Verdict:
                 GateResult(gate.kind, "not_evaluated", None, None, None, message, gate.of) for gate in suite.gates
             ),
         )
-    return replace(verdict, suites=suites, side_by_side=())
+    result: VerdictName = "invalid" if verdict.problems or not suites else "not_evaluated"
+    return replace(
+        verdict,
+        verdict=result,
+        exit_code=EXIT_CODES[result],
+        accounting=reduce(add, (suite.accounting for suite in suites.values()), Accounting()),
+        suites=suites,
+        side_by_side=(),
+    )

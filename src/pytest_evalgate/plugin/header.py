@@ -35,7 +35,7 @@ def session_header(
     judges = dict.fromkeys(name for ready in suites for name in ready.judge_names)
     header = Header(
         suites=[ready.plan.name for ready in suites],
-        cases=sum(len(ready.plan.cases) for ready in suites),
+        cases=sum(ready.plan.size for ready in suites),
         targets=[_target_name(ready, assembly) for ready in suites],
         judges=[_judge(name, assembly) for name in judges],
         baselines=[_baseline(baseline) for baseline in found if baseline is not None],

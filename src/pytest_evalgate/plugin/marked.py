@@ -446,6 +446,8 @@ async def grade_trial(
         return await grade_output(grading, golden_test.case, index, produced)
     latency_s = prefetched.output.latency_s if produced.latency_s is None else produced.latency_s
     graded = await grade_output(grading, golden_test.case, index, replace(produced, latency_s=latency_s))
+    if graded.timing is not None and prefetched.timing is not None:  # the target was called before the body
+        graded = replace(graded, timing=replace(graded.timing, started=prefetched.timing.started))
     return replace(graded, calls=(*prefetched.calls, *graded.calls))
 
 

@@ -41,6 +41,10 @@ VALUES = {
         "I/N",
         "run one of N parts of each suite, or auto: that of a scheduler task; pytest-evalgate merge decides them",
     ),
+    "--eval-shards-to": (
+        "URL",
+        "store the shard in this folder too, such as s3://bucket/runs/RUN/: pytest-evalgate merge reads it there",
+    ),
     "--eval-stop": ("RULE", "when a suite may stop before its last case: certainty or never"),
     "--eval-report": ("DIR", "write the reports to this folder instead of the state folder"),
     "--eval-budget-usd": (

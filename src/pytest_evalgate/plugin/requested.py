@@ -52,6 +52,7 @@ class Options:
     sample: int | None = None
     trials: int | None = None
     shard: Shard | None = None
+    shards_to: str | None = None
     stop: StopChoice | None = None
     report: str | None = None
     budget_usd: float | None = None
@@ -102,6 +103,7 @@ def read_options(config: pytest.Config, environ: Mapping[str, str] = os.environ)
         sample=_count("--eval-sample", values["sample"]),
         trials=_count("--eval-trials", values["trials"]),
         shard=_shard(values["shard"], environ),
+        shards_to=_shards_to(values["shards_to"], values["shard"]),
         report=values["report"],
         stop=parse_stop_choice(values["stop"]),
         budget_usd=_amount("--eval-budget-usd", values["budget_usd"]),
@@ -217,6 +219,16 @@ def _shard(text: str | None, environ: Mapping[str, str]) -> Shard | None:
         return Shard.parse(text) if text else None
     except ValueError as error:
         raise SettingsError(f"--eval-shard {text}: {error}; or auto, for the variables of a scheduler") from None
+
+
+def _shards_to(url: str | None, shard: str | None) -> str | None:
+    if not url:
+        return None
+    from pytest_evalgate.runs.remote import RemoteFolder  # noqa: PLC0415 - few runs are sharded
+
+    if not shard:
+        raise SettingsError("--eval-shards-to: only a shard is stored there: add --eval-shard I/N, or auto")
+    return RemoteFolder.parse(url, "--eval-shards-to").url
 
 
 def _amount(name: str, text: str | None) -> float | None:

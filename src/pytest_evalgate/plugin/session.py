@@ -118,7 +118,7 @@ class EvalSession:
         run_identity = (
             new_run_identity(root, state.path, settings, options)
             if worker is None
-            else RunIdentity(**worker[WORKER_INPUT])
+            else RunIdentity.of(worker[WORKER_INPUT])
         )
         rules: dict[str, Rule] = _merged(config.hook.pytest_evalgate_scorers)
         base = find_base(
@@ -146,6 +146,7 @@ class EvalSession:
             shared=worker is not None and worker["workercount"] > 1,
             hooks=_merged(config.hook.pytest_evalgate_targets),
             keys=None if base.branch is None else base.branch.keys,
+            trace=run_identity.trace,
         )
         scoring = Context(
             rules=registry(rules),

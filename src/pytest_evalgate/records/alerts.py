@@ -21,6 +21,7 @@ class Alert:
         amount: By how much; empty if there is no number.
         since: The stored run that this one is compared with, with its commit; empty if there is none.
         causes: What else changed since then, in the order in which to check it: data, model, prompt, judge, code.
+        owner: The person or team that is responsible for the suite; empty if the configuration names none.
     """
 
     kind: AlertKind
@@ -29,6 +30,7 @@ class Alert:
     amount: str = ""
     since: str = ""
     causes: tuple[str, ...] = ()
+    owner: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,6 +12,8 @@ from pytest_evalgate.errors import EvalgateError, MissingOutput
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
+    from pytest_evalgate.records.traces import Timing
+
 CallKind = Literal["chat", "responses", "embeddings", "moderations", "http", "command", "python"]
 
 LIST_KINDS: Final[frozenset[CallKind]] = frozenset({"embeddings", "moderations"})
@@ -55,6 +57,7 @@ class Call:
         accepts: Whether a reply can be used; others are not cached. All complete replies can, if it is None.
         allow_empty: Whether a reply without a text or tool calls is valid; otherwise it is a fault.
         cached_as: The call under which the reply is cached, if it is another one: the question that this one repeats.
+        traceparent: Trace context to send with the request; empty for none.
     """
 
     kind: CallKind
@@ -69,6 +72,7 @@ class Call:
     accepts: Callable[[Reply], bool] | None = field(default=None, compare=False, repr=False)
     cached_as: Call | None = field(default=None, compare=False, repr=False)
     allow_empty: bool = field(default=False, compare=False, repr=False)
+    traceparent: str = field(default="", compare=False, repr=False)
 
     @property
     def texts(self) -> int:
@@ -94,6 +98,7 @@ class Reply:
         cost_usd: Cost; None if the price is unknown, 0 if the reply was cached.
         limited: Number of attempts that a rate limit refused (429).
         waited_s: Seconds that the call waited for a slot, for a limit and before retries.
+        timing: Begin and end of the call; None if the run has no trace.
     """
 
     value: Any
@@ -108,6 +113,7 @@ class Reply:
     reasoning: str = ""
     limited: int = field(default=0, compare=False)
     waited_s: float = field(default=0.0, compare=False)
+    timing: Timing | None = field(default=None, compare=False)
 
     @property
     def cached(self) -> bool:
@@ -120,7 +126,8 @@ class CallRecord:
     """The record of a call in a run. ``attempts`` is 0 if the reply was cached.
 
     ``served`` is the model that replied, if it is another one than ``model``. ``limited`` attempts were refused by a
-    rate limit; ``waited_s`` is the time that the call waited for a slot, for a limit and before retries.
+    rate limit; ``waited_s`` is the time that the call waited for a slot, for a limit and before retries. ``timing`` is
+    None if the run has no trace.
     """
 
     purpose: str
@@ -133,6 +140,7 @@ class CallRecord:
     served: str = ""
     limited: int = field(default=0, compare=False)
     waited_s: float = field(default=0.0, compare=False)
+    timing: Timing | None = field(default=None, compare=False)
 
     @property
     def is_local(self) -> bool:
@@ -182,6 +190,7 @@ def record_of(call: Call, reply: Reply) -> CallRecord:
         other_model(call.model, reply.served_model),
         reply.limited,
         reply.waited_s,
+        reply.timing,
     )
 
 

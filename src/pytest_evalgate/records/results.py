@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final, Literal
 from pytest_evalgate.records.attempts import TrialAgreement  # noqa: TC001 - as below
 from pytest_evalgate.records.cases import Json, Place, Side, golden_id_of, nothing
 from pytest_evalgate.records.raised import Raised  # noqa: TC001 - as above
+from pytest_evalgate.records.traces import Timing  # noqa: TC001 - as above
 from pytest_evalgate.text.detectors import DetectedSpan  # noqa: TC001 - as above
 
 if TYPE_CHECKING:
@@ -122,7 +123,8 @@ class Trial:
     ``value`` is 1.0 or 0.0. It is None if the trial has no result; ``reason`` explains it. ``calls`` are the calls of
     the target and the judges, failed ones included. ``is_final``: a trial without a result would have none in another
     run either, until something is changed. ``raised``: where the target's own exception was raised. ``readings`` are
-    the values of the metrics of the suite. ``score_s``: seconds of the scorers, judges included.
+    the values of the metrics of the suite. ``score_s``: seconds of the scorers, judges included. ``timing`` is None if
+    the run has no trace.
     """
 
     index: int
@@ -135,6 +137,7 @@ class Trial:
     raised: Raised | None = None
     readings: tuple[Reading, ...] = ()
     score_s: float | None = field(default=None, compare=False)
+    timing: Timing | None = field(default=None, compare=False)
 
     @property
     def is_unscored(self) -> bool:
@@ -172,11 +175,27 @@ class PlannedCase:
 
 
 @dataclass(frozen=True, slots=True)
+class PlanPart:
+    """The position of one shard's cases in the plan of their suite.
+
+    ``size`` is the number of cases of the whole plan, ``at`` the position of each own case in it, ascending.
+    ``plan_sha256`` is the digest of the whole plan. It is empty if the shard has not read the other cases. Then
+    ``rows_sha256`` has the digest of each own row, from which a merge computes the digest of the golden sets, and the
+    digest of the golden sets in the plan is that of the bytes of their files.
+    """
+
+    size: int
+    at: tuple[int, ...]
+    plan_sha256: str = ""
+    rows_sha256: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class SuitePlan:
     """The cases of a suite that a run must account for, in the order of the golden sets.
 
     ``trials`` is the number of trials of each case without its own. If the tier runs a sample, ``drawn_from`` is the
-    number of cases from which it was drawn.
+    number of cases from which it was drawn. ``part`` is set if ``cases`` are those of one shard only.
     """
 
     name: str
@@ -186,6 +205,12 @@ class SuitePlan:
     trials: int
     cases: tuple[PlannedCase, ...]
     drawn_from: int | None = None
+    part: PlanPart | None = None
+
+    @property
+    def size(self) -> int:
+        """The number of its cases, those of other shards included."""
+        return len(self.cases) if self.part is None else self.part.size
 
     def trials_of(self, case: Case | PlannedCase) -> int:
         """Return the number of trials of a case: its own, else that of the suite."""

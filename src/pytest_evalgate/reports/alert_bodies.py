@@ -4,6 +4,7 @@ A message for Slack::
 
     *faq: FAIL* -15.0 pp (-23.1..-6.9)
     11 worse, 2 better vs faq.json
+    owner: search team
     since run 20261121T101500Z-3f9c (commit 1a2b3c4)
     • code: commit 1a2b3c4 -> 5d6e7f8
     <https://wiki.example/evals#fail|runbook>
@@ -85,6 +86,7 @@ def _fields(alert: Alert, runbook: str | None) -> dict[str, Any]:
     return {
         "event": alert.kind,
         "subject": alert.subject,
+        "owner": alert.owner,
         "what": _short(alert.what),
         "amount": _short(alert.amount),
         "since": alert.since,
@@ -117,6 +119,7 @@ def _slack(run: AlertedRun, alerts: Sequence[Alert], runbook: str | None) -> dic
 
 def _slack_text(alert: Alert, runbook: str | None) -> str:
     lines = [f"*{_mrkdwn(_title(alert))}* {_mrkdwn(_short(alert.amount))}".rstrip(), _mrkdwn(_short(alert.what))]
+    lines += [f"owner: {_mrkdwn(_short(alert.owner))}"] if alert.owner else []
     lines += [f"since {_mrkdwn(alert.since)}"] if alert.since else []
     lines += [f"• {_mrkdwn(_short(cause))}" for cause in alert.causes]
     link = _link(alert, runbook)

@@ -6,6 +6,7 @@ validates one. Rows that this process wrote are not validated: for 100,000 cases
 
 from __future__ import annotations
 
+import dataclasses
 import sys
 from typing import TYPE_CHECKING, Annotated, Any, Final, get_args
 
@@ -15,7 +16,18 @@ from pytest_evalgate.config.tables import Table
 from pytest_evalgate.records.calls import CallRecord, Finish
 from pytest_evalgate.records.cases import Place, Side
 from pytest_evalgate.records.raised import Raised
-from pytest_evalgate.records.results import CaseResult, Outcome, Output, PlannedCase, Reading, Score, SuitePlan, Trial
+from pytest_evalgate.records.results import (
+    CaseResult,
+    Outcome,
+    Output,
+    PlannedCase,
+    PlanPart,
+    Reading,
+    Score,
+    SuitePlan,
+    Trial,
+)
+from pytest_evalgate.records.traces import Timing
 from pytest_evalgate.text import jsonl
 from pytest_evalgate.text.detectors import DetectedSpan
 from pytest_evalgate.text.problems import first_problem
@@ -38,6 +50,14 @@ class _Row(Table):
     model_config = ConfigDict(strict=True, defer_build=True)
 
 
+class TimingRow(_Row):
+    """Begin and end, in seconds since 1970, and the id of the span of a call."""
+
+    started: Amount
+    ended: Amount
+    span: str = ""
+
+
 class CallRow(_Row):
     """A call of a trial."""
 
@@ -51,6 +71,7 @@ class CallRow(_Row):
     served: str = ""
     limited: Count = 0
     waited_s: Amount = 0.0
+    timing: TimingRow | None = None
 
 
 class SpanRow(_Row):
@@ -111,11 +132,18 @@ class TrialRow(_Row):
     raised: RaisedRow | None = None
     readings: dict[str, list[str | float | None]] = Field(default_factory=dict)
     score_s: Amount | None = None
+    timing: TimingRow | None = None
 
 
 class CaseRow(_Row):
-    """A planned case and its result."""
+    """A planned case and its result.
 
+    In the file of a shard, ``at`` is the position of the case in the plan, and ``row`` its id with the digest of its
+    golden row, if the shard has not read the other rows.
+    """
+
+    at: Count | None = None
+    row: _Pair | None = None
     suite: str
     id: str
     file: str
@@ -168,7 +196,7 @@ def encode_plan(plan: SuitePlan) -> dict[str, Json]:
         "golden_sha256": plan.golden_sha256,
         "scorers_sha256": plan.scorers_sha256,
         "trials": plan.trials,
-        **_present(drawn_from=plan.drawn_from),
+        **_present(drawn_from=plan.drawn_from, part=None if plan.part is None else dataclasses.asdict(plan.part)),
         "cases": [encode_case(case) for case in plan.cases],
     }
 
@@ -183,7 +211,12 @@ def decode_plan(value: Mapping[str, Json]) -> SuitePlan:
         trials=value["trials"],
         cases=tuple(map(decode_case, value["cases"])),
         drawn_from=value.get("drawn_from"),
+        part=None if value.get("part") is None else _decode_part(value["part"]),
     )
+
+
+def _decode_part(value: Mapping[str, Json]) -> PlanPart:
+    return PlanPart(value["size"], tuple(value["at"]), value["plan_sha256"], tuple(value["rows_sha256"]))
 
 
 def encode_case(case: PlannedCase) -> dict[str, Json]:
@@ -269,6 +302,7 @@ def _encode_trial(trial: Trial) -> dict[str, Json]:
             calls=[_encode_call(call) for call in trial.calls],
             is_final=trial.is_final or None,
             score_s=trial.score_s,
+            timing=_encode_timing(trial.timing),
             raised=None if trial.raised is None else _encode_raised(trial.raised),
             readings={one.metric: list(one.values) for one in trial.readings},
         ),
@@ -284,7 +318,7 @@ def _decode_raised(value: Mapping[str, Json] | None, *, texts: bool) -> Raised |
 
 
 def _decode_trial(index: int, value: Mapping[str, Json], *, texts: bool, digests: bool) -> Trial:
-    calls = tuple(map(_decode_call, value.get("calls", ())))
+    calls = tuple(_decode_call(call, texts=texts) for call in value.get("calls", ()))
     output = None if value.get("output") is None else _decode_output(value, calls, texts=texts, digests=digests)
     scores = tuple(_decode_score(score, texts=texts) for score in value.get("scores", ()))
     reason, is_final = value.get("reason", ""), value.get("is_final", False)
@@ -292,7 +326,8 @@ def _decode_trial(index: int, value: Mapping[str, Json], *, texts: bool, digests
     read = value.get("readings")
     readings = tuple(Reading(sys.intern(name), tuple(values)) for name, values in read.items()) if read else ()
     score_s = value.get("score_s") if texts else None  # without it, equal trials are stored once
-    return Trial(index, value["value"], output, scores, reason, calls, is_final, raised, readings, score_s)
+    timing = _decode_timing(value) if texts else None  # the same
+    return Trial(index, value["value"], output, scores, reason, calls, is_final, raised, readings, score_s, timing)
 
 
 def _encode_output(output: Output, calls: tuple[CallRecord, ...]) -> dict[str, Json]:
@@ -332,11 +367,27 @@ def _encode_call(call: CallRecord) -> dict[str, Json]:
             served=call.served,
             limited=call.limited or None,
             waited_s=round(call.waited_s, 3) or None,
+            timing=_encode_timing(call.timing),
         ),
     }
 
 
-def _decode_call(value: Mapping[str, Json]) -> CallRecord:
+def _encode_timing(timing: Timing | None) -> dict[str, Json] | None:
+    if timing is None:
+        return None
+    return {
+        "started": round(timing.started, 6),
+        "ended": round(timing.ended, 6),
+        **({"span": timing.span} if timing.span else {}),
+    }
+
+
+def _decode_timing(value: Mapping[str, Json]) -> Timing | None:
+    found = value.get("timing")
+    return None if found is None else Timing(found["started"], found["ended"], found.get("span", ""))
+
+
+def _decode_call(value: Mapping[str, Json], *, texts: bool) -> CallRecord:
     return CallRecord(
         sys.intern(value["purpose"]),  # every case has the same few purposes and models
         sys.intern(value.get("model", "")),
@@ -348,6 +399,7 @@ def _decode_call(value: Mapping[str, Json]) -> CallRecord:
         sys.intern(value.get("served", "")),
         value.get("limited", 0),
         value.get("waited_s", 0.0),
+        _decode_timing(value) if texts else None,
     )
 
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from pytest_evalgate.errors import GoldenSetError, LineProblem
-from pytest_evalgate.records.results import PlannedCase, SuitePlan
+from pytest_evalgate.records.results import PlannedCase, PlanPart, SuitePlan
 from pytest_evalgate.text import jsonl
 
 if TYPE_CHECKING:
@@ -57,6 +57,7 @@ def make_plan(  # noqa: PLR0913 - the settings of a suite, by name
     cluster: str | None = None,
     aggregate: str = "mean",
     sides: BranchChanges = NO_CHANGES,
+    part: PlanPart | None = None,
 ) -> SuitePlan:
     """Return the plan of all cases of ``sets``.
 
@@ -68,6 +69,7 @@ def make_plan(  # noqa: PLR0913 - the settings of a suite, by name
         slices: Names of slices, see `slice_values`.
         aggregate: The rule that combines the trials of a case. Runs with different rules are not compared.
         sides: The changes of this branch.
+        part: The position of the cases in the plan of the suite, if ``sets`` are the part of one shard.
         cluster: Name of the slice that cases of one cluster have in common; None if cases are independent.
 
     Raises:
@@ -79,7 +81,7 @@ def make_plan(  # noqa: PLR0913 - the settings of a suite, by name
     shared: dict[tuple[tuple[str, str], ...], tuple[tuple[str, str], ...]] = {}  # saves memory: most slices recur
 
     def planned(case: Case) -> PlannedCase:
-        pairs = tuple(dict.fromkeys((by, value) for by in slices for value in slice_values(case, by)))
+        pairs = slices_of(case, slices)
         return PlannedCase(
             id=case.id,
             place=case.place,
@@ -101,6 +103,7 @@ def make_plan(  # noqa: PLR0913 - the settings of a suite, by name
         scorers_sha256=scorers_sha256 if aggregate == "mean" else jsonl.digest([scorers, aggregate]),
         trials=trials,
         cases=tuple(map(planned, cases)),
+        part=part,
     )
 
 
@@ -125,6 +128,11 @@ def variant_of(case: Case) -> str | None:
     """Return the id of the case that ``case`` is a variant of, from ``metadata.variant_of``; None if it is none."""
     value = case.metadata.get("variant_of")
     return value if isinstance(value, str) and value else None
+
+
+def slices_of(case: Case, slices: Sequence[str]) -> tuple[tuple[str, str], ...]:
+    """Return the (by, value) pairs of a case, each once."""
+    return tuple(dict.fromkeys((by, value) for by in slices for value in slice_values(case, by)))
 
 
 def slice_values(case: Case, by: str) -> Iterator[str]:

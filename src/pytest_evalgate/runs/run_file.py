@@ -2,7 +2,8 @@
 
 The first line is the head: the run, its suites and its `RunInfo`. Each further line is a planned case with its
 result. Lines are written as results arrive, so that outputs need not fit in memory; gates get the run without outputs.
-The head has a SHA-256 of the whole file; files of earlier versions lack it.
+The head has a SHA-256 of the whole file; files of earlier versions lack it. The file of a shard has the same form. It
+has the cases of that shard, each with its position in the plan; those of earlier versions have all cases.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import dataclasses
 import hashlib
 import json
 from dataclasses import dataclass, field, replace
+from itertools import chain, pairwise, repeat
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Annotated, Final
 
@@ -19,9 +21,10 @@ from pydantic import Field
 from pytest_evalgate.config import DEFAULT_TIER
 from pytest_evalgate.errors import RunFileError
 from pytest_evalgate.records.answers import agreement_of
-from pytest_evalgate.records.results import Run, StopRule, SuitePlan, SuiteRun
+from pytest_evalgate.records.results import PlanPart, Run, StopRule, SuitePlan, SuiteRun
 from pytest_evalgate.runs import codec
-from pytest_evalgate.runs.codec import Amount, Count  # noqa: TC001 - pydantic resolves the annotations of _Head
+from pytest_evalgate.runs.codec import Amount, Count  # noqa: TC001 - pydantic resolves the annotations of RunHead
+from pytest_evalgate.runs.lean import LeanDecoder
 from pytest_evalgate.runs.record_file import RecordFile, check_filled, check_time, dumps
 from pytest_evalgate.runs.shard import Shard  # noqa: TC001 - as above
 from pytest_evalgate.text import files, jsonl
@@ -33,7 +36,7 @@ if TYPE_CHECKING:
 
     from pytest_evalgate.config import Settings
     from pytest_evalgate.records.cases import Json
-    from pytest_evalgate.records.results import CaseResult, Trial
+    from pytest_evalgate.records.results import CaseResult
     from pytest_evalgate.runs.run_log import RunLog
 
 RUN_FILE: Final = "run.jsonl"
@@ -42,8 +45,8 @@ _NOT_STOPPED: Final[Mapping[str, StopRule]] = MappingProxyType({})
 _NO_REDACTION: Final = Redactor()
 _NO_JUDGES: Final[Mapping[str, Collection[str]]] = MappingProxyType({})
 _LIMITS: Final = jsonl.JsonLimits(line_bytes=64 << 20, depth=80, problems=20)  # fits the largest escaped output
-_STORE: Final = ("store", "store_env", "store_texts")
-_NOT_DIGESTED: Final = {"xdist", "history", "cache_auth", "budget_usd", "max_duration_s", "notify", "report", *_STORE}
+_REPORTING: Final = ("notify", "report", "telemetry", "store", "store_env", "store_texts")
+_NOT_DIGESTED: Final = {"xdist", "history", "cache_auth", "budget_usd", "max_duration_s", *_REPORTING}
 """Keys that affect neither the results of a run nor its verdict."""
 
 
@@ -60,6 +63,7 @@ class RunInfo:
         notes: Messages of the session about the cache, withheld keys and an early stop.
         labels: Labels of the run, from ``--eval-label``, for the store.
         branch: The branch that ran; None if it is unknown.
+        traces: Trace context of the run; of a merged run, those of its shards. Empty if no spans are exported.
     """
 
     config_sha256: str | None = None
@@ -70,6 +74,7 @@ class RunInfo:
     notes: tuple[str, ...] = field(default=(), compare=False)
     labels: Mapping[str, str] = field(default_factory=dict, compare=False)
     branch: str | None = field(default=None, compare=False)
+    traces: tuple[str, ...] = field(default=(), compare=False)
 
 
 _UNKNOWN: Final = RunInfo()
@@ -130,7 +135,7 @@ def write_stream(  # noqa: PLR0913 - the parts of a run file, by name
     Args:
         run: The run. Its suites are ignored.
         plans: The plans of its suites.
-        results: For each plan, one encoded result as JSON for each planned case, in plan order. Iterated once.
+        results: For each plan, one encoded result as JSON for each of its cases, in plan order. Iterated once.
         path: The file.
         stopped: The rule by which a suite ended before its last case, by suite.
         info: The origin of the run.
@@ -144,29 +149,51 @@ def write_stream(  # noqa: PLR0913 - the parts of a run file, by name
         trials of a case agree is computed before.
     """
     suites: list[SuiteRun] = []
-    shared: dict[tuple[Trial, ...], tuple[Trial, ...]] = {}  # most cases have equal trials once outputs are left out
+    decoders = {plan.name: LeanDecoder(digests=plan.name in digests) for plan in plans}
 
     def lines() -> Iterator[str]:
         yield redactor.redact(_HEAD.dumps(_head(run, plans, stopped, info)).decode("ascii"))
         for plan, encoded in zip(plans, results, strict=True):
             kept: list[CaseResult] = []
-            for case, result in zip(plan.cases, encoded, strict=True):
+            for start, case, result in zip(_row_starts(plan), plan.cases, encoded, strict=True):
                 redacted = redactor.redact(result)
                 planned = dumps({**codec.encode_case(case), "suite": plan.name})
-                yield f"{planned[:-1]},{redacted[1:]}\n"  # joins two JSON objects; parsing the result takes longer
+                # joins JSON objects; parsing the result takes longer
+                yield f"{start}{planned[1:-1]},{redacted[1:]}\n"
                 value = json.loads(redacted)
                 if run_log is not None:
                     run_log.add_case(plan.name, case.id, value)
-                lean = codec.decode_result(value, case, texts=False, digests=plan.name in digests)
+                lean = decoders[plan.name].result(value, case)
                 if len(lean.trials) > 1:
                     whole = codec.decode_result(value, case)
                     lean = replace(lean, agreement=agreement_of(whole, judges.get(plan.name, ())))
-                kept.append(replace(lean, trials=shared.setdefault(lean.trials, lean.trials)))
+                kept.append(lean)
             suites.append(SuiteRun(plan, tuple(kept), stopped.get(plan.name)))
 
-    seal = _Seal()
-    files.write_atomically(path, seal.over(line.encode("ascii") for line in lines()), patch=seal.patch)
+    _write_sealed(path, (line.encode("ascii") for line in lines()))
     return replace(run, suites=tuple(suites))
+
+
+def write_rows(head: RunHead, rows: Iterable[bytes], path: Path) -> None:
+    """Write a run file atomically: its head, and one line for each case of each suite, in plan order."""
+    _write_sealed(path, chain([_HEAD.dumps(replace(head, sha256=_ZEROS))], rows))
+
+
+def _write_sealed(path: Path, lines: Iterable[bytes]) -> None:
+    seal = _Seal()
+    files.write_atomically(path, seal.over(lines), patch=seal.patch)
+
+
+def _row_starts(plan: SuitePlan) -> Iterator[str]:
+    """Yield the beginning of the line of each case; that of a shard is fixed, so that a merge can cut it off."""
+    part = plan.part
+    if part is None:
+        yield from repeat("{", len(plan.cases))
+    elif not part.rows_sha256:
+        yield from (f'{{"at":{at},' for at in part.at)
+    else:
+        for at, case, sha256 in zip(part.at, plan.cases, part.rows_sha256, strict=True):
+            yield f'{{"at":{at},"row":{dumps([case.id, sha256])},'
 
 
 def read(path: Path) -> Run:
@@ -196,9 +223,24 @@ def read_with_info(path: Path) -> tuple[Run, RunInfo]:
     if head.sha256 is not None and head.sha256 != _digest(path, head.sha256):
         raise RunFileError(f"{path}: the content does not match its digest: it was edited or cut; {_AGAIN}")
     run = Run(head.id, head.created, head.commit, suites, head.duration_s, head.problems, head.refused)
-    return run, RunInfo(
-        *(head.config_sha256, head.target, head.shard, head.facts, head.tier, head.notes, head.labels, head.branch)
+    return run, info_of(head)
+
+
+def info_of(head: RunHead) -> RunInfo:
+    """Return the origin of a run from the head of its file."""
+    return RunInfo(
+        *(head.config_sha256, head.target, head.shard, head.facts, head.tier, head.notes, head.labels, head.branch),
+        traces=head.traces,
     )
+
+
+def parse_head(line: bytes, name: str) -> RunHead:
+    """Parse the first line of a run file.
+
+    Raises:
+        RunFileError: It is malformed or of a newer schema; the message begins with ``name``.
+    """
+    return _HEAD.parse(line, name)
 
 
 def read_facts(path: Path) -> Mapping[str, str]:
@@ -227,8 +269,12 @@ def rows(path: Path, numbers: Collection[int] | None = None) -> Iterator[dict[st
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class _SuiteHead:
-    """A suite in the head. ``planned`` is the number of its cases, so that a cut file is detected."""
+class SuiteHead:
+    """A suite in the head. ``planned`` is the number of its cases, so that a cut file is detected.
+
+    In the file of a shard, ``own`` is the number of the cases that it contains, and ``plan_sha256`` the digest of the
+    whole plan, if the shard has read it.
+    """
 
     name: str
     golden: tuple[str, ...]
@@ -238,17 +284,19 @@ class _SuiteHead:
     planned: Count
     drawn_from: Annotated[int, Field(ge=1)] | None = None
     stopped: StopRule | None = None
+    own: Count | None = None
+    plan_sha256: str | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class _Head:
+class RunHead:
     """The first line: a run without its results, and its `RunInfo`."""
 
     id: str
     created: str
     commit: str | None
     duration_s: Amount
-    suites: tuple[_SuiteHead, ...]
+    suites: tuple[SuiteHead, ...]
     problems: tuple[str, ...]
     refused: str | None = None
     config_sha256: str | None = None
@@ -259,6 +307,7 @@ class _Head:
     notes: tuple[str, ...] = ()
     labels: dict[str, str] = field(default_factory=dict)
     branch: str | None = None
+    traces: tuple[str, ...] = ()
     sha256: str | None = None
 
 
@@ -288,28 +337,33 @@ class _Seal:
 
 def _digest(path: Path, sha256: str) -> str:
     """Return the digest of a run file whose head has ``sha256``; a copy with other line ends has the same digest."""
-    digest = hashlib.sha256()
     with path.open("rb") as file:
-        for number, line in enumerate(file):
-            text = line.rstrip(b"\r\n") + b"\n"
-            digest.update(
-                text if number else text.replace(f'"sha256":"{sha256}"'.encode(), f'"sha256":"{_ZEROS}"'.encode())
-            )
+        digest = digest_of_head(file.readline(), sha256)
+        for line in file:
+            digest.update(line if line.endswith(b"}\n") else line.rstrip(b"\r\n") + b"\n")
     return digest.hexdigest()
 
 
-def _check_head(head: _Head) -> None:
+def digest_of_head(line: bytes, sha256: str) -> hashlib._Hash:
+    """Return the begun digest of a file whose first line is ``line`` and has ``sha256``; add the other lines to it."""
+    text = line.rstrip(b"\r\n") + b"\n"
+    return hashlib.sha256(text.replace(f'"sha256":"{sha256}"'.encode(), f'"sha256":"{_ZEROS}"'.encode()))
+
+
+def _check_head(head: RunHead) -> None:
     check_time("created", head.created)
     check_filled(id=head.id, commit=head.commit, config_sha256=head.config_sha256, target=head.target, tier=head.tier)
     for suite in head.suites:
         check_filled(name=suite.name, golden_sha256=suite.golden_sha256, scorers_sha256=suite.scorers_sha256)
+        if suite.own is not None and suite.own > suite.planned:
+            raise ValueError(f"suite {suite.name}: own {suite.own} is more than planned {suite.planned}")
         if suite.drawn_from is not None and suite.drawn_from < suite.planned:
             raise ValueError(f"suite {suite.name}: drawn_from {suite.drawn_from} is less than planned {suite.planned}")
 
 
-def _encode_head(head: _Head) -> dict[str, Json]:
+def _encode_head(head: RunHead) -> dict[str, Json]:
     value = dataclasses.asdict(head)
-    for name in ("config_sha256", "target", "shard", "facts", "notes", "labels", "branch", "sha256"):
+    for name in ("config_sha256", "target", "shard", "facts", "notes", "labels", "branch", "traces", "sha256"):
         if not value[name]:
             del value[name]
     if head.tier == DEFAULT_TIER:
@@ -319,7 +373,7 @@ def _encode_head(head: _Head) -> dict[str, Json]:
 
 
 _HEAD: Final = RecordFile(
-    _Head,
+    RunHead,
     noun="a run file",
     kind="evalgate-run",
     error=RunFileError,
@@ -330,39 +384,53 @@ _HEAD: Final = RecordFile(
 )
 
 
-def _head(run: Run, plans: Sequence[SuitePlan], stopped: Mapping[str, StopRule], info: RunInfo) -> _Head:
+def _head(run: Run, plans: Sequence[SuitePlan], stopped: Mapping[str, StopRule], info: RunInfo) -> RunHead:
     suites = (
-        _SuiteHead(
+        SuiteHead(
             *(plan.name, plan.golden, plan.golden_sha256, plan.scorers_sha256, plan.trials),
-            planned=len(plan.cases),
+            planned=plan.size,
             drawn_from=plan.drawn_from,
             stopped=stopped.get(plan.name),
+            own=None if plan.part is None else len(plan.cases),
+            plan_sha256=None if plan.part is None else plan.part.plan_sha256 or None,
         )
         for plan in plans
     )
-    return _Head(
+    return RunHead(
         *(run.id, run.created, run.commit, run.duration_s, tuple(suites), run.problems, run.refused),
         *(info.config_sha256, info.target, info.shard, dict(info.facts), info.tier, info.notes),
-        *(dict(info.labels), info.branch),
+        *(dict(info.labels), info.branch, info.traces),
         sha256=_ZEROS,
     )
 
 
-def _decode_suites(head: _Head, rows: Sequence[Mapping[str, Json]]) -> Iterator[SuiteRun]:
+def _decode_suites(head: RunHead, rows: Sequence[Mapping[str, Json]]) -> Iterator[SuiteRun]:
     results: dict[str, dict[str, CaseResult]] = {suite.name: {} for suite in head.suites}
+    found_rows: dict[str, list[Mapping[str, Json]]] = {suite.name: [] for suite in head.suites}
     for row in rows:
         if row["suite"] not in results:
             raise ValueError(f"the head does not list suite {jsonl.quote_text(row['suite'])}")
+        found_rows[row["suite"]].append(row)
         results[row["suite"]][row["id"]] = codec.decode_result(row, codec.decode_case(row))
     if len(rows) > sum(map(len, results.values())) or len(results) < len(head.suites):
         raise ValueError("it contains a case or a suite twice")
     for suite in head.suites:
         found = tuple(results[suite.name].values())
-        if len(found) != suite.planned:
-            raise ValueError(f"suite {suite.name} has {len(found)} of {suite.planned} cases")
+        expected = suite.planned if suite.own is None else suite.own
+        if len(found) != expected:
+            raise ValueError(f"suite {suite.name} has {len(found)} of {expected} cases")
         plan = SuitePlan(
             *(suite.name, suite.golden, suite.golden_sha256, suite.scorers_sha256, suite.trials),
             cases=tuple(result.case for result in found),
             drawn_from=suite.drawn_from,
+            part=None if suite.own is None else _part_of(suite, found_rows[suite.name]),
         )
         yield SuiteRun(plan, found, suite.stopped)
+
+
+def _part_of(suite: SuiteHead, rows: Sequence[Mapping[str, Json]]) -> PlanPart:
+    at = tuple(row.get("at", -1) for row in rows)
+    if any(one >= other for one, other in pairwise((-1, *at, suite.planned))):
+        raise ValueError(f"suite {suite.name}: the positions of its cases are not ascending")
+    digests = tuple(row["row"][1] for row in rows if "row" in row)
+    return PlanPart(suite.planned, at, suite.plan_sha256 or "", digests)

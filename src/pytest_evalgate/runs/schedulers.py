@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 COUNT_VARIABLE: Final = "EVALGATE_SHARDS"
 """The number of shards, for schedulers that do not set it."""
 
+INDEX_VARIABLE: Final = "EVALGATE_SHARD_INDEX"
+"""The number of the task, from 0, for workflows that know it and schedulers that set no variable."""
+
 _MOST_DIGITS: Final = 9
 
 
@@ -31,8 +34,9 @@ class Scheduler:
         index: Variable with the number of the task.
         count: Variable with the number of tasks.
         first: Number of the first task.
-        lone: Whether ``index`` is missing in a job that is the only one.
         source: Where the variables are documented.
+        lone: Whether ``index`` is missing in a job that is the only one.
+        tasks: What `COUNT_VARIABLE` has to be set to, if that is ``count``.
     """
 
     name: str
@@ -41,6 +45,7 @@ class Scheduler:
     first: int
     source: str
     lone: bool = False
+    tasks: str = "the number of tasks"
 
 
 SCHEDULERS: Final = (
@@ -68,8 +73,19 @@ SCHEDULERS: Final = (
         COUNT_VARIABLE,
         0,
         "https://kubernetes.io/docs/concepts/workloads/controllers/job/#completion-mode",
+        tasks="the completions of the job",
+    ),
+    # GitHub has the numbers as contexts only, which a workflow can pass on; its expressions cannot add 1
+    Scheduler(
+        "the workflow",
+        INDEX_VARIABLE,
+        COUNT_VARIABLE,
+        0,
+        "https://docs.github.com/en/actions/reference/workflows-and-actions/contexts#strategy-context",
     ),
 )
+
+SLURM_SOURCE: Final = "https://slurm.schedmd.com/job_array.html"
 
 _SLURM_ID: Final = "SLURM_ARRAY_TASK_ID"
 _SLURM_COUNT: Final = "SLURM_ARRAY_TASK_COUNT"
@@ -77,15 +93,54 @@ _SLURM_MIN: Final = "SLURM_ARRAY_TASK_MIN"
 _SLURM_MAX: Final = "SLURM_ARRAY_TASK_MAX"
 _SLURM_STEP: Final = "SLURM_ARRAY_TASK_STEP"
 
-_UNNUMBERED: Final[Mapping[str, str]] = {
-    "GITHUB_ACTIONS": (
-        "GitHub Actions sets no variable with the number of a matrix job: set "
-        "EVALGATE_SHARD: ${{ matrix.index }}/${{ strategy.job-total }} in env, as pytest-evalgate init --github "
-        "--shards 4 writes it"
+
+@dataclass(frozen=True, slots=True)
+class Unnumbered:
+    """A scheduler that sets no variable with the number of a task.
+
+    Attributes:
+        name: For messages.
+        variable: A variable that it sets; empty if there is none.
+        step: What the workflow has to set.
+        source: Where that is documented.
+    """
+
+    name: str
+    variable: str
+    step: str
+    source: str
+
+
+UNNUMBERED: Final = (
+    Unnumbered(
+        "GitHub Actions",
+        "GITHUB_ACTIONS",
+        f"set {INDEX_VARIABLE}: ${{{{ strategy.job-index }}}} and {COUNT_VARIABLE}: ${{{{ strategy.job-total }}}} in "
+        "env, or EVALGATE_SHARD: ${{ matrix.index }}/${{ strategy.job-total }}, as pytest-evalgate init --github "
+        "--shards 4 writes it",
+        "https://docs.github.com/en/actions/reference/workflows-and-actions/contexts#strategy-context",
     ),
-    "JENKINS_URL": "Jenkins sets no variable with the number of a parallel branch: set EVALGATE_SHARD to I/N in each",
-}
-"""CI systems that do not number their tasks, by a variable that they set."""
+    Unnumbered(
+        "Jenkins",
+        "JENKINS_URL",
+        "name an axis of the matrix EVALGATE_SHARD, with the values 1/4 to 4/4, or set EVALGATE_SHARD to I/N in each "
+        "parallel branch",
+        "https://www.jenkins.io/doc/book/pipeline/syntax/#declarative-matrix",
+    ),
+    Unnumbered(
+        "Airflow",
+        "AIRFLOW_CTX_DAG_ID",
+        f"set EVALGATE_SHARD to I/N in the env of each mapped task, or {INDEX_VARIABLE} to {{{{ ti.map_index }}}} and "
+        f"{COUNT_VARIABLE} to the number of tasks",
+        "https://airflow.apache.org/docs/apache-airflow/stable/authoring-and-scheduling/dynamic-task-mapping.html",
+    ),
+    Unnumbered(
+        "Ray",
+        "",
+        "set EVALGATE_SHARD to I/N in the environment of each task, as examples/distributed/ray_shards.py does",
+        "https://docs.ray.io/en/latest/ray-core/tasks.html",
+    ),
+)
 
 
 def recognised_shard(environ: Mapping[str, str]) -> Shard:
@@ -98,7 +153,8 @@ def recognised_shard(environ: Mapping[str, str]) -> Shard:
     if _SLURM_ID in environ:
         found["Slurm"] = _slurm(environ)
     if not found:
-        known = next((text for name, text in _UNNUMBERED.items() if environ.get(name)), None)
+        ours = next((one for one in UNNUMBERED if environ.get(one.variable)), None)
+        known = None if ours is None else f"{ours.name} sets no variable with the number of a task: {ours.step}"
         names = ", ".join((*(one.index for one in SCHEDULERS), _SLURM_ID))
         raise _error(known or f"none of {names} is set: give I/N, such as --eval-shard 2/4")
     shards = {(shard.index, shard.count): name for name, shard in found.items()}
@@ -115,7 +171,7 @@ def _has(scheduler: Scheduler, environ: Mapping[str, str]) -> bool:
 
 def _shard_of(scheduler: Scheduler, environ: Mapping[str, str]) -> Shard:
     if scheduler.count not in environ:
-        step = f"set {COUNT_VARIABLE} to the completions of the job" if scheduler.count == COUNT_VARIABLE else "set it"
+        step = f"set {COUNT_VARIABLE} to {scheduler.tasks}" if scheduler.count == COUNT_VARIABLE else "set it"
         raise _error(f"{scheduler.name} set {scheduler.index}, and {scheduler.count} is not set: {step}")
     count = _number(scheduler.count, environ)
     if scheduler.index not in environ:
@@ -133,7 +189,7 @@ def _shard_of(scheduler: Scheduler, environ: Mapping[str, str]) -> Shard:
 
 
 def _slurm(environ: Mapping[str, str]) -> Shard:
-    """Return the shard of a task of a Slurm job array: https://slurm.schedmd.com/job_array.html."""
+    """Return the shard of a task of a Slurm job array; see `SLURM_SOURCE`."""
     for name in (_SLURM_COUNT, _SLURM_MIN, _SLURM_MAX):
         if name not in environ:
             raise _error(f"Slurm set {_SLURM_ID}, and {name} is not set: set it, or give I/N")

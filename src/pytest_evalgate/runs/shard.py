@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import re
+from array import array
 from dataclasses import dataclass
-from operator import attrgetter
+from itertools import chain, islice
 from typing import TYPE_CHECKING, Final, Self
 
 from pytest_evalgate.text import jsonl
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
     from pathlib import Path
 
     from pytest_evalgate.records.results import SuitePlan
@@ -64,14 +66,39 @@ class Shard:
         return f"shard {self.index} of {self.count}"
 
     def cases_of(self, plan: SuitePlan) -> frozenset[str]:
-        """Return the ids of a suite's cases that this shard runs.
+        """Return the ids of a suite's cases that this shard runs. The result depends on the plan only."""
+        if plan.part is not None:  # the plan has no other cases
+            return frozenset(case.id for case in plan.cases)
+        return frozenset(plan.cases[at].id for at in self.deal(plan.name, (case.slices for case in plan.cases)))
 
-        Cases are dealt out slice by slice, so that each shard gets its share of every slice. The result depends on the
-        plan only.
+    def deal(self, suite: str, slices: Iterable[tuple[tuple[str, str], ...]]) -> list[int]:
+        """Return the positions of the cases of a suite that this shard runs, ascending.
+
+        ``slices`` are those of each case of the plan. Cases are dealt out slice by slice, so that each shard gets its
+        share of every slice.
         """
-        ordered = sorted(plan.cases, key=attrgetter("slices"))
-        offset = int(jsonl.digest(plan.name)[:8], 16)  # else the first shard would get the extra case of every suite
-        return frozenset(case.id for case in ordered[(self.index + offset) % self.count :: self.count])
+        strata: dict[tuple[tuple[str, str], ...], array[int]] = {}
+        for at, own in enumerate(slices):
+            strata.setdefault(own, array("L")).append(at)
+        ordered = chain.from_iterable(strata[own] for own in sorted(strata))
+        return sorted(islice(ordered, self._first(suite), None, self.count))
+
+    def share(self, plan: SuitePlan) -> int:
+        """Return the number of cases of a suite that this shard runs."""
+        return len(range(self._first(plan.name), plan.size, self.count))
+
+    def _first(self, suite: str) -> int:
+        offset = int(jsonl.digest(suite)[:8], 16)  # else the first shard would get the extra case of every suite
+        return (self.index + offset) % self.count
+
+
+_LISTED: Final = 5
+
+
+def join_names(names: Sequence[str]) -> str:
+    """Join names for a message: the first five, and the number of the others."""
+    more = f" and {len(names) - _LISTED:,} more" if len(names) > _LISTED else ""
+    return ", ".join(jsonl.escape_text(name) for name in names[:_LISTED]) + more
 
 
 def path_of(state: Path, shard: Shard) -> Path:

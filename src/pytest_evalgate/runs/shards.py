@@ -9,24 +9,24 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from pytest_evalgate.errors import RunFileError
-from pytest_evalgate.records.results import CaseResult, Run, SuiteRun
+from pytest_evalgate.records.results import CaseResult, PlanPart, Run, SuitePlan, SuiteRun
 from pytest_evalgate.runs import run_file
-from pytest_evalgate.runs.shard import Shard
+from pytest_evalgate.runs.joined import MAX_LINE, JoinedShards, ShardFile
+from pytest_evalgate.runs.shard import Shard, join_names
 from pytest_evalgate.text import files, jsonl
 from pytest_evalgate.text.wording import count as format_count
 
 if TYPE_CHECKING:
-    from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
 
-    from pytest_evalgate.records.results import SuitePlan
     from pytest_evalgate.runs.run_file import RunInfo
 
     CaseKey = tuple[str, str]
     Plans = Mapping[str, SuitePlan]
     ResultsByCase = Mapping[CaseKey, Sequence[tuple["ShardRun", CaseResult]]]
 
-_MAX_BYTES: Final = 1 << 30  # of all shards together, because all of them are in memory at once
-_LISTED: Final = 5
+_MAX_BYTES: Final = 1 << 30  # of all shards of earlier versions together: all of them are in memory at once
+_MAX_JOINED: Final = 64 << 30  # of the others, which are read line by line
 _RAN: Final = frozenset({"passed", "missed", "errored", "unscored"})
 
 
@@ -42,15 +42,21 @@ class ShardRun:
 
 @dataclass(frozen=True, slots=True)
 class ShardFolder:
-    """The shards of a folder, the problems of other files, and the numbers of shards that could not be read."""
+    """The shards of a folder, the problems of other files, and the numbers of shards that could not be read.
+
+    ``files`` are the files of ``runs`` if their results are not read yet. Files of earlier versions are read at once.
+    """
 
     runs: tuple[ShardRun, ...]
     problems: tuple[str, ...] = ()
     unread: frozenset[int] = frozenset()
+    files: tuple[ShardFile, ...] = ()
 
 
-def read_folder(folder: Path, count: int) -> ShardFolder:
+def read_folder(folder: Path, count: int, shown: str = "") -> ShardFolder:
     """Read the shards of a run of ``count`` shards in a folder, not in its subfolders, ordered by number.
+
+    ``shown`` is the name of the folder in messages, its path if empty.
 
     Raises:
         RunFileError: The folder does not exist, or contains no shard.
@@ -63,28 +69,63 @@ def read_folder(folder: Path, count: int) -> ShardFolder:
         )
     others = [shard.file_name for shard in found if shard.count != count]
     problems = [f"{folder}: expected {count} shards, but it contains {join_names(others)}"] if others else []
-    runs: list[ShardRun] = []
+    opened: list[ShardFile] = []
     unread: dict[int, str] = {}
-    remaining = _MAX_BYTES
+    remaining = _MAX_JOINED
     for shard in found:
         if shard.count != count:
             continue
-        name = folder / shard.file_name
+        name = f"{shown or folder}/{shard.file_name}"
         try:
             path = files.resolve_inside(folder, Path(shard.file_name))
             remaining -= path.stat().st_size
-            runs.append(_read(path, name, remaining))
+            opened.append(_open(path, name, remaining))
         except (OSError, ValueError) as error:
             unread[shard.index] = f"{name}: cannot be used: {error}"
         except RunFileError as error:
             unread[shard.index] = str(error)
-    return ShardFolder(tuple(runs), (*problems, *unread.values()), frozenset(unread))
+    runs, joined, earlier = _runs_of(opened, unread)
+    return ShardFolder(runs, (*problems, *unread.values(), *earlier), frozenset(unread), joined)
 
 
-def join_names(names: Sequence[str]) -> str:
-    """Join names for a message: the first five, and the number of the others."""
-    more = f" and {len(names) - _LISTED:,} more" if len(names) > _LISTED else ""
-    return ", ".join(jsonl.escape_text(name) for name in names[:_LISTED]) + more
+def _runs_of(
+    opened: Sequence[ShardFile], unread: dict[int, str]
+) -> tuple[tuple[ShardRun, ...], tuple[ShardFile, ...], list[str]]:
+    """Return the runs of shard files, those that are joined line by line, and the files of earlier versions."""
+    old = [file for file in opened if any(suite.own is None for suite in file.head.suites)]
+    if any(file.head.suites for file in opened if file not in old):
+        runs = tuple(_head_run(file) for file in opened)
+        names = [file.shard.file_name for file in old]
+        step = "run the shards again with one version of pytest-evalgate"
+        return runs, tuple(opened), [f"{join_names(names)}: written by an earlier version: {step}"] if old else []
+    whole: list[ShardRun] = []
+    remaining = _MAX_BYTES
+    for file in opened:
+        remaining -= file.path.stat().st_size
+        try:
+            whole.append(_read(file, remaining))
+        except RunFileError as error:
+            unread[file.shard.index] = str(error)
+    return tuple(whole), (), []
+
+
+def _head_run(file: ShardFile) -> ShardRun:
+    """Return the run of a shard without its cases."""
+    head = file.head
+    suites = tuple(
+        SuiteRun(
+            SuitePlan(
+                *(suite.name, suite.golden, suite.golden_sha256, suite.scorers_sha256, suite.trials),
+                cases=(),
+                drawn_from=suite.drawn_from,
+                part=PlanPart(suite.planned, (), suite.plan_sha256 or ""),
+            ),
+            (),
+        )
+        for suite in head.suites
+    )
+    run = Run(head.id, head.created, head.commit, suites, head.duration_s, head.problems, head.refused)
+    return ShardRun(file.name, file.shard, run_file.info_of(head), run)
 
 
 def _find_shards(folder: Path) -> list[Shard]:
@@ -95,13 +136,71 @@ def _find_shards(folder: Path) -> list[Shard]:
     return sorted(found, key=lambda shard: (shard.count, shard.index))
 
 
-def _read(path: Path, name: Path, remaining: int) -> ShardRun:
+def _open(path: Path, name: str, remaining: int) -> ShardFile:
+    """Read the head of a shard file."""
     if remaining < 0:
-        raise RunFileError(f"{name}: not read: the shards are larger than {_MAX_BYTES >> 20:,} MiB")
-    run, info = run_file.read_with_info(path)
-    if info.shard is None:
+        raise RunFileError(f"{name}: not read: the shards are larger than {_MAX_JOINED >> 20:,} MiB")
+    try:
+        files.require_regular(path)
+        with path.open("rb") as file:
+            head = run_file.parse_head(file.readline(MAX_LINE), f"{name}:1")
+    except (OSError, RunFileError):
+        _explain(path, name)
+        raise
+    if head.shard is None:
         raise RunFileError(f"{name}: a whole run, not a shard; remove it")
-    return ShardRun(str(name), info.shard, info, run)
+    return ShardFile(path, name, head, head.shard)
+
+
+def _explain(path: Path, name: str) -> None:
+    """Raise the message about the whole file, which is more specific."""
+    try:
+        run_file.read(path)
+    except RunFileError as error:
+        raise RunFileError(str(error).replace(str(path), name)) from None
+
+
+def _read(file: ShardFile, remaining: int) -> ShardRun:
+    if remaining < 0:
+        raise RunFileError(f"{file.name}: not read: the shards are larger than {_MAX_BYTES >> 20:,} MiB")
+    try:
+        run, info = run_file.read_with_info(file.path)
+    except RunFileError as error:
+        raise RunFileError(str(error).replace(str(file.path), file.name)) from None
+    return ShardRun(file.name, file.shard, info, run)
+
+
+def merge_into(
+    folder: ShardFolder, count: int, path_of: Callable[[str], Path], keeps_texts: Callable[[str], bool]
+) -> tuple[Run, RunInfo]:
+    """Merge the shards of a run, write its file, and return the run and its origin.
+
+    Args:
+        folder: The shards.
+        count: The number of shards of the run.
+        path_of: Returns the path of the run file, from the id of the run.
+        keeps_texts: Returns whether the gates of a suite need the texts of its outputs.
+
+    Raises:
+        RunFileError: as `merge`.
+    """
+    if not folder.files:
+        run, info = merge(folder, count)
+        run_file.write(run, path_of(run.id), info)
+        return run, info
+    shards = list(folder.runs)
+    plans = _plans(shards)
+    wrong, different = list(_wrong_shards(shards, count)), list(_differences(shards, plans))
+    missing = list(_missing(shards, plans, folder.unread, count))
+    problems = [*folder.problems, *wrong, *different, *missing]
+    joined = None if wrong or different or folder.problems else JoinedShards(folder.files, keeps_texts)
+    if joined is not None:
+        problems += joined.problems
+        problems += () if missing or joined.problems else joined.missing()
+    if problems or joined is None:
+        raise RunFileError("\n".join(problems))
+    run = _merged_run(shards, plans, {})
+    return joined.write(run, path_of(run.id)), _merged_info(shards)
 
 
 def merge(folder: ShardFolder, count: int) -> tuple[Run, RunInfo]:
@@ -123,10 +222,13 @@ def merge(folder: ShardFolder, count: int) -> tuple[Run, RunInfo]:
         problems += () if wrong else _duplicate_results(results_by_case)
     if problems:
         raise RunFileError("\n".join(problems))
-    info = shards[0].info
+    return _merged_run(shards, plans, results_by_case), _merged_info(shards)
+
+
+def _merged_info(shards: Sequence[ShardRun]) -> RunInfo:
     notes = tuple(dict.fromkeys(note for shard in shards for note in shard.info.notes))
-    merged = replace(info, shard=None, notes=notes)
-    return _merged_run(shards, plans, results_by_case), merged
+    traces = tuple(trace for shard in shards for trace in shard.info.traces)
+    return replace(shards[0].info, shard=None, notes=notes, traces=traces)
 
 
 def _plans(shards: Iterable[ShardRun]) -> Plans:
@@ -178,8 +280,10 @@ def _differences(shards: Sequence[ShardRun], plans: Plans) -> Iterator[str]:
 
 def _compare_plans(prefix: str, plans: Sequence[tuple[str, SuitePlan]]) -> Iterator[str]:
     yield from _compare(f"{prefix}golden", [(path, ", ".join(plan.golden)) for path, plan in plans])
-    for field in ("golden_sha256", "scorers_sha256", "trials"):
+    for field in ("golden_sha256", "scorers_sha256", "trials", "size"):
         yield from _compare(f"{prefix}{field}", [(path, getattr(plan, field)) for path, plan in plans])
+    parts = [(path, plan.part.plan_sha256) for path, plan in plans if plan.part is not None]
+    yield from _compare(f"{prefix}plan_sha256", parts)
 
 
 def _compare_cases(prefix: str, plans: Sequence[tuple[str, SuitePlan]]) -> Iterator[str]:
@@ -210,7 +314,9 @@ def _missing(shards: Sequence[ShardRun], plans: Plans, unread: frozenset[int], c
         if index not in present:
             missing = Shard(index, count)
             cases = _cases_of(missing, plans)
+            shared = sum(missing.share(plan) for plan in plans.values() if plan.part is not None)
             detail = f": {_format_cases(cases, ' not run')}" if cases else ""
+            detail = f": {format_count(shared, 'case')} not run" if shared else detail
             yield f"{missing} is missing ({missing.file_name}){detail}"
 
 

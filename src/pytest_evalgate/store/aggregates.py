@@ -62,8 +62,8 @@ def aggregate_rows(source: StoredSource, sums: Mapping[str, SuiteSums]) -> Itera
                 *(
                     run_id,
                     name,
-                    clean(each.by),
-                    clean(each.value),
+                    source.message(each.by),
+                    source.message(each.value),
                     each.n,
                     each.passed,
                     each.pass_rate,
@@ -98,13 +98,14 @@ def aggregate_rows(source: StoredSource, sums: Mapping[str, SuiteSums]) -> Itera
 
 def _suite_row(source: StoredSource, suite: SuiteRun, found: SuiteVerdict, sums: SuiteSums) -> tuple[Any, ...]:
     plan, counted, delta = suite.plan, found.accounting, found.delta
+    target = source.info.facts.get(f"{plan.name}: target")
     discordance = (delta.losses + delta.gains) / delta.pairs if delta is not None and delta.pairs else None
     return (
         *(source.run.id, plan.name, found.verdict, found.mode, found.cases, found.trials),
         *(counted.planned, counted.passed, counted.missed, counted.errored, counted.skipped, counted.not_run),
         *(counted.unscored, found.pass_rate, jsonl.canonical(list(plan.golden)), plan.golden_sha256),
         *(plan.scorers_sha256, plan.drawn_from, found.stopped, sums.model),
-        *(source.info.facts.get(f"{plan.name}: target"), source.baselines.get(plan.name), discordance),
+        *(target and source.message(target), source.baselines.get(plan.name), discordance),
         *((None, None, None) if delta is None else (delta.delta, delta.p, delta.finding)),
         plan_sha256(plan),
     )

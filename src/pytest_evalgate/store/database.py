@@ -98,6 +98,11 @@ class Database:
         sql = query_text(name)
         return self.driver.rows(sql, _used(sql, parameters))
 
+    def tuples(self, name: str, **parameters: Any) -> list[tuple[Any, ...]]:
+        """Run the query ``queries/NAME.sql``, and return the values of its rows in the order of its columns."""
+        sql = query_text(name)
+        return self.driver.tuples(sql, _used(sql, parameters))
+
     def change(self, name: str, **parameters: Any) -> int:
         """Run the statements of ``queries/NAME.sql``, and return the number of rows that the last one changed."""
         changed = 0

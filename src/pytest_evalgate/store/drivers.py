@@ -40,6 +40,9 @@ class Driver(Protocol):
     def rows(self, sql: str, parameters: Mapping[str, Any]) -> list[Row]:
         """Run a query and return its rows."""
 
+    def tuples(self, sql: str, parameters: Mapping[str, Any]) -> list[tuple[Any, ...]]:
+        """Run a query of many rows and return their values in the order of its columns."""
+
     def change(self, sql: str, parameters: Mapping[str, Any]) -> int:
         """Run a statement and return the number of rows that it changed."""
 
@@ -71,6 +74,8 @@ class SqliteDriver:
     """A SQLite file, by the standard library."""
 
     errors: Final = (sqlite3.Error,)
+    conflicts: Final[tuple[type[Exception], ...]] = ()
+    """Errors of a transaction that succeeds when it is begun again."""
 
     def __init__(self, path: Path, *, read_only: bool = False) -> None:
         """Open the file; it is created unless ``read_only``."""
@@ -87,6 +92,9 @@ class SqliteDriver:
         found = self._connection.execute(sql, parameters)
         names = [column[0] for column in found.description]
         return [dict(zip(names, row, strict=True)) for row in found]
+
+    def tuples(self, sql: str, parameters: Mapping[str, Any]) -> list[tuple[Any, ...]]:  # noqa: D102 - as `Driver`
+        return self._connection.execute(sql, parameters).fetchall()
 
     def change(self, sql: str, parameters: Mapping[str, Any]) -> int:  # noqa: D102 - as `Driver`
         return self._connection.execute(sql, parameters).rowcount
@@ -138,6 +146,10 @@ class PostgresDriver:
         except ImportError:
             raise StoreError("a store on PostgreSQL needs psycopg: pip install 'pytest-evalgate[postgres]'") from None
         self.errors: tuple[type[Exception], ...] = (psycopg.Error,)
+        self.conflicts: tuple[type[Exception], ...] = (
+            psycopg.errors.DeadlockDetected,
+            psycopg.errors.SerializationFailure,
+        )
         given = conninfo_to_dict(url)
         waits = {"connect_timeout": CONNECT_WAIT_S, "tcp_user_timeout": STATEMENT_WAIT_MS}
         extra = {name: value for name, value in waits.items() if name not in given}
@@ -150,6 +162,9 @@ class PostgresDriver:
         found = self._connection.execute(_named(sql), parameters)
         names = [column.name for column in found.description or ()]
         return [dict(zip(names, row, strict=True)) for row in found]
+
+    def tuples(self, sql: str, parameters: Mapping[str, Any]) -> list[tuple[Any, ...]]:  # noqa: D102 - as `Driver`
+        return self._connection.execute(_named(sql), parameters).fetchall()
 
     def change(self, sql: str, parameters: Mapping[str, Any]) -> int:  # noqa: D102 - as `Driver`
         return self._connection.execute(_named(sql), parameters).rowcount

@@ -8,6 +8,10 @@ from __future__ import annotations
 import hashlib
 import json
 from collections import Counter, defaultdict
+from contextlib import suppress
+from dataclasses import dataclass, field
+from itertools import groupby
+from operator import attrgetter
 from typing import TYPE_CHECKING, Any, Final
 
 from pytest_evalgate.store.aggregates import aggregate_rows, history_rows
@@ -16,17 +20,18 @@ from pytest_evalgate.store.stored_run import SuiteSums, clean
 from pytest_evalgate.text import jsonl
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from pytest_evalgate.records.cases import Json
     from pytest_evalgate.records.verdicts import HistoryRow
     from pytest_evalgate.store.database import Database
     from pytest_evalgate.store.stored_run import StoredSource, TextRule
+    from pytest_evalgate.text.redaction import Redactor
 
-_LONGEST_ERROR: Final = 500
 _BATCH: Final = 2_000
-_PLANNED: Final = ("tags", "slices", "skip", "cluster", "side")
+_PLANNED: Final = ("tags", "slices", "skip", "cluster", "side", "weight", "planned_trials", "variant_of")
 
+_run_id: Final = attrgetter("run_id")
 _encode: Final = json.JSONEncoder(separators=(",", ":")).encode  # json.dumps would make an encoder for each case
 
 RUN_COLUMNS: Final = (
@@ -34,7 +39,7 @@ RUN_COLUMNS: Final = (
     *("config_sha256", "cost_usd", "unknown_price", "tokens_in", "tokens_out", "calls_sent", "calls_cached"),
     *("calls_retried", "facts", "problems", "source"),
 )
-_CASES: Final = ("case_sha256", "suite", "case_id", "file", "line", "fingerprint", "planned")
+CASE_COLUMNS: Final = ("case_sha256", "suite", "case_id", "file", "line", "fingerprint", "planned")
 _RESULTS: Final = (
     *("run_id", "suite", "place", "trial", "case_id", "case_sha256", "outcome", "passed", "latency_s", "tokens_in"),
     *("tokens_out", "cost_usd", "attempts", "error", "input", "output"),
@@ -42,28 +47,61 @@ _RESULTS: Final = (
 _SCORES: Final = ("run_id", "suite", "place", "trial", "scorer", "value", "passed", "counts", "reason")
 
 
-def push(database: Database, source: StoredSource) -> bool:
-    """Store a run; return False if it is stored already.
+def push(database: Database, source: StoredSource, *, again: bool = False) -> bool:
+    """Store a run; return False if it is stored already, unless it is to be stored ``again``.
 
     Raises:
         StoreError: The id is that of another run.
     """
+    with suppress(*database.driver.conflicts):
+        return _push(database, source, again=again)
+    # two writers waited for each other's cases; this one was ended, and begins again when no other writes
+    return _push(database, source, again=again, alone=True)
+
+
+def _push(database: Database, source: StoredSource, *, again: bool, alone: bool = False) -> bool:
     run = source.run
-    with database.transaction():
-        if not _insert_run(database, source):
+    with database.transaction(exclusive=alone):
+        if not _insert_run(database, source, again=again):
             return False
-        labels = [(run.id, clean(f"{key}={value}")) for key, value in source.info.labels.items()]
-        database.insert("labels", ("run_id", "label"), labels)
+        tables = _Tables(database, run.id, again=again)
+        labels = [(run.id, source.message(f"{key}={value}")) for key, value in source.info.labels.items()]
+        tables.insert("labels", ("run_id", "label"), labels)
         sums: dict[str, SuiteSums] = defaultdict(SuiteSums)
-        _insert_cases(database, source, sums)
+        _insert_cases(tables, source, sums)
         for table, columns, rows in aggregate_rows(source, sums):
-            database.insert(table, columns, rows)
-        evals = [(source.project, suite.plan.name, run.id) for suite in run.suites]
-        database.insert("evals", ("project", "suite", "first_run_id"), sorted(evals), new_only=True)
+            tables.insert(table, columns, rows)
+        tables.finish()
+        for suite in sorted({suite.plan.name for suite in run.suites}):
+            key = {"project": source.project, "suite": suite, "first_run_id": run.id}
+            database.change("eval_insert", **key)
+            if (found := source.evals.get(suite)) is not None:
+                told = {name: text and source.message(text) for name, text in found.texts.items()}
+                database.change("eval_update", **key, **told)
     return True
 
 
-def _insert_run(database: Database, source: StoredSource) -> bool:
+@dataclass(slots=True)
+class _Tables:
+    """The tables of a run, and the number of its rows in each: `check_rows.sql` finds those that were lost."""
+
+    database: Database
+    run_id: str
+    again: bool = False
+    counts: Counter[str] = field(default_factory=Counter)
+
+    def insert(self, table: str, columns: Sequence[str], rows: Sequence[tuple[Any, ...]]) -> None:
+        """Insert rows of the run."""
+        self.database.insert(table, columns, rows)
+        self.counts[table] += len(rows)
+
+    def finish(self) -> None:
+        """Insert the numbers of rows."""
+        rows = [(self.run_id, table, count) for table, count in sorted(self.counts.items()) if count]
+        self.database.insert("contents", ("run_id", "table_name", "row_count"), rows)
+
+
+def _insert_run(database: Database, source: StoredSource, *, again: bool) -> bool:
     run, verdict, calls = source.run, source.verdict, source.verdict.calls
     row = (
         *(run.id, source.project, run.created, run.duration_s, run.commit, source.info.branch, source.info.tier),
@@ -74,67 +112,73 @@ def _insert_run(database: Database, source: StoredSource) -> bool:
             "run",
         ),
     )
-    values = dict(zip(RUN_COLUMNS, row, strict=True))
-    if database.change("run_insert", **values):
-        return True
-    known = database.query("run_known", run_id=run.id)[0]
-    if (known["project"], known["created"]) != (source.project, run.created):
+    known = next(iter(database.query("run_known", run_id=run.id)), None)
+    if known is not None and (known["project"], known["created"]) != (source.project, run.created):
         raise StoreError(
             f"{database.place.name}: run {run.id} is stored already, of project {known['project']} at "
             f"{known['created']}: this one is of {source.project} at {run.created}"
         )
-    if known["source"] == "history":  # the run itself replaces its row of the history
+    if again or (known is not None and known["source"] == "history"):  # a run replaces its row of the history
         database.change("delete_run", run_id=run.id)
-        return bool(database.change("run_insert", **values))
-    return False
+    return bool(database.change("run_insert", **dict(zip(RUN_COLUMNS, row, strict=True))))
 
 
-def _insert_cases(database: Database, source: StoredSource, sums: dict[str, SuiteSums]) -> None:
+def _insert_cases(tables: _Tables, source: StoredSource, sums: dict[str, SuiteSums]) -> None:
     places = Counter[str]()
-    for batch in _batches(source.rows()):
-        cases: dict[str, tuple[Any, ...]] = {}
-        results: list[tuple[Any, ...]] = []
-        scores: list[tuple[Any, ...]] = []
-        for row in batch:
-            suite = row["suite"]
-            planned = _case_row(row)
-            cases[planned[0]] = planned
-            key = (source.run.id, suite, places[suite])
-            places[suite] += 1
-            results += _result_rows(key, row, planned[0], source.texts, sums[suite])
-            scores += _score_rows(key, row, source.texts)
-        database.insert("cases", _CASES, sorted(cases.values()), new_only=True)
-        database.insert("results", _RESULTS, results)
-        database.insert("scores", _SCORES, scores)
+    batch = _Batch()
+    for row in source.rows():
+        suite = row["suite"]
+        planned = _case_row(row, source.redactor)
+        key = (source.run.id, suite, places[suite])
+        places[suite] += 1
+        # a row is dropped at once: collecting 2,000 of them as garbage takes as long as storing them
+        batch.cases[planned[0]] = planned
+        batch.results += _result_rows(key, row, planned, source.texts, sums[suite])
+        batch.scores += _score_rows(key, row, source.texts)
+        if len(batch.results) >= _BATCH:
+            batch.insert(tables)
+            batch = _Batch()
+    batch.insert(tables)
 
 
-def _batches(rows: Iterable[Mapping[str, Json]]) -> Iterator[list[Mapping[str, Json]]]:
-    batch: list[Mapping[str, Json]] = []
-    for row in rows:
-        batch.append(row)
-        if len(batch) == _BATCH:
-            yield batch
-            batch = []
-    yield batch
+@dataclass(slots=True)
+class _Batch:
+    """Rows that are inserted together."""
+
+    cases: dict[str, tuple[Any, ...]] = field(default_factory=dict)
+    results: list[tuple[Any, ...]] = field(default_factory=list)
+    scores: list[tuple[Any, ...]] = field(default_factory=list)
+
+    def insert(self, tables: _Tables) -> None:
+        """Insert them. Cases are shared by runs, and stay as they are, unless the run is stored again."""
+        for key in self.cases if tables.again else ():
+            tables.database.change("case_delete", case_sha256=key)
+        tables.database.insert("cases", CASE_COLUMNS, sorted(self.cases.values()), new_only=True)
+        tables.insert("results", _RESULTS, self.results)
+        tables.insert("scores", _SCORES, self.scores)
 
 
-def _case_row(row: Mapping[str, Json]) -> tuple[Any, ...]:
+def _case_row(row: Mapping[str, Json], redactor: Redactor) -> tuple[Any, ...]:
     planned = {name: row[name] for name in _PLANNED if name in row}
-    text = _encode(planned)
-    key = (row["suite"], row["id"], row["file"], row["line"], row["fingerprint"], text)
-    digest = hashlib.sha256(_encode(key).encode("ascii")).hexdigest()
-    return (digest[:32], *map(clean, key[:3]), row["line"], row["fingerprint"], text)
+    text = redactor.redact(_encode(planned))
+    names = (clean(row["suite"]), clean(redactor.redact(row["id"])), clean(row["file"]))
+    place = (row["line"], row["fingerprint"], text)
+    return (case_digest((*names, *place)), *names, *place)
+
+
+def case_digest(case: Sequence[Any]) -> str:
+    """Return the key of a case: 128 bits over suite, id, file, line, fingerprint and its plan."""
+    return hashlib.sha256(_encode(tuple(case)).encode("ascii")).hexdigest()[:32]
 
 
 def _result_rows(
-    key: tuple[str, str, int], row: Mapping[str, Json], case: str, texts: TextRule, sums: SuiteSums
+    key: tuple[str, str, int], row: Mapping[str, Json], planned: tuple[Any, ...], texts: TextRule, sums: SuiteSums
 ) -> Iterator[tuple[Any, ...]]:
     asked = texts.of("input", (row.get("question") or {}).get("input"))
-    of_case = (clean(row["id"]), case, row["outcome"])
+    of_case = (planned[2], planned[0], row["outcome"])
     trials = row.get("trials", ())
     if not trials:
-        error = clean(row["reason"][:_LONGEST_ERROR]) if row.get("reason") else None
-        yield (*key, 0, *of_case, None, None, None, None, None, 0, error, asked, None)
+        yield (*key, 0, *of_case, None, None, None, None, None, 0, texts.error(row.get("reason")), asked, None)
     for number, trial in enumerate(trials, 1):
         calls = trial.get("calls", ())
         latency = trial.get("latency_s")
@@ -147,7 +191,7 @@ def _result_rows(
         if latency is not None:
             sums.latencies.append(latency)
         sums.models.update(call["model"] for call in calls if call["purpose"] == "target" and call.get("model"))
-        error = None if trial["value"] is not None else clean(trial.get("reason", "")[:_LONGEST_ERROR]) or None
+        error = None if trial["value"] is not None else texts.error(trial.get("reason"))
         output = texts.of("output", (trial.get("output") or {}).get("value"))
         attempts = sum(call["attempts"] for call in calls)
         yield (
@@ -158,11 +202,11 @@ def _result_rows(
 
 def _score_rows(key: tuple[str, str, int], row: Mapping[str, Json], texts: TextRule) -> Iterator[tuple[Any, ...]]:
     for number, trial in enumerate(row.get("trials", ()), 1):
-        seen = Counter[str]()
+        seen: dict[str, int] = {}
         for score in trial.get("scores", ()):
             name = clean(score["name"])
-            seen[name] += 1
-            again = "" if seen[name] == 1 else f" ({seen[name]})"  # scorers of one suite may share a name
+            seen[name] = number_of = seen.get(name, 0) + 1
+            again = "" if number_of == 1 else f" ({number_of})"  # scorers of one suite may share a name
             passed = None if score["passed"] is None else int(score["passed"])
             reason = texts.of("reason", score.get("reason"))
             yield (*key, number, f"{name}{again}", score["value"], passed, int(score.get("counts", True)), reason)
@@ -191,9 +235,13 @@ def push_history(database: Database, project: str, rows: Sequence[HistoryRow]) -
             known.update(dict.fromkeys(("calls_sent", "calls_cached", "calls_retried"), 0))
             if database.change("run_insert", **known):
                 imported.add(row.run_id)
-        kept = [row for row in rows if row.run_id in imported]
-        for table, columns, found in history_rows(kept):
-            database.insert(table, columns, found)
-        evals = {row.suite: (project, row.suite, row.run_id) for row in reversed(kept)}
-        database.insert("evals", ("project", "suite", "first_run_id"), sorted(evals.values()), new_only=True)
+        for run_id, of_run in groupby(sorted(rows, key=_run_id), _run_id):
+            if run_id in imported:
+                tables = _Tables(database, run_id)
+                for table, columns, found in history_rows(list(of_run)):
+                    tables.insert(table, columns, found)
+                tables.finish()
+        evals = {row.suite: row.run_id for row in reversed(rows) if row.run_id in imported}
+        for suite, run_id in sorted(evals.items()):
+            database.change("eval_insert", project=project, suite=suite, first_run_id=run_id)
     return len(imported)

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from pytest_evalgate.stats.intervals import wilson_interval
 from pytest_evalgate.store.drivers import StoreError
+from pytest_evalgate.store.filters import RunFilter
 from pytest_evalgate.text.jsonl import quote_text
 from pytest_evalgate.text.wording import did_you_mean
 
@@ -21,12 +22,12 @@ if TYPE_CHECKING:
 
     from pytest_evalgate.store.database import Database
     from pytest_evalgate.store.drivers import Row
-    from pytest_evalgate.store.filters import RunFilter
 
 FLAKY_RUNS: Final = 20
 """Runs in which flaky cases are looked for."""
 
-_NO_RUN: Final = "no stored run matches: list the runs with: pytest-evalgate runs list"
+_LIST: Final = "list the runs with: pytest-evalgate runs list"
+_NO_RUN: Final = f"no stored run matches: {_LIST}"
 COMPARED: Final = (
     ("golden_sha256", "golden set"),
     ("scorers_sha256", "scorers"),
@@ -35,6 +36,10 @@ COMPARED: Final = (
     ("baseline_run_id", "baseline"),
 )
 """Fields of a point whose change is a marker of the series."""
+
+
+class NotStoredError(StoreError):
+    """A name that is not in the store. The message has the names near it, or the command that lists them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,31 +55,53 @@ def runs(database: Database, chosen: RunFilter) -> Answer:
     """Return the runs, the newest first."""
     found = database.query("runs", **_one_more(chosen))
     shown = found[: chosen.limit]
+    labels = _labels(database, chosen.project, shown)
     rows = tuple(
         {
             **{name: row[name] for name in ("run_id", "created", "verdict", "tier", "branch", "commit_id")},
             **{name: row[name] for name in ("duration_s", "cost_usd", "tokens_in", "tokens_out", "source")},
-            "labels": [each["label"] for each in database.query("run_labels", run_id=row["run_id"])],
+            "labels": labels[row["run_id"]],
         }
         for row in shown
     )
     return Answer(rows, _after(chosen, found))
 
 
+def _labels(database: Database, project: str, shown: Sequence[Row]) -> Mapping[str, list[str]]:
+    """Return the labels of the runs of a page, by one query: a server is a millisecond away."""
+    found: dict[str, list[str]] = defaultdict(list)
+    if shown:
+        span = {"first": shown[-1]["created"], "last": shown[0]["created"]}
+        for row in database.query("labels_of_page", project=project, **span):
+            found[row["run_id"]].append(row["label"])
+    return found
+
+
 def find_run(database: Database, chosen: RunFilter, *, skip: int = 0) -> Row:
     """Return the newest run that matches, or the one after ``skip`` newer ones, with its results.
 
     Raises:
-        StoreError: There is none.
+        NotStoredError: There is none.
     """
     found = [
         row for row in database.query("runs", **replace(chosen, limit=skip + 50).parameters()) if _has_results(row)
     ]
     if len(found) <= skip:
-        if chosen.run_id is not None:
-            raise StoreError(f"run {quote_text(chosen.run_id)} is not stored with its results: {_NO_RUN}")
-        raise StoreError(_NO_RUN)
+        raise NotStoredError(_missing_run(database, chosen))
     return found[skip]
+
+
+def _missing_run(database: Database, chosen: RunFilter) -> str:
+    """Return the reason why no run matches; raises NotStoredError itself if no run has the suite."""
+    if chosen.suite is not None:
+        check_suite(database, chosen.suite, chosen.project)
+    if chosen.run_id is None:
+        return _NO_RUN
+    every = RunFilter(chosen.project)
+    if any(map(_has_results, database.query("runs", **replace(every, run_id=chosen.run_id).parameters()))):
+        return f"run {quote_text(chosen.run_id)} does not match the suite and the filters: {_LIST}"
+    near = did_you_mean(chosen.run_id, [row["run_id"] for row in database.query("runs", **every.parameters())])
+    return f"run {quote_text(chosen.run_id)} is not stored with its results{near or f': {_LIST}'}"
 
 
 def _has_results(row: Row) -> bool:
@@ -102,7 +129,7 @@ def series(database: Database, suite: str, metric: str, chosen: RunFilter, *, by
     each day.
 
     Raises:
-        StoreError: The suite or the metric is not stored.
+        NotStoredError: The suite or the metric is not stored.
     """
     found = database.query("series", metric=metric, **_one_more(replace(chosen, suite=suite)))
     shown = found[: chosen.limit][::-1]
@@ -112,14 +139,21 @@ def series(database: Database, suite: str, metric: str, chosen: RunFilter, *, by
     points = list(_points(shown, promotions))
     if by_day:
         points = [_last_of_day(list(of_day)) for _, of_day in groupby(points, lambda row: row["created"][:10])]
-    return Answer(tuple(points), _after(chosen, found))
+    return Answer(tuple(points), _after(chosen, found), tuple(_about(database, suite, chosen.project)))
+
+
+def _about(database: Database, suite: str, project: str) -> Iterator[str]:
+    """Yield what is known about the suite: its owner and its description."""
+    for row in database.query("suite_names", project=project):
+        if row["suite"] == suite:
+            yield from (f"{name}: {row[name]}" for name in ("owner", "description") if row[name])
 
 
 def points(database: Database, suite: str, metric: str, chosen: RunFilter) -> list[Row]:
     """Return the newest values of a metric with all that is known about their runs, oldest first.
 
     Raises:
-        StoreError: As `series`.
+        NotStoredError: As `series`.
     """
     found = database.query("series", metric=metric, **replace(chosen, suite=suite).parameters())
     if not found:
@@ -150,16 +184,21 @@ def point(database: Database, suite: str, metric: str, chosen: RunFilter) -> Ans
     return replace(series(database, suite, metric, replace(chosen, limit=1)), after=None)
 
 
-def _check_names(database: Database, suite: str, metric: str, chosen: RunFilter) -> None:
-    suites = [row["suite"] for row in database.query("suite_names", project=chosen.project)]
+def check_suite(database: Database, suite: str, project: str) -> None:
+    """Raise NotStoredError if no run of the project has the suite."""
+    suites = [row["suite"] for row in database.query("suite_names", project=project)]
     if suite not in suites:
         near = did_you_mean(suite, suites) or f"; stored are: {', '.join(suites) or 'none'}"
-        raise StoreError(f"no run has a suite {quote_text(suite)}{near}")
+        raise NotStoredError(f"no run has a suite {quote_text(suite)}{near}")
+
+
+def _check_names(database: Database, suite: str, metric: str, chosen: RunFilter) -> None:
+    check_suite(database, suite, chosen.project)
     metrics = [row["metric"] for row in database.query("metric_names", project=chosen.project, suite=suite)]
     if metric not in metrics:
         near = did_you_mean(metric, metrics) or f"; its metrics are: {', '.join(metrics) or 'none'}"
-        raise StoreError(f"suite {suite} has no metric {quote_text(metric)}{near}")
-    raise StoreError(_NO_RUN)
+        raise NotStoredError(f"suite {suite} has no metric {quote_text(metric)}{near}")
+    raise NotStoredError(_NO_RUN)
 
 
 def slices(database: Database, suite: str, by: Sequence[str], run: Row) -> Answer:
@@ -167,11 +206,6 @@ def slices(database: Database, suite: str, by: Sequence[str], run: Row) -> Answe
 
     A slice that the gates tested has its change and p. A cell with several parts has none.
     """
-    found = database.query("results_of_suite", run_id=run["run_id"], suite=suite)
-    cells: dict[tuple[str, ...], dict[int, str]] = defaultdict(dict)
-    for row in found:
-        for cell in _cells(json.loads(row["planned"]).get("slices", ()), by):
-            cells[cell][row["place"]] = row["outcome"]
     tested = {
         (row["slice_by"], row["slice_value"]): row
         for row in database.query("slices_of_suite", run_id=run["run_id"], suite=suite)
@@ -179,9 +213,14 @@ def slices(database: Database, suite: str, by: Sequence[str], run: Row) -> Answe
     known = sorted({row["slice_by"] for row in tested.values()})
     unknown = [name for name in by if name not in known]
     if unknown:
-        raise StoreError(
+        raise NotStoredError(
             f"run {run['run_id']} has no slices by {quote_text(unknown[0])}: it has {', '.join(known) or 'none'}"
         )
+    found = database.query("results_of_suite", run_id=run["run_id"], suite=suite)
+    cells: dict[tuple[str, ...], dict[int, str]] = defaultdict(dict)
+    for row in found:
+        for cell in _cells(json.loads(row["planned"]).get("slices", ()), by):
+            cells[cell][row["place"]] = row["outcome"]
     return Answer(tuple(filter(None, (_cell_row(cell, cells[cell], by, tested) for cell in sorted(cells)))))
 
 
@@ -234,7 +273,11 @@ class CaseFilter:
 
 
 def cases(database: Database, suite: str, run: Row, chosen: CaseFilter) -> Answer:
-    """Return cases of one run with their scores, the worst first."""
+    """Return cases of one run with their scores, the worst first.
+
+    Raises:
+        NotStoredError: No run has the suite.
+    """
     found = database.query(
         "cases_of_suite",
         run_id=run["run_id"],
@@ -244,6 +287,8 @@ def cases(database: Database, suite: str, run: Row, chosen: CaseFilter) -> Answe
         limit=chosen.limit + 1,
         skip=chosen.skip,
     )
+    if not found:
+        check_suite(database, suite, run["project"])
     rows = [_case(list(of_case)) for _, of_case in groupby(found, lambda row: row["rank"])]
     more = len(rows) > chosen.limit
     return Answer(tuple(rows[: chosen.limit]), str(chosen.skip + chosen.limit) if more else None)
@@ -266,8 +311,14 @@ def _case(found: Sequence[Row]) -> Row:
 
 
 def flaky(database: Database, suite: str, chosen: RunFilter) -> Answer:
-    """Return the cases that both passed and missed, unchanged, in the last 20 runs, the least certain first."""
+    """Return the cases that both passed and missed, unchanged, in the last 20 runs, the least certain first.
+
+    Raises:
+        NotStoredError: No run has the suite.
+    """
     found = database.query("flaky_cases", **replace(chosen, suite=suite).parameters(), last_runs=FLAKY_RUNS)
+    if not found:
+        check_suite(database, suite, chosen.project)
     return Answer(tuple(found), None, (f"in the last {FLAKY_RUNS} runs",))
 
 
@@ -275,11 +326,17 @@ def case_history(database: Database, suite: str, case_id: str, chosen: RunFilter
     """Return one case over the runs, the newest first.
 
     Raises:
-        StoreError: No run contains it.
+        NotStoredError: No run contains it.
     """
     found = database.query("case_history", case_id=case_id, **_one_more(replace(chosen, suite=suite)))
     if not found:
-        raise StoreError(f"no stored run of suite {suite} has a case {quote_text(case_id)}")
+        check_suite(database, suite, chosen.project)
+        (around,) = database.query("near_cases", project=chosen.project, suite=suite, case_id=case_id)
+        near = ", ".join(quote_text(name) for name in around.values() if name is not None)
+        raise NotStoredError(
+            f"no stored run of suite {suite} that matches has a case {quote_text(case_id)}"
+            f"{f'; near it are: {near}' if near else ''}"
+        )
     return Answer(tuple(found[: chosen.limit]), _after(chosen, found))
 
 

@@ -5,13 +5,14 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 from itertools import groupby
-from typing import TYPE_CHECKING, cast
+from operator import itemgetter
+from typing import TYPE_CHECKING, Any, cast
 
 from pytest_evalgate.records.results import CaseResult, Output, Run, Score, SuitePlan, SuiteRun, Trial
 from pytest_evalgate.runs import codec
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Iterator, Mapping
 
     from pytest_evalgate.records.results import Outcome, StopRule
     from pytest_evalgate.store.database import Database
@@ -33,13 +34,7 @@ class RestoredRuns:
 
     def _suite(self, row: Row) -> SuiteRun:
         key = {"run_id": row["run_id"], "suite": row["suite"]}
-        scores: dict[tuple[int, int], list[Score]] = {}
-        for score in self.database.query("scores_of_suite", **key):
-            passed = None if score["passed"] is None else bool(score["passed"])
-            made = Score(score["scorer"], score["value"], passed, counts=bool(score["counts"]))
-            scores.setdefault((score["place"], score["trial"]), []).append(made)
-        trials = self.database.query("results_of_suite", **key)
-        results = tuple(_result(list(of_case), scores) for _, of_case in groupby(trials, lambda trial: trial["place"]))
+        results = tuple(_results(self.database.tuples("results_of_suite", **key), self._scores(key)))
         plan = SuitePlan(
             *(row["suite"], tuple(json.loads(row["golden"])), row["golden_sha256"], row["scorers_sha256"]),
             trials=row["trials"],
@@ -48,24 +43,38 @@ class RestoredRuns:
         )
         return SuiteRun(plan, results, cast("StopRule | None", row["stopped"]))
 
+    def _scores(self, key: Mapping[str, Any]) -> dict[tuple[int, int], list[Score]]:
+        """Return the scores of each trial. Most of them are equal, and made once."""
+        found: dict[tuple[int, int], list[Score]] = {}
+        made: dict[tuple[Any, ...], Score] = {}
+        for place, trial, *fields in self.database.tuples("scores_of_suite", **key):
+            values = tuple(fields)
+            score = made.get(values) or made.setdefault(values, _score(*values))
+            found.setdefault((place, trial), []).append(score)
+        return found
 
-def _result(trials: list[Row], scores: Mapping[tuple[int, int], list[Score]]) -> CaseResult:
-    first = trials[0]
-    planned = {
-        "id": first["case_id"],
-        **{name: first[name] for name in ("file", "line", "fingerprint")},
-        **json.loads(first["planned"]),
-    }
-    found = tuple(
-        Trial(
-            row["trial"] - 1,
-            row["passed"],
-            None if row["passed"] is None else Output(None, latency_s=row["latency_s"]),
-            tuple(scores.get((row["place"], row["trial"]), ())),
-            row["error"] or "",
+
+def _score(scorer: str, value: float | None, passed: int | None, counts: int) -> Score:
+    return Score(scorer, value, None if passed is None else bool(passed), counts=bool(counts))
+
+
+def _results(rows: Iterable[tuple[Any, ...]], scores: Mapping[tuple[int, int], list[Score]]) -> Iterator[CaseResult]:
+    """Yield the cases of the rows of ``results_of_suite.sql``."""
+    plans: dict[str, Mapping[str, Any]] = {}
+    for place, of_case in groupby(rows, itemgetter(0)):
+        trials = list(of_case)
+        _, _, case_id, outcome, _, _, error, file, line, fingerprint, text = trials[0]
+        planned = plans.get(text) or plans.setdefault(text, json.loads(text))
+        case = {**planned, "id": case_id, "file": file, "line": line, "fingerprint": fingerprint}
+        found = tuple(
+            Trial(
+                trial - 1,
+                passed,
+                None if passed is None else Output(None, latency_s=latency),
+                tuple(scores.get((place, trial), ())),
+                reason or "",
+            )
+            for _, trial, _, _, passed, latency, reason, *_ in trials
+            if trial
         )
-        for row in trials
-        if row["trial"]
-    )
-    outcome = cast("Outcome", first["outcome"])
-    return CaseResult(codec.decode_case(planned), outcome, found, "" if found else first["error"] or "")
+        yield CaseResult(codec.decode_case(case), cast("Outcome", outcome), found, "" if found else error or "")

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from pytest_evalgate.runs.run_file import RunInfo
 
 LONGEST_TEXT: Final = 20_000
+LONGEST_ERROR: Final = 500
 
 
 def clean(text: str) -> str:
@@ -31,16 +32,35 @@ def clean(text: str) -> str:
 class TextRule:
     """The texts that are stored: none, or those that reports show.
 
-    ``text`` returns the text of an input, an output or a reason; None leaves all of them out.
+    ``text`` returns the text of an input, an output or a reason; None leaves all of them out. ``reason`` returns what
+    is stored of the reason for a missing output in any case.
     """
 
     text: Callable[[str, Json], str] | None = None
+    reason: Callable[[str], str] = str
 
     def of(self, name: str, value: Json) -> str | None:
         """Return the text of ``value`` to store; None if texts are not stored or there is none."""
         if self.text is None or value is None:
             return None
         return clean(self.text(name, value)[:LONGEST_TEXT])
+
+    def error(self, reason: str | None) -> str | None:
+        """Return the reason for a missing output; None if there is none."""
+        return clean(self.reason(reason)[:LONGEST_ERROR]) if reason else None
+
+
+@dataclass(frozen=True, slots=True)
+class Eval:
+    """What the configuration says about a suite: the person or team that is responsible, and what it is for."""
+
+    owner: str | None = None
+    description: str | None = None
+
+    @property
+    def texts(self) -> dict[str, str | None]:
+        """The texts by the column of the table ``evals``."""
+        return {"owner": self.owner, "description": self.description}
 
 
 _NO_TEXTS: Final = TextRule()
@@ -52,6 +72,7 @@ class StoredSource:
     """What is known about a run that is stored.
 
     ``rows`` yields the cases of the run file as JSON. ``baselines`` are the run ids of the baselines, by suite.
+    ``evals`` are the suites that the configuration has.
     """
 
     project: str
@@ -62,6 +83,7 @@ class StoredSource:
     baselines: Mapping[str, str] = field(default_factory=dict)
     texts: TextRule = _NO_TEXTS
     redactor: Redactor = _NO_REDACTION
+    evals: Mapping[str, Eval] = field(default_factory=dict)
 
     def message(self, text: str) -> str:
         """Return a message without API keys, as both databases can store it."""

@@ -17,12 +17,13 @@ from pytest_evalgate.text.exceptions import describe_error
 from pytest_evalgate.usercode import UserCode, guarded
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Collection, Mapping
     from pathlib import Path
 
     from pytest_evalgate.protocols import ModelClient
     from pytest_evalgate.records.cases import Case
     from pytest_evalgate.records.results import Output
+    from pytest_evalgate.records.traces import RunTrace
     from pytest_evalgate.targets.model import ModelTargetRunner
     from pytest_evalgate.targets.prompts import ChatPrompt, Prompt
 
@@ -34,7 +35,8 @@ class TargetContext:
     Relative paths start at ``root``, and no path may lead out of it. ``client`` sends the calls of model and http
     targets; None if the command sends no calls. ``hooks`` are the factories from the hook ``pytest_evalgate_targets``,
     by kind. ``code_version`` is used if the target's configuration has no version. ``allow_empty`` accepts empty
-    replies of a model. ``code`` runs the user's coroutines.
+    replies of a model. ``code`` runs the user's coroutines. ``trace`` is the trace of the run; None if it has none.
+    ``only`` are the ids of the cases that run, if outputs of others are not to be read; None for all.
     """
 
     root: Path
@@ -45,6 +47,8 @@ class TargetContext:
     code_version: str = ""
     allow_empty: bool = False
     code: UserCode = field(default_factory=UserCode)
+    only: Collection[str] | None = None
+    trace: RunTrace | None = None
 
     @property
     def place(self) -> str:
@@ -56,6 +60,12 @@ class TargetContext:
         if self.client is None:
             raise SettingsError(f"{self.place}: it sends calls, and this command sends none; use recorded outputs")
         return self.client
+
+    def trace_context(self, case: Case, trial: int) -> str:
+        """Return the trace context of the target's call; empty if the run has no trace."""
+        if self.trace is None:
+            return ""
+        return self.trace.context_of(self.trace.trial_spans(f"{self.suite}::{case.id}", trial).target)
 
     def path(self, key: str, name: str) -> Path:
         """Return the path of the file that ``key`` names; raise SettingsError if it is outside of the root folder."""
@@ -75,7 +85,7 @@ def build_target(spec: config.Target, *, context: TargetContext) -> Target:
     match spec:
         case config.RecordedTarget():
             paths = [context.existing("recorded", name) for name in spec.recorded]
-            return load(paths, root=context.root, output=spec.output)
+            return load(paths, root=context.root, output=spec.output, only=context.only)
         case config.PythonTarget():
             from pytest_evalgate import callables  # noqa: PLC0415 - as below
             from pytest_evalgate.targets.python import (  # noqa: PLC0415 - each suite needs one kind
@@ -100,7 +110,8 @@ def build_target(spec: config.Target, *, context: TargetContext) -> Target:
         case config.CommandTarget():
             from pytest_evalgate.targets.command import load_command  # noqa: PLC0415 - imports asyncio, 16 ms
 
-            return load_command(spec, root=context.root, place=context.place)
+            traced = None if context.trace is None else context.trace_context
+            return load_command(spec, root=context.root, place=context.place, trace_context=traced)
         case config.HookTarget():
             return build_hook_target(spec, context.hooks, context.code, place=context.place)
         case config.RunTarget():

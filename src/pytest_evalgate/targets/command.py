@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from pytest_evalgate.errors import MissingOutput, SettingsError
+from pytest_evalgate.records.traces import TRACE_HEADER, TRACE_VARIABLE
 from pytest_evalgate.targets.envelope import read_output
 from pytest_evalgate.targets.outputs import MAX_BYTES, TargetFailure
 from pytest_evalgate.targets.reach import foreign_arguments
@@ -24,11 +25,13 @@ from pytest_evalgate.usercode.outcome import MORE_THREADS
 from pytest_evalgate.waits import report_expired
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from pytest_evalgate import config
     from pytest_evalgate.records.cases import Case
     from pytest_evalgate.records.results import Output
+
+    TraceContext = Callable[[Case, int], str]
 
 _STDERR_CHARS: Final = 2000
 _KILL_WAIT_S: Final = 2.0  # until a killed program has ended and its pipes are closed
@@ -36,7 +39,9 @@ _STDIN, _STDOUT = 0, 1
 _EXHAUSTED: Final = frozenset({errno.EAGAIN, errno.ENOMEM, errno.EMFILE, errno.ENFILE})
 
 
-def load_command(spec: config.CommandTarget, *, root: Path, place: str) -> CommandTargetRunner:
+def load_command(
+    spec: config.CommandTarget, *, root: Path, place: str, trace_context: TraceContext | None = None
+) -> CommandTargetRunner:
     """Find the program and return the target that runs it. A relative path with a folder in it starts at ``root``.
 
     The program may be in any folder: only the configuration can name it, and its arguments could name any code anyway.
@@ -56,17 +61,22 @@ def load_command(spec: config.CommandTarget, *, root: Path, place: str) -> Comma
         kind = "an executable file" if wanted != name else "a program on PATH"
         raise SettingsError(f"{place}.command: {wanted} is not {kind}: write its path, relative to {root}")
     slots = asyncio.Semaphore(spec.max_concurrency)
-    return CommandTargetRunner((found, *spec.command[1:]), root, spec.timeout_s, slots)
+    return CommandTargetRunner((found, *spec.command[1:]), root, spec.timeout_s, slots, trace_context)
 
 
 @dataclass(frozen=True, slots=True)
 class CommandTargetRunner:
-    """A target that runs ``argv`` in ``root`` for each trial. ``slots`` limits the concurrent programs."""
+    """A target that runs ``argv`` in ``root`` for each trial.
+
+    ``slots`` limits the concurrent programs. ``trace_context`` returns the trace context of a trial, which the program
+    gets in its environment and in its request; None if the run has no trace.
+    """
 
     argv: tuple[str, ...]
     root: Path
     timeout_s: float
     slots: asyncio.Semaphore
+    trace_context: TraceContext | None = None
 
     async def answer(self, case: Case, trial: int) -> Output:
         """Return the output that the program wrote.
@@ -77,11 +87,15 @@ class CommandTargetRunner:
         """
         async with self.slots:
             start = time.perf_counter()
-            written = await run_program(self.argv, _request(case, trial), folder=self.root, timeout_s=self.timeout_s)
+            traceparent = "" if self.trace_context is None else self.trace_context(case, trial)
+            request = _request(case, trial, traceparent)
+            written = await run_program(
+                self.argv, request, folder=self.root, timeout_s=self.timeout_s, traceparent=traceparent
+            )
             return replace(read_output(written), latency_s=time.perf_counter() - start)
 
 
-def _request(case: Case, trial: int) -> bytes:
+def _request(case: Case, trial: int, traceparent: str = "") -> bytes:
     request = {
         "id": case.golden_id,
         "input": case.input,
@@ -90,6 +104,7 @@ def _request(case: Case, trial: int) -> bytes:
         "context": case.context,
         "metadata": case.metadata,
         "trial": trial,
+        **({TRACE_HEADER: traceparent} if traceparent else {}),
     }
     return jsonl.canonical(request).encode("ascii") + b"\n"
 
@@ -124,8 +139,12 @@ class _ProgramProtocol(asyncio.SubprocessProtocol):
         self.done.set()
 
 
-async def run_program(argv: Sequence[str], text: bytes, *, folder: Path, timeout_s: float) -> bytes:
+async def run_program(
+    argv: Sequence[str], text: bytes, *, folder: Path, timeout_s: float, traceparent: str = ""
+) -> bytes:
     """Run ``argv`` in ``folder`` with ``text`` on its stdin, and return its stdout, at most 4 MiB.
+
+    The environment is that of this process, with ``traceparent`` in `TRACE_VARIABLE` if there is one.
 
     The program runs in a new process group. If it does not end by itself, the whole group is killed.
 
@@ -135,6 +154,8 @@ async def run_program(argv: Sequence[str], text: bytes, *, folder: Path, timeout
             its exit code is not 0. The message is one line and ends with the end of its stderr.
     """
     loop, options = asyncio.get_running_loop(), dict[str, Any](_OWN_GROUP)
+    if traceparent:
+        options["env"] = {**os.environ, TRACE_VARIABLE: traceparent}
     # create_subprocess_exec() is simpler, but its communicate() reads any amount of output
     try:
         transport, protocol = await loop.subprocess_exec(_ProgramProtocol, *argv, cwd=folder, **options)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 import unicodedata
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import TYPE_CHECKING
 
 from pytest_evalgate.errors import LineProblem, MissingOutput, RecordingError, group_problems
@@ -14,7 +15,7 @@ from pytest_evalgate.targets.beside import beside_output
 from pytest_evalgate.text import files, jsonl
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Collection, Mapping, Sequence
     from pathlib import Path
 
     from pytest_evalgate.records.cases import Case, Json
@@ -97,14 +98,19 @@ def row_output(case: Case) -> Output | None:
     return Output(case.output, {} if case.trajectory is None else {"trajectory": list(case.trajectory)})
 
 
-def load(paths: Sequence[Path], *, root: Path, output: str = "output") -> RecordedTargetRunner:
+def load(
+    paths: Sequence[Path], *, root: Path, output: str = "output", only: Collection[str] | None = None
+) -> RecordedTargetRunner:
     """Load one recording from each file; ``output`` is the dotted path of the output in a row.
+
+    With ``only``, rows with other ids are left out. They are not checked, except that they are JSON.
 
     Raises:
         RecordingError: Lines are malformed, rows have no id or no output, or ids are duplicate; lists all problems.
     """
     problems: list[LineProblem] = []
-    recordings = tuple(_read(path, files.relative_name(path, root), output, problems) for path in paths)
+    read = _read if only is None else partial(_read_part, only=only)
+    recordings = tuple(read(path, files.relative_name(path, root), output, problems) for path in paths)
     if problems:
         raise RecordingError("\n".join(group_problems(problems)))
     return RecordedTargetRunner(recordings)
@@ -119,6 +125,23 @@ class _InvalidRow(Exception):  # noqa: N818 - private, and always turned into a 
 def _read(path: Path, name: str, output: str, problems: list[LineProblem]) -> Recording:
     lines, bad = jsonl.read(path, name=name)
     problems.extend(bad)
+    return _recording(lines, name, output, problems)
+
+
+def _read_part(path: Path, name: str, output: str, problems: list[LineProblem], *, only: Collection[str]) -> Recording:
+    """Read the rows with the ids in ``only``; the whole file if a row is out of the ordinary."""
+    try:
+        lines = [
+            line.parse()
+            for line in jsonl.skim(path)
+            if (given := str(line.skim()["id"])) in only or unicodedata.normalize("NFC", given) in only
+        ]
+    except (OSError, ValueError, KeyError, TypeError):
+        return _read(path, name, output, problems)
+    return _recording(lines, name, output, problems)
+
+
+def _recording(lines: Sequence[jsonl.JsonLine], name: str, output: str, problems: list[LineProblem]) -> Recording:
     outputs: dict[str, Output] = {}
     first_at: dict[str, int] = {}
     for line in lines:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import shlex
 from typing import TYPE_CHECKING, Final
 
+from pytest_evalgate.app.compared_sentences import detectable, finding
 from pytest_evalgate.cli.printing import WIDTH, wrapped
 from pytest_evalgate.reports.metric_tables import change_text as figure_change
 from pytest_evalgate.reports.metric_tables import number, subject
@@ -12,13 +13,13 @@ from pytest_evalgate.reports.phrases import change_text
 from pytest_evalgate.reports.terminal import verdict_line
 from pytest_evalgate.text.escape import one_line
 from pytest_evalgate.text.layout import align, truncate_columns, width_of
-from pytest_evalgate.text.wording import count, p_value, percent, points
+from pytest_evalgate.text.wording import p_value, percent
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
-    from pytest_evalgate.cli.compare.result import CaseChange, Changes, Comparison, FlakyPair, SuiteComparison
-    from pytest_evalgate.cli.compare.sides import SourceRun
+    from pytest_evalgate.app.compared_sides import SourceRun
+    from pytest_evalgate.app.comparing import CaseChange, Changes, Comparison, FlakyPair, SuiteComparison
     from pytest_evalgate.records.measured import MetricResult
     from pytest_evalgate.records.verdicts import Delta, Verdict
 
@@ -98,11 +99,11 @@ def _numbers(delta: Delta | None) -> tuple[str, ...]:
 
 def _suite(suite: SuiteComparison, command: str) -> Iterator[str]:
     changes = suite.changes
-    text = "no case can be compared" if suite.delta is None else _finding(suite.delta, suite.alpha, suite.margin)
+    text = "no case can be compared" if suite.delta is None else finding(suite.delta, suite.alpha, suite.margin)
     yield from _wrapped(f"{suite.suite}: {text}", indent="")
     for score in suite.scores:
-        finding = _finding(score.delta, score.alpha, score.margin)
-        yield from _wrapped(f"{suite.suite}, {score.scorer}: {finding}", indent="")
+        sentence = finding(score.delta, score.alpha, score.margin)
+        yield from _wrapped(f"{suite.suite}, {score.scorer}: {sentence}", indent="")
     for sentence in (*_power_line(suite), *suite.notes, *_counts(changes)):
         yield from _wrapped(sentence)
     for metric in suite.metrics:
@@ -131,31 +132,9 @@ def _metric(suite: str, metric: MetricResult) -> Iterator[str]:
     yield from _list((metric.name.upper(), "A", "B", "change (95% CI)"), rows)
 
 
-def _finding(delta: Delta, alpha: float, margin: float | None) -> str:
-    """Return the finding with its test. For a proven improvement, return its bounds and its own p."""
-    margin_text = "" if margin is None else f", margin {points(margin).lstrip('+')}"
-    if delta.p_better is not None and delta.p_better <= alpha:
-        change = f"{points(delta.delta)} ({100 * delta.lower:+.1f} ..{100 * delta.upper:+.1f})"
-        p = f"p={p_value(delta.p_better)} for better"
-        return f"improved, {change} ({delta.test}, {p}, alpha {alpha:g}{margin_text})"
-    direction = " for a drop" if delta.delta > 0 else ""
-    return f"{delta.finding.replace('_', ' ')} ({delta.test}, {_p(delta)}{direction}, alpha {alpha:g}{margin_text})"
-
-
-def _p(delta: Delta) -> str:
-    """Return the p, followed by the adjusted p if it differs."""
-    alone, among = p_value(delta.p), p_value(delta.p if delta.p_adjusted is None else delta.p_adjusted)
-    return f"p={alone}" if alone == among else f"p={alone}, {among} adjusted for the tests of these suites"
-
-
 def _power_line(suite: SuiteComparison) -> Iterator[str]:
-    if suite.delta is None:
-        return
-    pairs, drop = count(suite.delta.pairs, "pair"), suite.delta.mde
-    if drop is None:
-        yield f"{pairs}: too few, or too few that differ, to compute the smallest detectable drop"
-    else:
-        yield f"{pairs} can detect a drop of {points(drop).lstrip('+')} or more (80% power)"
+    if suite.delta is not None:
+        yield detectable(suite.delta)
 
 
 def _counts(changes: Changes) -> Iterator[str]:

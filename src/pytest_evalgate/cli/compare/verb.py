@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from pytest_evalgate.app.compared_sides import side_of
+from pytest_evalgate.app.comparing import CompareOptions, compare
 from pytest_evalgate.app.project import Project
-from pytest_evalgate.cli.compare.result import CompareOptions, compare
 from pytest_evalgate.cli.compare.screen import render
-from pytest_evalgate.cli.compare.sides import side_of
 from pytest_evalgate.cli.options import add_alpha, add_suite, share
 from pytest_evalgate.cli.printing import print_result
 from pytest_evalgate.cli.verb import Verb

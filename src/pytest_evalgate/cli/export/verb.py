@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from pytest_evalgate.cli.export import table_files
+from pytest_evalgate.cli.export import mlflow_runs, table_files
 from pytest_evalgate.cli.options import add_suite
 from pytest_evalgate.cli.store_question import add_filters
 from pytest_evalgate.cli.verb import Verb
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from pytest_evalgate.cli.export.destination import Destination
 
-DESTINATIONS: Final[Mapping[str, Destination]] = {"files": table_files.DESTINATION}
+DESTINATIONS: Final[Mapping[str, Destination]] = {"files": table_files.DESTINATION, "mlflow": mlflow_runs.DESTINATION}
 """Values of ``--to``; the first is the default."""
 
 
@@ -36,7 +36,7 @@ def _export(args: argparse.Namespace) -> int:
 
 
 VERB: Final = Verb(
-    "Write stored runs for other tools: as files for a warehouse, one table a folder.",
+    "Write stored runs for other tools: files of a warehouse, or runs of MLflow.",
     "pytest-evalgate export --format csv --out warehouse",
     _export,
     _add_arguments,

@@ -5,24 +5,23 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
-from pytest_evalgate.cli.compare.result import CompareOptions, compare
+from pytest_evalgate.app import stored_answers
+from pytest_evalgate.app.comparing import CompareOptions, compare
+from pytest_evalgate.app.stored_sides import stored_side
 from pytest_evalgate.cli.compare.screen import render
-from pytest_evalgate.cli.compare.sides import Side
 from pytest_evalgate.cli.options import add_suite, whole_number
 from pytest_evalgate.cli.printing import print_result, wrapped
 from pytest_evalgate.cli.store_question import add_filters, add_pages, asking, filter_of, print_answer
 from pytest_evalgate.cli.verb import Actions, Verb
-from pytest_evalgate.errors import SettingsError
 from pytest_evalgate.store import questions
-from pytest_evalgate.store.questions import CaseFilter
-from pytest_evalgate.store.restored import RestoredRuns
 from pytest_evalgate.text.escape import one_line
 from pytest_evalgate.text.wording import count, first_few
 
 if TYPE_CHECKING:
     import argparse
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterator, Sequence
 
+    from pytest_evalgate.app.stored_answers import CaseChoice
     from pytest_evalgate.cli.store_question import Asking
     from pytest_evalgate.store.drivers import Row
     from pytest_evalgate.store.filters import RunFilter
@@ -32,7 +31,6 @@ _WORST: Final = 100
 _TREND: Final = 60
 _MOST_TREND: Final = 240
 _NAMED: Final = 10
-_ORDER: Final[Mapping[str, int]] = {"newest": 0, "previous": 1}
 
 
 def _add_metric(parser: argparse.ArgumentParser) -> None:
@@ -71,17 +69,10 @@ def _add_slices(parser: argparse.ArgumentParser) -> None:
 
 
 def _slices(args: argparse.Namespace) -> int:
-    by = [name.strip() for name in args.by.split(",") if name.strip()]
-    if not by or len(set(by)) < len(by):
-        raise SettingsError(f"--by {args.by}: name each slice once, such as lang,domain")
     with asking() as question:
-        run = questions.find_run(question.database, filter_of(args, question.name))
-        found = replace(
-            questions.slices(question.database, args.suite, by, run),
-            notes=(f"run {run['run_id']} of {run['created']}",),
-        )
-        columns = (*by, "n", "passed", "value", "lower_bound", "upper_bound", "delta", "p")
-        return print_answer(args, found, columns, question.project)
+        found = stored_answers.slices(question.database, args.suite, args.by, filter_of(args, question.name))
+        columns = (*args.by.split(","), "n", "passed", "value", "lower_bound", "upper_bound", "delta", "p")
+        return print_answer(args, found, [name.strip() for name in columns], question.project)
 
 
 def _add_cases(parser: argparse.ArgumentParser) -> None:
@@ -104,21 +95,18 @@ def _cases(args: argparse.Namespace) -> int:
             found = questions.case_history(question.database, args.suite, args.case, chosen)
             return print_answer(args, found, columns, question.project)
         if args.flaky:
-            if args.after is not None:
-                raise SettingsError("--flaky has one page: raise --limit")
-            found = questions.flaky(question.database, args.suite, chosen)
+            found = stored_answers.cases(question.database, args.suite, "flaky", chosen)
             return print_answer(args, found, ("case_id", "passes", "trials", "runs"), question.project)
         return _cases_of_run(args, question, chosen)
 
 
 def _cases_of_run(args: argparse.Namespace, question: Asking, chosen: RunFilter) -> int:
-    run = questions.find_run(question.database, replace(chosen, after=None))
-    outcome = "missed" if args.failed else "errored" if args.errored else None
-    limit = args.limit if args.worst is None else args.worst
-    skip = _skip(args.after)
-    whole = args.worst is not None  # the number asked for is no page
-    found = questions.cases(question.database, args.suite, run, CaseFilter(outcome, limit=limit, skip=skip))
-    found = replace(found, after=None if whole else found.after, notes=(f"run {run['run_id']} of {run['created']}",))
+    choice: CaseChoice = "failed" if args.failed else "errored" if args.errored else "worst"
+    if args.worst is not None:
+        chosen = replace(chosen, limit=args.worst)
+    found = stored_answers.cases(question.database, args.suite, choice, chosen)
+    if args.worst is not None:  # the number asked for is no page
+        found = replace(found, after=None)
     if not args.json and not args.csv:
         found = replace(found, rows=tuple({**row, "scores": _short(row)} for row in found.rows))
     columns = ("case_id", "outcome", "passed", "trials", "scores", "latency_s", "cost_usd", "error")
@@ -132,14 +120,6 @@ def _short(row: Row) -> list[str]:
     ]
 
 
-def _skip(after: str | None) -> int:
-    if after is None:
-        return 0
-    if not (after.isascii() and after.isdigit() and len(after) < 10):  # noqa: PLR2004 - below 2**31
-        raise SettingsError(f"--after {after}: give the number that the page before printed")
-    return int(after)
-
-
 def _add_compare(parser: argparse.ArgumentParser) -> None:
     side = "id of a stored run, newest, or previous"
     parser.add_argument("older", metavar="A", help=f"the older run: {side}")
@@ -150,19 +130,11 @@ def _add_compare(parser: argparse.ArgumentParser) -> None:
 
 def _compare(args: argparse.Namespace) -> int:
     with asking() as question:
-        older, newer = (_side(question, spec, args) for spec in (args.older, args.newer))
+        chosen = filter_of(args, question.name)
+        older, newer = (stored_side(question.database, spec, chosen) for spec in (args.older, args.newer))
         found = compare(question.project, older, newer, CompareOptions(args.suite))
     print_result(args, found.as_json(regressed_only=False), render(found, regressed_only=False))
     return 0
-
-
-def _side(question: Asking, spec: str, args: argparse.Namespace) -> Side:
-    chosen = filter_of(args, question.name)
-    chosen = chosen if spec in _ORDER else replace(chosen, run_id=spec)
-    row = questions.find_run(question.database, chosen, skip=_ORDER.get(spec, 0))
-    run = RestoredRuns(question.database).run(row, args.suite)
-    suites = {suite.plan.name: suite for suite in run.suites}
-    return Side(spec, tuple(suites), suites.get, run)
 
 
 def _add_trend(parser: argparse.ArgumentParser) -> None:

@@ -7,6 +7,7 @@ import os
 from typing import TYPE_CHECKING, Any, Final
 
 from pytest_evalgate.cli.options import add_run, add_suite
+from pytest_evalgate.cli.printing import wrapped
 from pytest_evalgate.cli.runs.run_files import add_logs, add_open, logs, open_report
 from pytest_evalgate.cli.store_question import add_filters, asking, filter_of, print_answer
 from pytest_evalgate.cli.verb import Actions, Verb
@@ -64,6 +65,9 @@ def _screen(run: dict[str, Any]) -> Iterator[str]:
         for suite in run["suites"]
     ]
     yield from align(rows) if rows else ()
+    for suite in run["suites"]:
+        about = ": ".join(one_line(suite[name]) for name in ("owner", "description") if suite[name])
+        yield from wrapped(f"{one_line(suite['suite'])}, {about}") if about else ()
     for gate in run["gates"]:
         yield f"  {one_line(gate['suite'])} {gate['kind']}: {gate['result']}: {one_line(gate['message'])}"
     yield from (f"  problem: {one_line(problem)}" for problem in run["problems"])

@@ -10,12 +10,16 @@ from typing import TYPE_CHECKING, Final
 from pytest_evalgate.app.project import Project
 from pytest_evalgate.app.storing import import_history, project_name, run_folders, source_of
 from pytest_evalgate.cli.options import whole_number
-from pytest_evalgate.cli.printing import print_result
+from pytest_evalgate.cli.printing import print_result, wrapped
 from pytest_evalgate.cli.store_question import require_place
 from pytest_evalgate.cli.verb import Actions, Verb
 from pytest_evalgate.config import key_variables
+from pytest_evalgate.runs.run_file import path_of
 from pytest_evalgate.store import Database
 from pytest_evalgate.store.ingest import push
+from pytest_evalgate.store.soundness import damaged_cases, damaged_runs
+from pytest_evalgate.text.escape import one_line
+from pytest_evalgate.text.files import relative_name
 from pytest_evalgate.text.redaction import Redactor
 from pytest_evalgate.text.wording import count
 
@@ -30,6 +34,7 @@ def _add_push(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "runs", nargs="+", type=Path, metavar="RUN_OR_FOLDER", help="folder of a run, or a folder that contains some"
     )
+    parser.add_argument("--again", action="store_true", help="replace runs that are stored already")
 
 
 def _push(args: argparse.Namespace) -> int:
@@ -43,7 +48,7 @@ def _push(args: argparse.Namespace) -> int:
         from_history = import_history(database, project.settings, name, root=project.root, state=project.state.path)
         for folder in folders:
             source = source_of(folder, name, project.settings, redactor)
-            (stored if push(database, source) else known).append(source.run.id)
+            (stored if push(database, source, again=args.again) else known).append(source.run.id)
     lines = [f"{place.name}: stored {count(len(stored), 'run')}, {len(known)} stored already"]
     if from_history:
         lines.append(f"{count(from_history, 'run')} of the history, without results")
@@ -78,14 +83,16 @@ def _check(args: argparse.Namespace) -> int:
     place = require_place(project)
     with Database.open(place) as database:
         counts = database.query("check_counts")[0]
-        problems = [
-            f"run {row['run_id']}, suite {row['suite']}: {row['stored']} of {row['planned']} cases: push the run again"
-            for row in database.query("check_incomplete")
-        ]
-        problems += database.driver.damage()
+        runs = list(damaged_runs(database))
+        problems = [f"run {run_id}: {one_line(damage)}" for run_id, damage in runs]
+        problems += [one_line(damage) for damage in (*damaged_cases(database), *database.driver.damage())]
         version = database.version
     sums = ", ".join(f"{number:,} {name}" for name, number in counts.items())
     lines = [f"{place.name}: schema {version}, {sums}", *problems]
+    if problems:
+        named = runs[0][0] if runs else "RUN"
+        folder = relative_name(path_of(project.state.path, named).parent, project.root)
+        lines += wrapped(f"replace what is damaged: pytest-evalgate store push --again {folder}")
     print_result(args, {"schema": version, **counts, "problems": problems}, [*lines, *([] if problems else ["sound"])])
     return _DAMAGED if problems else 0
 

@@ -10,6 +10,7 @@ from pytest_evalgate.engine.clients.lazy import LazyResource
 from pytest_evalgate.engine.clients.reply import PATHS, check_size, read_reply, request_url
 from pytest_evalgate.engine.faults import FaultFactory
 from pytest_evalgate.records.calls import Reply
+from pytest_evalgate.records.traces import TRACE_HEADER
 from pytest_evalgate.text.jsonl import loads_received
 from pytest_evalgate.text.redaction import read_secret
 
@@ -60,7 +61,7 @@ class HttpClient(_TransportClient):
         """Send ``call`` once; raises like `Client.send`."""
         transport = await self._transport.get()
         url, content = request_url(self._base_url, PATHS[call.kind]), _encode(call.payload)
-        response = await transport.exchange("POST", url, self._headers, content)
+        response = await transport.exchange("POST", url, self._headers | traced(call), content)
         return read_reply(call.kind, response, self._fault_factory, allow_empty=call.allow_empty, texts=call.texts)
 
 
@@ -97,8 +98,9 @@ class EndpointClient(_TransportClient):
         content = None if (body := call.payload["body"]) is None else _encode(body)
         defaults = {} if content is None else {"content-type": "application/json"}
         literal = {name.lower(): value for name, value in call.payload["headers"].items()}
+        headers = defaults | literal | self._keys | traced(call)
         transport = await self._transport.get()
-        response = await transport.exchange(call.payload["method"], url, defaults | literal | self._keys, content)
+        response = await transport.exchange(call.payload["method"], url, headers, content)
         if not 200 <= response.status < 300:  # noqa: PLR2004 - HTTP's class of successes
             raise self._fault_factory.classify(response)
         return Reply(self._value(response))
@@ -111,6 +113,11 @@ class EndpointClient(_TransportClient):
             return response.body.decode()
         except ValueError as error:
             raise self._fault_factory.fault("malformed", str(error), response) from None
+
+
+def traced(call: Call) -> dict[str, str]:
+    """Return the header with the trace context of ``call``, if it has one."""
+    return {TRACE_HEADER: call.traceparent} if call.traceparent else {}
 
 
 def _encode(value: object) -> bytes:

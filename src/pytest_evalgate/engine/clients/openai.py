@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any
 
+from pytest_evalgate.engine.clients.http import traced
 from pytest_evalgate.engine.clients.lazy import LazyResource
 from pytest_evalgate.engine.clients.reply import PATHS, read_reply, request_url
 from pytest_evalgate.engine.faults import FaultFactory, HttpResponse
@@ -50,11 +51,14 @@ class SdkClient:
         sdk = await self._sdk.get()
         import openai  # noqa: PLC0415 - already imported by now
 
-        no_key: RequestOptions = {"headers": {"Authorization": openai.omit}}
+        headers = traced(call)
+        options: RequestOptions = (
+            {"headers": headers} if self._has_key else {"headers": {"Authorization": openai.omit, **headers}}
+        )
         url = request_url(self._base_url, PATHS[call.kind])  # the SDK would append the path after a query
         try:
             # not chat.completions.create: building its typed reply takes longer than the rest of the call
-            body = await sdk.post(url, body=dict(call.payload), cast_to=bytes, options={} if self._has_key else no_key)
+            body = await sdk.post(url, body=dict(call.payload), cast_to=bytes, options=options)
         except openai.APIStatusError as error:
             return HttpResponse(error.status_code, error.response.headers, error.response.content, url)
         except openai.APITimeoutError as error:

@@ -45,8 +45,8 @@ def suite_chart_set(
     )
     history = [history_line(f"{name}: history", suite.history, required)] if suite.history else []
     metrics = (chart for metric in suite.verdict.metrics for chart in metric_charts(name, metric))
-    rates = _as_markup(_rates(name, suite.verdict))
-    return ChartSet(rates, _as_markup(scores), _as_markup(history), _as_markup(metrics))
+    rates = as_markup(_rates(name, suite.verdict))
+    return ChartSet(rates, as_markup(scores), as_markup(history), as_markup(metrics))
 
 
 def _rates(name: str, verdict: SuiteVerdict) -> Iterator[Chart]:
@@ -85,10 +85,11 @@ def _required(verdict: SuiteVerdict, kind: str, of: str = "") -> float | None:
 
 def charts_by_judge(calibrations: Mapping[str, Calibration]) -> dict[str, tuple[Chart, ...]]:
     """Draw the charts of each calibrated judge."""
-    return {name: _as_markup(judge_charts(calibration)) for name, calibration in calibrations.items()}
+    return {name: as_markup(judge_charts(calibration)) for name, calibration in calibrations.items()}
 
 
-def _as_markup(charts: Iterable[Chart]) -> tuple[Chart, ...]:
+def as_markup(charts: Iterable[Chart]) -> tuple[Chart, ...]:
+    """Return the charts with their pictures as markup, which templates do not escape."""
     from markupsafe import Markup  # noqa: PLC0415 - comes with jinja2, only for reports
 
     return tuple(replace(chart, svg=Markup(chart.svg)) for chart in charts)  # noqa: S704 - its texts are escaped

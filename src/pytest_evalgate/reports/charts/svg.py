@@ -36,6 +36,7 @@ STYLE: Final = f"""\
 .chart .count {{ fill: currentColor; fill-opacity: .25 }}
 .chart .range {{ stroke: var(--now); stroke-width: 2 }}
 .chart .now {{ fill: var(--now); stroke: none }}
+.chart .band {{ fill: var(--now); fill-opacity: .18; stroke: none }}
 .chart .cell {{ fill: var(--now); stroke: none }}
 .chart .wrong {{ fill: var(--bad) }}
 .chart .bar {{ fill: var(--now); fill-opacity: .55; stroke: none }}
@@ -171,6 +172,8 @@ circle = _shape(-4, 0, "a4 4 0 1 0 8 0a4 4 0 1 0-8 0z")
 triangle = _shape(-6, -4, "h12l-6 10z")
 pointer = _shape(-4, -3, "h8l-4 7z")  # a small triangle: two of them fit nine pixels apart
 cross = _shape(-4, -4, "l8 8m0-8l-8 8")
+small_cross = _shape(-3, -3, "l6 6m0-6l-6 6")
+dot = _shape(-3, 0, "a3 3 0 1 0 6 0a3 3 0 1 0-6 0z")
 diamond = _shape(0, -5, "l5 5-5 5-5-5z")
 stroke = _shape(0, -7, "v14")
 tall_stroke = _shape(0, -11, "v22")  # as high as a row, so that strokes of neighbouring rows meet

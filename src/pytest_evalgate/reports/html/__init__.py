@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from pytest_evalgate.reports.html.page import prepare, render_html
+from pytest_evalgate.reports.html.page import environment, prepare, render_html, resource
 
-__all__ = ["prepare", "render_html"]
+__all__ = ["environment", "prepare", "render_html", "resource"]

@@ -11,6 +11,7 @@ from hashlib import sha256
 from importlib import metadata
 from importlib.resources import files
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import quote
 
@@ -28,12 +29,15 @@ from pytest_evalgate.text.escape import escape_json, one_line
 from pytest_evalgate.text.wording import count
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator, Iterable, Iterator
+    from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
 
     from jinja2 import BaseLoader, Environment
 
     from pytest_evalgate.reports.html.data import PackedCases
     from pytest_evalgate.reports.view import CaseView, ReportView
+
+
+_NOTHING: Final[Mapping[str, Any]] = MappingProxyType({})
 
 
 @cache
@@ -130,6 +134,8 @@ def size_notes(cases: PackedCases, *, spilled: bool) -> tuple[str, ...]:
 def render_html(
     view: ReportView,
     spill: Callable[[str, Iterable[bytes]], None] | None = None,
+    templates: Environment | None = None,
+    values: Mapping[str, Any] = _NOTHING,
 ) -> Generator[bytes, None, tuple[str, ...]]:
     """Render the page in pieces; the same run gives the same bytes.
 
@@ -137,6 +143,8 @@ def render_html(
         view: The run; its cases are read once, and only 500 of them are in memory at a time.
         spill: Writes a file beside the report, given its relative name; used for the texts of a page above 50 MB.
             Without it, the page contains all texts.
+        templates: Other templates, such as ``page.html.j2`` of a site, by default those of the report.
+        values: Further values for them.
 
     Yields:
         The page as UTF-8.
@@ -151,8 +159,12 @@ def render_html(
         if spill is not None:
             for name, chunk in zip(names, cases.chunk_parts() if names else (), strict=True):
                 spill(name, [chunk])
-        templates = environment()
-        page = _context(view, cases) | {"size_notes": notes, "spilled": bool(names), "listed": MAX_DETAILED}
+        templates = templates or environment()
+        page = {**_context(view, cases), **values} | {
+            "size_notes": notes,
+            "spilled": bool(names),
+            "listed": MAX_DETAILED,
+        }
         yield from _pieces(templates, "page.html.j2", page)
         yield from _data(view, cases, spilled=bool(names))
         yield from _pieces(templates, "end.html.j2", page)
@@ -162,7 +174,7 @@ def render_html(
 def _context(view: ReportView, cases: PackedCases) -> dict[str, Any]:
     from markupsafe import Markup  # noqa: PLC0415 - comes with jinja2
 
-    style, script = f"{_resource('report.css')}{STYLE}", _resource("report.js")
+    style, script = f"{resource('report.css')}{STYLE}", resource("report.js")
     return {
         "view": view,
         "verdict": view.verdict,
@@ -188,5 +200,6 @@ def _pieces(templates: Environment, name: str, page: dict[str, Any]) -> Iterator
 
 
 @cache
-def _resource(name: str) -> str:
+def resource(name: str) -> str:
+    """Return the text of the style sheet or the script."""
     return (files(__package__) / name).read_text(encoding="utf-8")

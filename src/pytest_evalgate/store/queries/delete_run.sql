@@ -8,4 +8,5 @@ DELETE FROM gates WHERE run_id = :run_id;
 DELETE FROM judges WHERE run_id = :run_id;
 DELETE FROM scores WHERE run_id = :run_id;
 DELETE FROM results WHERE run_id = :run_id;
+DELETE FROM contents WHERE run_id = :run_id;
 DELETE FROM runs WHERE run_id = :run_id;

@@ -17,5 +17,8 @@ DELETE FROM scores
 WHERE run_id IN (SELECT run_id FROM runs WHERE project = :project AND created < :before);
 DELETE FROM results
 WHERE run_id IN (SELECT run_id FROM runs WHERE project = :project AND created < :before);
-DELETE FROM cases WHERE case_sha256 NOT IN (SELECT case_sha256 FROM results);
+DELETE FROM contents
+WHERE run_id IN (SELECT run_id FROM runs WHERE project = :project AND created < :before);
+DELETE FROM cases
+WHERE case_sha256 IN (SELECT case_sha256 FROM cases EXCEPT SELECT case_sha256 FROM results);
 DELETE FROM runs WHERE project = :project AND created < :before;

@@ -11,12 +11,20 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from pytest_evalgate.app.compared_sides import (
+    UNANSWERED,
+    SourceRun,  # the HTTP API describes comparisons by the types of their fields
+    check_gateable,
+    lacks_clusters,
+    match,
+)
 from pytest_evalgate.app.decide import RunDecider
-from pytest_evalgate.cli.compare.sides import UNANSWERED, check_gateable, lacks_clusters, match
 from pytest_evalgate.config import NoRegressionGate, suite_named
 from pytest_evalgate.errors import SettingsError
 from pytest_evalgate.gates.decide import GateInputs
 from pytest_evalgate.gates.pairing import count_outcomes, pair
+from pytest_evalgate.records.measured import MetricResult  # noqa: TC001 - as `SourceRun`
+from pytest_evalgate.records.verdicts import Delta, Verdict  # noqa: TC001 - as `SourceRun`
 from pytest_evalgate.runs import kept
 from pytest_evalgate.stats.families import holm_adjusted
 from pytest_evalgate.stats.stability import flaky_case_midp
@@ -25,15 +33,14 @@ from pytest_evalgate.text.wording import count
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
+    from pytest_evalgate.app.compared_sides import Side, SuitePair, SuitePairs
     from pytest_evalgate.app.project import Project
-    from pytest_evalgate.cli.compare.sides import Side, SourceRun, SuitePair, SuitePairs
     from pytest_evalgate.config import Settings
     from pytest_evalgate.gates import SuiteRules
     from pytest_evalgate.gates.pairing import Pair, Pairing
     from pytest_evalgate.records.cases import Json
-    from pytest_evalgate.records.measured import MetricResult
     from pytest_evalgate.records.results import CaseResult, Run
-    from pytest_evalgate.records.verdicts import Delta, SuiteVerdict, Verdict
+    from pytest_evalgate.records.verdicts import SuiteVerdict
 
 
 @dataclass(frozen=True, slots=True)

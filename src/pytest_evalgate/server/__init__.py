@@ -1,0 +1,1 @@
+"""Local page and HTTP API over the stored results: ``pytest-evalgate view``."""

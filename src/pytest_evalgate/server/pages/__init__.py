@@ -1,0 +1,1 @@
+"""Pages of ``pytest-evalgate view``. Each is a function of the sources and a question that returns HTML."""
