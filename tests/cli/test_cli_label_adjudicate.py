@@ -134,6 +134,27 @@ def test_what_cannot_be_settled_is_an_error_and_changes_nothing(
     assert (code, "s.jsonl exists and may contain labels: choose another file" in err) == (4, True)
 
 
+@pytest.mark.parametrize("name", ["l.jsonl", "l.csv"])
+def test_the_byte_order_mark_and_the_line_ends_of_a_file_stay(
+    name: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    lines = ['{"id": "é", "labels": {"a": "pass", "b": "fail"}}', ""]
+    expected = ['{"id": "é", "labels": {"a": "pass", "b": "fail"}, "adjudicated": "pass"}', ""]
+    if name.endswith("csv"):
+        lines, expected = (
+            ["id,labels.a,labels.b", "é,pass,fail", ""],
+            [
+                "id,labels.a,labels.b,adjudicated",
+                "é,pass,fail,pass",
+                "",
+            ],
+        )
+    (tmp_path / name).write_bytes("\r\n".join(lines).encode("utf-8-sig"))
+    _write(tmp_path / "s.jsonl", [{"id": "é", "adjudicated": "pass"}])
+    assert _call(capsys, name, "--from", "s.jsonl")[0] == 0
+    assert (tmp_path / name).read_bytes() == "\r\n".join(expected).encode("utf-8-sig")
+
+
 def test_long_lists_are_cut(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     _write(tmp_path / "l.jsonl", [{"id": at, "labels": {"a": "pass", "b": "fail"}} for at in range(13)])
     lines = _call(capsys, "l.jsonl")[1].splitlines()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import csv
 import io
 import json
@@ -112,10 +113,10 @@ def adjudicated_in(sheet: Path, name: str) -> dict[str, LabelRow]:
     return {id_of(row): row for row in rows if row.values.get(FIELD) is not None}
 
 
-def settle(path: Path, columns: Columns, root: Path, settled: Mapping[str, LabelRow]) -> str:
+def settle(path: Path, columns: Columns, root: Path, settled: Mapping[str, LabelRow]) -> bytes:
     """Return the content of the label file with the settled labels, in every row of their outputs.
 
-    Nothing else changes.
+    All other labels and texts stay as they are.
 
     Raises:
         LabelsError: an id is not in the file, or a label is none that passes or fails.
@@ -126,14 +127,17 @@ def settle(path: Path, columns: Columns, root: Path, settled: Mapping[str, Label
         raise SettingsError(f"{path}: rows with claims: settle the label of each claim in the file itself")
     _check(rows, columns, settled)
     labels = {one: row.values[FIELD] for one, row in settled.items()}
-    text = path.read_bytes().decode("utf-8-sig")
+    data = path.read_bytes()
     if path.suffix.lower() == ".csv":
-        return _settled_csv(text, rows, labels)
-    lines = text.split("\n")
+        return _settled_csv(data, rows, labels)
+    lines = data.split(b"\n")
     for row in rows:
         if (label := labels.get(id_of(row))) is not None:
-            lines[row.place.line - 1] = json.dumps({**row.values, FIELD: label}, ensure_ascii=False)
-    return "\n".join(lines)
+            old = lines[row.place.line - 1]
+            text = json.dumps({**row.values, FIELD: label}, ensure_ascii=False).encode()
+            bom = codecs.BOM_UTF8 if old.startswith(codecs.BOM_UTF8) else b""
+            lines[row.place.line - 1] = bom + text + b"\r" * old.endswith(b"\r")
+    return b"\n".join(lines)
 
 
 def _check(rows: Sequence[LabelRow], columns: Columns, settled: Mapping[str, LabelRow]) -> None:
@@ -155,7 +159,8 @@ def _check(rows: Sequence[LabelRow], columns: Columns, settled: Mapping[str, Lab
         raise LabelsError(problems)
 
 
-def _settled_csv(text: str, rows: Sequence[LabelRow], labels: Mapping[str, Json]) -> str:
+def _settled_csv(data: bytes, rows: Sequence[LabelRow], labels: Mapping[str, Json]) -> bytes:
+    text = data.decode("utf-8-sig")
     header, *cells = [row for row in csv.reader(io.StringIO(text, newline=""), strict=True) if row]
     if FIELD not in header:
         header, cells = [*header, FIELD], [[*row, ""] for row in cells]
@@ -164,5 +169,5 @@ def _settled_csv(text: str, rows: Sequence[LabelRow], labels: Mapping[str, Json]
         if (label := labels.get(id_of(row))) is not None:
             written[column] = cell_of(label)
     out = io.StringIO()
-    csv.writer(out, lineterminator="\n").writerows([header, *cells])
-    return out.getvalue()
+    csv.writer(out, lineterminator="\r\n" if "\r\n" in text else "\n").writerows([header, *cells])
+    return (codecs.BOM_UTF8 if data.startswith(codecs.BOM_UTF8) else b"") + out.getvalue().encode()

@@ -125,7 +125,8 @@ class LabelSet:
     ``passing`` is the lowest rating with which a rater passes a row. ``probabilities`` is true if the stored scores of
     the judge can be read as the probability of a pass. ``scales`` are those of the labels and of the judge's numbers,
     as text, if they differ; grades are then only correlated. ``assumed`` is the lowest passing number if the
-    user did not choose it. ``gold`` is the number of rows that only check the raters.
+    user did not choose it. ``gold`` is the number of rows that only check the raters. ``options`` are those with which
+    ``label check`` reads the file.
     """
 
     name: str
@@ -137,6 +138,7 @@ class LabelSet:
     scales: tuple[str, str] | None = None
     assumed: float | None = None
     gold: int = 0
+    options: tuple[str, ...] = ()
 
     def counted(self, *, passed: bool) -> dict[str, int]:
         """Count the passing or the failing labels as people wrote them, most frequent first."""
@@ -193,6 +195,10 @@ def load(path: Path, columns: Columns, *, root: Path) -> LabelSet:
         scales=_different_scales(scale, judges),
         assumed=scale.assumed,
         gold=len(merged) - len(rows),
+        options=(
+            *(part for label in columns.pass_labels for part in ("--pass-label", label)),
+            *(part for path in columns.raters for part in ("--rater", path)),
+        ),
     )
 
 

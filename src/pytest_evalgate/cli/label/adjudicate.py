@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from pytest_evalgate.app.project import Project
 from pytest_evalgate.cli.printing import WIDTH, print_result
 from pytest_evalgate.cli.verb import Verb
 from pytest_evalgate.errors import SettingsError
 from pytest_evalgate.text import files
 from pytest_evalgate.text.escape import one_line
+from pytest_evalgate.text.file_lock import exclusive
 from pytest_evalgate.text.layout import align_or_stack, truncate_columns
 from pytest_evalgate.text.wording import count
 
@@ -104,12 +107,16 @@ def _labels(one: DisputedOutput) -> str:
 
 def _settle(args: argparse.Namespace, columns: Columns) -> int:
     from pytest_evalgate.judges.adjudication import adjudicated_in, disputes_in, settle  # noqa: PLC0415 - scipy
+    from pytest_evalgate.judges.label_saving import LABELS_LOCK  # noqa: PLC0415 - as above
 
     disputes_in(args.labels, columns, Path.cwd())  # refuses an invalid file before it is written
     settled = adjudicated_in(args.sheet, files.relative_name(args.sheet, Path.cwd()))
     if not settled:
         raise SettingsError(f'{args.sheet}: no label yet: fill in "adjudicated"')
-    files.write_atomically(args.labels, settle(args.labels, columns, Path.cwd(), settled).encode())
+    state = Project.find().state.path
+    # the page that people label on saves into the same file
+    with exclusive(state / LABELS_LOCK) if state.is_dir() else contextlib.nullcontext():
+        files.write_atomically(args.labels, settle(args.labels, columns, Path.cwd(), settled))
     left = len(disputes_in(args.labels, columns, Path.cwd()).disputed)
     lines = (
         f"settled {count(len(settled), 'output')} in {args.labels}; {left:,} left on which raters disagree",
