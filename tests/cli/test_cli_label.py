@@ -470,6 +470,18 @@ def test_raters_that_do_not_agree_get_advice(project: LabelProject) -> None:
     assert printed.count("labels the last half") == 1
 
 
+def test_the_advice_names_the_options_that_read_the_file(project: LabelProject) -> None:
+    rows = [
+        {"id": at, "by": {"a": "so so" if at % 2 else "bad", "b": "so so" if at < 20 else "bad"}} for at in range(40)
+    ]
+    (project.root / "l.jsonl").write_text("".join(f"{json.dumps(row)}\n" for row in rows), "utf-8")
+    options = ["--pass-label", "so so", "--rater", "by.a", "--rater", "by.b"]
+    assert main(["label", "check", "l.jsonl", *options]) == 0
+    printed = " ".join(project.capsys.readouterr().out.split())
+    assert "(pytest-evalgate label adjudicate l.jsonl --pass-label 'so so' --rater by.a --rater by.b)" in printed
+    assert main(["label", "adjudicate", "l.jsonl", *options]) == 0
+
+
 def test_repeats_and_the_cost_are_printed_if_they_are_known(project: LabelProject) -> None:
     rows = [
         *({"id": at, "rater": "anna", "label": "pass" if at % 2 else "fail", "seconds": 36} for at in range(10)),

@@ -161,6 +161,18 @@ def test_alpha_has_the_interval_of_a_bootstrap_of_the_outputs(tmp_path: Path) ->
     assert grouped.interval != found.interval
 
 
+def test_many_values_are_drawn_one_by_one_with_the_same_interval(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    random = np.random.default_rng(5)
+    grades = random.integers(1, 6, 40).tolist()
+    noise = random.integers(0, 2, 40).tolist()
+    rows = [{"id": at, "labels": {"a": grade, "b": min(5, grade + noise[at])}} for at, grade in enumerate(grades)]
+    found = _check(tmp_path, rows).alpha
+    monkeypatch.setattr("pytest_evalgate.judges.raters._MAX_CELLS", 0)
+    assert _check(tmp_path, rows).alpha.interval == pytest.approx(found.interval)
+
+
 def test_repeated_rows_measure_a_rater_and_nothing_else(tmp_path: Path) -> None:
     once = [
         {"id": f"r{at}", "rater": rater, "label": "pass" if at % 3 else "fail"} for at in range(12) for rater in "ab"

@@ -19,6 +19,8 @@ from pytest_evalgate.stats.coincidences import alphas, coincidences
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    import numpy.typing as npt
+
     from pytest_evalgate.judges.rater_drift import RaterDrift
     from pytest_evalgate.judges.ratings import Rating, Ratings
     from pytest_evalgate.stats.agreement import Level
@@ -26,6 +28,7 @@ if TYPE_CHECKING:
     ByOutput = Mapping[str, Sequence[Rating]]
 
 _PAIR: Final = 2
+_MAX_CELLS: Final = 5_000_000  # 40 MB of coincidences; more values, such as 0 to 100, are drawn one by one
 _SECONDS_PER_MINUTE: Final = 60
 _SECONDS_PER_HOUR: Final = 3600
 
@@ -148,10 +151,18 @@ def _alpha_bounds(
 ) -> tuple[float, float] | None:
     ratings = np.array(table, dtype=np.float64)  # None becomes NaN
     values = np.unique(ratings[~np.isnan(ratings)])
+    if len(values) ** 2 * len(clusters) > _MAX_CELLS:
+        samples = Bootstrap().samples(clusters)
+        drawn_alphas = [krippendorff_missing(_with_none(ratings[:, taken]), level) for taken in samples]
+        return Bootstrap().estimate(alpha, drawn_alphas).interval
     counts = np.array([(ratings == value).sum(axis=0) for value in values], dtype=np.float64).T
     size = len(values)
     drawn = Bootstrap().tables(coincidences(counts).reshape(len(counts), size * size), clusters)
     return Bootstrap().estimate(alpha, alphas(drawn.reshape(-1, size, size), values, level)).interval
+
+
+def _with_none(ratings: npt.NDArray[np.float64]) -> list[list[float | None]]:
+    return [[None if np.isnan(one) else one for one in row] for row in ratings.tolist()]
 
 
 def _check(rows: Sequence[Rating], by_output: ByOutput, drift: RaterDrift | None) -> RaterCheck:

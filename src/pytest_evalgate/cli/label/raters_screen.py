@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from typing import TYPE_CHECKING, Final
 
 from pytest_evalgate.cli.printing import WIDTH, wrapped
@@ -21,8 +22,8 @@ _NAME_WIDTH: Final = 16
 _GOOD_ALPHA: Final = 0.667  # Krippendorff 2004: the lowest at which tentative conclusions are acceptable
 
 
-def render(name: str, found: RatersReport) -> tuple[str, ...]:
-    """Render the check of the label file ``name``.
+def render(name: str, found: RatersReport, options: Sequence[str] = ()) -> tuple[str, ...]:
+    """Render the check of the label file ``name``, which is read with ``options``.
 
     Sample::
 
@@ -41,7 +42,7 @@ def render(name: str, found: RatersReport) -> tuple[str, ...]:
         "",
         *_table(found),
         *_cost(found.cost),
-        *_advice(name, found),
+        *_advice(shlex.join([name, *options]), found),
     )
 
 
@@ -103,12 +104,12 @@ def _cost(found: LabelCost | None) -> Iterator[str]:
     )
 
 
-def _advice(name: str, found: RatersReport) -> Iterator[str]:
+def _advice(arguments: str, found: RatersReport) -> Iterator[str]:
     advice: list[str] = []
     if found.alpha.alpha is not None and found.alpha.alpha < _GOOD_ALPHA:
         advice.append(
             f"alpha is below {_GOOD_ALPHA}: discuss the outputs on which labels differ (pytest-evalgate label "
-            f"adjudicate {one_line(name)}), write the criteria more exactly, and label again"
+            f"adjudicate {one_line(arguments)}), write the criteria more exactly, and label again"
         )
     advice += [text for one in found.raters if one.drift is not None and (text := _changed(one.rater, one.drift))]
     if advice:

@@ -154,7 +154,9 @@ def _check(args: argparse.Namespace) -> int:
     if args.hourly_rate is not None or args.cost_per_label is not None:
         price = LabelPrice(args.cost_per_label, args.hourly_rate)
     found = check_raters(load_ratings(args.labels, name, tuple(args.pass_label), tuple(args.rater)), price)
-    print_result(args, found, render(name, found))
+    options = [part for label in args.pass_label for part in ("--pass-label", label)]
+    options += [part for path in args.rater for part in ("--rater", path)]
+    print_result(args, found, render(name, found, options))
     return 0
 
 
