@@ -26,7 +26,7 @@ def _asked() -> list[str]:
 
 @pytest.fixture(scope="module")
 def small_numbers() -> dict[str, int]:
-    return {"limit": 5, "skip": 0, "last_runs": 20}
+    return {"limit": 5, "skip": 0, "last_runs": 20, "place": 1}
 
 
 @pytest.mark.parametrize("name", _asked())

@@ -47,8 +47,9 @@ _AHEAD: Final = 2
 
 
 def new_run_id() -> str:
-    """Return an id for a new run: the time, and two random bytes for runs of the same second."""
-    return f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}-{secrets.token_hex(2)}"
+    """Return an id for a new run: the time to 4 ms, so that ids sort by time, and a random byte."""
+    now = datetime.now(UTC)
+    return f"{now:%Y%m%dT%H%M%SZ}-{now.microsecond * 256 // 1_000_000:02x}{secrets.token_hex(1)}"
 
 
 @dataclass(frozen=True, slots=True)
