@@ -26,8 +26,8 @@ def _define(cls: type[Any] | None = None, /, *, frozen: bool = False, slots: boo
         return lambda decorated: _define(decorated, frozen=frozen, slots=slots, eq=eq)
     own = {name for name, value in vars(cls).items() if name != "__hash__" or value is not None}
     with _bases_unfrozen(cls):
-        made = dataclasses.dataclass(cls, init=False, repr=False, eq=False, slots=slots)
-    cast("Any", made).__dataclass_params__.frozen = frozen
+        made: Any = dataclasses.dataclass(cls, init=False, repr=False, eq=False, slots=slots)
+    made.__dataclass_params__.frozen = frozen
     methods: dict[str, Any] = {"__init__": _compiled_later(made, "__init__", partial(_init_source, frozen=frozen))}
     methods["__repr__"] = _repr
     if eq:
@@ -50,7 +50,9 @@ if not TYPE_CHECKING:
 @contextlib.contextmanager
 def _bases_unfrozen(cls: type[Any]) -> Iterator[None]:
     """Let the standard library, which is not told that a class is frozen, accept frozen bases."""
-    bases = [base for base in cls.__mro__[1:] if getattr(vars(base).get("__dataclass_params__"), "frozen", False)]
+    bases: list[Any] = [
+        base for base in cls.__mro__[1:] if getattr(vars(base).get("__dataclass_params__"), "frozen", False)
+    ]
     for base in bases:
         base.__dataclass_params__.frozen = False
     try:
