@@ -6,6 +6,7 @@ import csv
 import json
 from collections import Counter
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -20,7 +21,8 @@ from pytest_evalgate.runs import run_file
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from pathlib import Path
+
+    from tests.cli.conftest import Command
 
 _CONFIG = """
 [models.m]
@@ -378,6 +380,23 @@ def test_people_see_the_notes_on_a_case_and_the_judge_is_asked_for_them(project:
     (project.root / "labels.jsonl").write_text(labelled, "utf-8")
     found = {row.case.id: row.case for row in load(project.root / "labels.jsonl", Columns(), root=project.root).rows}
     assert (found["c0"].notes, found["c2"].notes) == (("is polite\nis brief",), ())
+
+
+def test_an_export_becomes_a_label_file(folder: Path, evalgate: Command) -> None:
+    export = Path(__file__).parents[1] / "curation" / "files" / "label_studio.json"
+    code, out, err = evalgate("label", "import", str(export), "--out", "labels.jsonl")
+    assert (code, err) == (0, "")
+    assert out == (
+        "Label Studio: 3 labels of 2 raters to the question verdict\nwrote labels.jsonl\n"
+        "next: pytest-evalgate label check labels.jsonl\n"
+    )
+    assert evalgate("label", "check", "labels.jsonl")[0] == 0
+    code, _, err = evalgate("label", "import", str(export), "--out", "labels.jsonl")
+    assert (code, err.partition(": ")[2]) == (
+        4,
+        "labels.jsonl exists and may contain labels: choose another file\n",
+    )
+    assert (folder / "labels.jsonl").exists()
 
 
 # -- a judge with a field

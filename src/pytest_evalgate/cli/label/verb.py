@@ -1,4 +1,4 @@
-"""``pytest-evalgate label``: its actions ``sample`` and ``check``, their options and their screens.
+"""``pytest-evalgate label``: its actions ``sample``, ``import`` and ``check``, their options and their screens.
 
 Flow of ``sample``: the outputs of a stored run are candidates; draw equally many of each stratum (pass or fail, unsure
 or not); write them with their cases, each with the weight that corrects for the strata. ``calibrate --labels`` reads
@@ -117,6 +117,31 @@ def _check(args: argparse.Namespace) -> int:
     return 0
 
 
+def _add_import_arguments(parser: argparse.ArgumentParser) -> None:
+    option = parser.add_argument
+    option("export", type=Path, metavar="EXPORT", help="export of Label Studio or Argilla")
+    option("--question", metavar="NAME", help="question whose answers are the labels (default: the only one)")
+    option("--out", type=Path, required=True, metavar="FILE.jsonl", help="new file for the rows")
+
+
+def _import(args: argparse.Namespace) -> int:
+    from pytest_evalgate.curation.label_exports import label_lines, read_labels  # noqa: PLC0415 - numpy, 0.1 s
+
+    if args.out.exists():
+        raise SettingsError(f"{args.out} exists and may contain labels: choose another file")
+    found = read_labels(args.export, files.relative_name(args.export, Path.cwd()), args.question)
+    files.write_atomically(args.out, label_lines(found))
+    rows = count(len(found.rows), "label")
+    lines = [
+        f"{found.tool}: {rows} of {count(found.raters, 'rater')} to the question {found.question}",
+        f"wrote {args.out}",
+        f"next: pytest-evalgate label check {args.out}",
+    ]
+    summary = {"tool": found.tool, "question": found.question, "labels": len(found.rows), "raters": found.raters}
+    print_result(args, {"file": str(args.out), **summary}, lines)
+    return 0
+
+
 VERB: Final[Actions] = {
     "sample": Verb(
         "Draw outputs of a stored run for people to label: equally many that the judge passes, fails and is unsure "
@@ -126,6 +151,13 @@ VERB: Final[Actions] = {
         _sample,
         _add_sample_arguments,
         json="print the counts of each stratum as JSON; needs --out",
+    ),
+    "import": Verb(
+        "Write a label file from an export of Label Studio (JSON, JSON-MIN) or Argilla (records as a list): one row "
+        "for each output and rater. E-mail addresses of raters are left out. Sends nothing.",
+        "pytest-evalgate label import export.json --out labels/rated.jsonl",
+        _import,
+        _add_import_arguments,
     ),
     "check": Verb(
         "Measure how well raters agree: with each other, with gold labels, and with themselves over time. Sends "
