@@ -49,7 +49,7 @@ def _write(args: argparse.Namespace) -> int:
     print(f"RELEASE: {decision}")
     for one in pack.brief.requirements:
         print(one_line(f"  {one.decision}: {one.requirement}: {one.reason}"))
-    print(f"{count(len(names), 'file')} in {args.out}; SHA-256 of its manifest: {pack.sha256}")
+    print(f"wrote {count(len(names) + 1, 'file')} to {args.out}\nSHA-256 of manifest.json: {pack.sha256}")
     return 0
 
 
@@ -63,11 +63,14 @@ def _verify(args: argparse.Namespace) -> int:
     else:
         for problem in found.problems:
             print(one_line(f"problem: {problem}"))
+        for problem in found.problems:
+            print(one_line(f"problem: {problem}"))
         compared = "" if args.repository else "; its commit was not compared (--repository)"
         if found.problems:
             print(f"not verified: {count(len(found.problems), 'problem')}")
         else:
-            print(f"verified: {found.decision}{compared}; SHA-256 of its manifest: {found.sha256}")
+            compared = "" if args.repository else " (the commit was not compared: name a clone with --repository)"
+            print(f"verified: {found.decision}{compared}\nSHA-256 of manifest.json: {found.sha256}")
     return _NOT_VERIFIED if found.problems else 0
 
 
