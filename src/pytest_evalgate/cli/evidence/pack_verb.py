@@ -1,4 +1,4 @@
-"""``pytest-evalgate evidence``: write the pack of a release, or check one."""
+"""Verb evidence: the pack of a release, and its check."""
 
 from __future__ import annotations
 
@@ -60,17 +60,13 @@ def _verify(args: argparse.Namespace) -> int:
     if args.json:
         facts = {"verified": not found.problems, "decision": found.decision, "sha256": found.sha256}
         print(json.dumps({**facts, "problems": found.problems}, indent=1))
+    elif found.problems:
+        for problem in found.problems:
+            print(one_line(f"problem: {problem}"))
+        print(f"not verified: {count(len(found.problems), 'problem')}")
     else:
-        for problem in found.problems:
-            print(one_line(f"problem: {problem}"))
-        for problem in found.problems:
-            print(one_line(f"problem: {problem}"))
-        compared = "" if args.repository else "; its commit was not compared (--repository)"
-        if found.problems:
-            print(f"not verified: {count(len(found.problems), 'problem')}")
-        else:
-            compared = "" if args.repository else " (the commit was not compared: name a clone with --repository)"
-            print(f"verified: {found.decision}{compared}\nSHA-256 of manifest.json: {found.sha256}")
+        compared = "" if args.repository else " (the commit was not compared: name a clone with --repository)"
+        print(f"verified: {found.decision}{compared}\nSHA-256 of manifest.json: {found.sha256}")
     return _NOT_VERIFIED if found.problems else 0
 
 
