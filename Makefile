@@ -68,6 +68,9 @@ bench: $(VENV)/.bench
 	-$(BENCH) -m benchmarks.distributions
 	$(BENCH) -m benchmarks.tracing --rounds 3
 	$(BENCH) -m benchmarks.judgement
+	$(BENCH) -m benchmarks.sample_log --rows 1000000
+	$(BENCH) -m benchmarks.sample_rates --seeds 200
+	$(BENCH) -m benchmarks.contamination --megabytes 100
 	$(BENCH) -m benchmarks.false_alarms --builds 200
 	$(BENCH) -m benchmarks.early_stopping --builds 100
 	$(BENCH) -m benchmarks.slice_gates --builds 200

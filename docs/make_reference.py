@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from pytest_evalgate import config, hookspec
 from pytest_evalgate.cli.main import VERBS, build_parser
+from pytest_evalgate.curation import coverage_map, label_exports, log_files
 from pytest_evalgate.gates.decide import EXIT_CODES, NO_CASE_RAN
 from pytest_evalgate.golden.dialects.columns import COLUMN_NAMES
 from pytest_evalgate.golden.dialects.equivalents import TOOLS
@@ -74,6 +75,7 @@ def pages() -> dict[str, str]:
         "hooks.md": _hooks(),
         "scorers.md": _scorers(),
         "dialects.md": _dialects(),
+        "logs.md": _logs(),
         "lint.md": _lint(),
         "exit-codes.md": _exit_codes(),
         "schedulers.md": _schedulers(),
@@ -361,6 +363,37 @@ def _read_from(dialect: Any) -> Iterator[list[str]]:
     for rule in dialect.rules:
         found.setdefault(rule.into, []).extend(_code(name) for name in rule.names)
     return ([_code(into), ", ".join(dict.fromkeys(names))] for into, names in found.items())
+
+
+def _logs() -> Iterator[str]:
+    yield from ("# Logs and exports", "", _MADE, "", _LOGS, "")
+    for form in log_files.FORMATS:
+        if form.columns:
+            yield from (f"## {form.name}", "", *_table(("in the export", "in a case"), form.columns), "")
+    yield from ("## Shift", "", _SHIFT.format(most=f"{coverage_map.MOST_VALUES:,}"), "", "## Labels", "", _LABELS, "")
+    for tool, columns in (
+        ("Label Studio", label_exports.LABEL_STUDIO_COLUMNS),
+        ("Argilla", label_exports.ARGILLA_COLUMNS),
+    ):
+        yield from (f"### {tool}", "", *_table(("in the export", "in a label file"), columns), "")
+
+
+_LOGS: Final = (
+    "`sample` and `coverage` read JSON Lines, JSON lists, CSV, TSV and Parquet (extra `warehouse`). A record in one "
+    "of the formats below is recognised by its content. In other records, the names of a golden set and of "
+    "[tables](dialects.md) are read, `--map` names others, and the rest becomes metadata; `answer`, `reply` and "
+    "`outputs` are the output. A field of `--by` is a name or a dotted path of a record, or of its metadata."
+)
+_SHIFT: Final = (
+    "The distance of two distributions over the values of a field is the Jensen-Shannon distance to base 2 "
+    "(`scipy.spatial.distance.jensenshannon`): 0 for the same shares, 1 if nothing is in common. Cases count by their "
+    "weight. A field has at most {most} values. Lengths are compared by the two-sample Kolmogorov-Smirnov test "
+    "(`scipy.stats.ks_2samp`)."
+)
+_LABELS: Final = (
+    "`label import` reads exports of Label Studio (JSON, JSON-MIN) and of Argilla (records as a list, nested or "
+    "flattened). Each answer of a person is a row with `rater`; drafts and cancelled answers are left out."
+)
 
 
 def _lint() -> Iterator[str]:

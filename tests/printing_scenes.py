@@ -188,6 +188,14 @@ def _shard(project: Project) -> str:
     return printed
 
 
+def _sampled(project: Project) -> str:
+    project.configure()
+    project.write(
+        "log.jsonl", "".join(f'{{"id": "r{number}", "input": "Question {number}?"}}\n' for number in range(20))
+    )
+    return project.screen("pytest-evalgate sample log.jsonl --n 5 --out golden/faq.jsonl")
+
+
 _LOOK: Final = "pytest --eval-gate --eval-fail-cases -k NAME"
 _REGRESSED: Final = "pytest-evalgate compare BEFORE --suite SUITE --regressed"
 _PROMOTE: Final = "pytest-evalgate baseline promote --suite SUITE --reason REASON"
@@ -205,6 +213,7 @@ SCENES: Final[dict[str, tuple[Callable[[Project], str], set[str]]]] = {
     "dropped slice": (_dropped_slice, {_LOOK}),
     "compared": (_compared, {_REGRESSED}),
     "planned": (_planned, {"pytest --eval-gate --eval-trials 3"}),
+    "sampled": (_sampled, {"pytest-evalgate lint golden/faq.jsonl"}),
     "shard": (_shard, {"pytest-evalgate merge DIR --expect-shards 2 --gate"}),
 }
 """How each scene is played, and shapes of the commands that it prints; it may print others as well."""

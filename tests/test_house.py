@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import tomllib
 from collections import Counter, defaultdict
 from functools import cache
 from graphlib import CycleError, TopologicalSorter
@@ -69,3 +70,28 @@ def test_a_class_name_has_one_home() -> None:
 def test_modules_of_one_name_are_few() -> None:
     stems = Counter(path.stem for path in SRC.rglob("*.py") if path.stem != "__init__")
     assert len([stem for stem, number in stems.items() if number > 1]) <= MOST_TWIN_STEMS
+
+
+_ALLOWED = {
+    "only plugin imports pytest and xdist": {"plugin", "hookspec"},
+    "only engine imports openai, httpx, h11, tenacity, diskcache": {"engine"},
+    "only store imports psycopg": {"store"},
+    "only server imports starlette and uvicorn": {"server"},
+    "only runs imports fsspec": {"runs"},
+    "stats imports nothing of ours but frozen": {"stats", "frozen"},
+}
+"""The rooms that each contract leaves out."""
+
+
+def test_the_contracts_name_every_other_room() -> None:
+    with (Path(__file__).parents[1] / "pyproject.toml").open("rb") as file:
+        contracts = tomllib.load(file)["tool"]["importlinter"]["contracts"]
+    forbidding = {contract["name"]: contract for contract in contracts if contract["type"] == "forbidden"}
+    assert forbidding.keys() == _ALLOWED.keys()
+    entries = {
+        path for path in (SRC / "pytest_evalgate").iterdir() if path.suffix == ".py" or (path / "__init__.py").exists()
+    }
+    rooms = {path.stem for path in entries} - {"__init__"}
+    for name, allowed in _ALLOWED.items():
+        key = "forbidden_modules" if name.startswith("stats") else "source_modules"
+        assert {module.partition(".")[2] for module in forbidding[name][key]} == rooms - allowed, name

@@ -16,6 +16,7 @@ import sys
 import tempfile
 import threading
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 import pytest
@@ -28,7 +29,6 @@ from tests.support.server import ScriptedServer
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
 pytestmark = [
     pytest.mark.skipif(shutil.which("git") is None, reason="some commands compare with a branch"),
@@ -176,6 +176,9 @@ class Workshop:
         for name, text in SCENES["probing"]().items():
             self.write(name.replace("anchors", "faq-anchors"), text)
         self.write("faq.csv", "Question,Answer\nHow long?,30 days\n")
+        logged = [{"id": f"r{number}", "lang": "en", "input": f"Question {number}?"} for number in range(20)]
+        self.write("log.jsonl", "".join(json.dumps(row) + "\n" for row in logged))
+        shutil.copy(Path(__file__).parents[1] / "curation" / "files" / "argilla.json", self.folder / "export.json")
         self.write("outcomes.csv", "day,tickets\n2026-01-31,12\n2026-02-01,9\n")
         self.write("ticket.json", '{"input": "How long?", "expected": "30 days"}')
         self.write("bot.py", _BOT.format(worse="()"))

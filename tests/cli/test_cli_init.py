@@ -13,6 +13,7 @@ from tests.support import forked
 from pytest_evalgate import config
 from pytest_evalgate.cli.init.parts import DEMO
 from pytest_evalgate.cli.init.workflow import TIERS
+from pytest_evalgate.cli.lint import lint_files
 from pytest_evalgate.cli.main import build_parser
 from pytest_evalgate.errors import SettingsError, UserError
 from pytest_evalgate.runs import baseline as baselines
@@ -282,3 +283,25 @@ def test_the_files_to_commit_are_those_that_exist(folder: Folder) -> None:
     assert folder.json("--github")["next"][0]["command"] == "git add .github"
     folder.init()
     assert folder.json("--github")["next"][0]["command"] == "git add .github evalgate.toml golden"
+
+
+def test_a_data_card_is_written_beside_its_set_and_linted(folder: Folder) -> None:
+    folder.write("golden/faq.jsonl", '{"id": "a", "input": "x", "expected": "y", "tags": ["lang:de"]}\n')
+    folder.write("golden/faq.plan.json", "{}")
+    code, out = folder.init("--card", "golden/faq.jsonl")
+    assert code == 0
+    assert "golden/faq.card.toml" in out
+    assert "  pytest-evalgate lint golden/faq.jsonl  # checks the texts of the cards, and the cases" in out
+    text = (folder.root / "golden/faq.card.toml").read_text("utf-8")
+    assert 'selection = "drawn by pytest-evalgate sample: faq.plan.json"' in text
+    assert 'lang = { "de" = 1 }' in text.replace('"lang"', "lang")
+    assert folder.outcomes("--card", "golden/faq.jsonl") == {"golden/faq.card.toml": "unchanged"}
+    report = lint_files([folder.root / "golden/faq.jsonl"])
+    assert [str(one) for one in report.findings if one.kind == "data-card"] == [
+        (
+            "golden/faq.card.toml: data-card: empty: source, labelling, licence, personal_data, intended_use, "
+            "known_gaps: fill them in"
+        )
+    ]
+    with pytest.raises(SettingsError, match=r"--card: there is no file golden/no\.jsonl"):
+        folder.init("--card", "golden/no.jsonl")

@@ -400,6 +400,69 @@ def test_a_variant_of_no_case_is_an_error(project: Project) -> None:
     assert found.startswith('g.jsonl:2: unfit: same-as: metadata.variant_of = "c": the suite has no such case')
 
 
+def test_cases_in_files_that_the_model_has_seen_are_found(project: Project) -> None:
+    asked = "can I return an order that I placed last week if I have lost the receipt"
+    project.write(
+        "g.jsonl",
+        {"id": "a", "input": asked, "expected": "yes"},
+        {"id": "b", "input": "something else entirely that no file has", "expected": "no"},
+    )
+    project.write("shots.md", "# Examples", "", f"Q: {asked.upper()}?", "A: Yes.")
+    project.write("clean.txt", "nothing of the kind")
+    code, lines = project.lint("g.jsonl", "--against", "clean.txt", "shots.md")
+    found = [line for line in lines if "contamination" in line]
+    assert code == 1
+    assert [line.partition(' input: "')[0] for line in found] == [
+        "g.jsonl:1: contamination: shots.md:3 contains the whole"
+    ]
+    assert project.lint("g.jsonl", "--against", "clean.txt")[0] == 0
+    project.write("evalgate.toml", "[suites.faq]", 'golden = "g.jsonl"', 'target = { python = "x:y" }')
+    assert "g.jsonl:1: contamination" in project.findings("--against", "shots.md")
+    with pytest.raises(SettingsError, match=r"^--against g\.jsonl: it is one of the golden sets: name another file"):
+        project.lint("g.jsonl", "--against", "g.jsonl")
+
+
+_COVERED = """[suites.faq]
+golden = "g.jsonl"
+coverage = { lang = ["en", "de"], requirement = "R-*" }
+max_age_days = 365
+"""
+
+
+def test_coverage_and_age_of_a_suite(project: Project) -> None:
+    project.write(
+        "g.jsonl",
+        {"id": "a", "input": "x", "expected": "y", "output": "y", "tags": ["lang:en", "requirement:R-7"]},
+        {"id": "b", "input": "z", "expected": "y", "output": "y", "metadata": {"created": "2020-01-31"}},
+    )
+    project.write("evalgate.toml", _COVERED)
+    code, lines = project.lint("--coverage")
+    assert code == 1
+    text = "\n".join(lines)
+    assert "coverage of suite faq:\n  lang en: 1 case: a\n  lang de: no case\n  requirement R-*: 1 case: a" in text
+    assert "evalgate.toml: coverage: suites.faq.coverage.lang: no case has de" in lines
+    assert any(line.startswith("g.jsonl:2: stale: 1 case older than max_age_days = 365") for line in lines)
+    assert "coverage of suite faq:" not in project.lint()[1]
+    report = json.loads("\n".join(project.lint("--json")[1]))
+    assert report["coverage"] == {"faq": {"lang": {"en": ["a"], "de": []}, "requirement": {"R-*": ["a"]}}}
+    with pytest.raises(SettingsError, match="--coverage prints what suites want"):
+        project.lint("g.jsonl", "--coverage")
+
+
+@pytest.mark.skipif(shutil.which("git") is None, reason="git knows the days")
+def test_the_age_of_a_case_is_that_of_its_line_in_git(project: Project) -> None:
+    project.write("g.jsonl", {"id": "a", "input": "x", "expected": "y", "output": "y", "tags": ["lang:en"]})
+    project.write("evalgate.toml", '[suites.faq]\ngolden = "g.jsonl"\nmax_age_days = 365\n')
+    assert not any("stale" in line for line in project.lint()[1])
+    identity = ("-c", "user.name=x", "-c", "user.email=x@example.org", "-c", "commit.gpgsign=false")
+    then = {**os.environ, "GIT_AUTHOR_DATE": "2021-03-04T12:00:00Z", "GIT_COMMITTER_DATE": "2021-03-04T12:00:00Z"}
+    for arguments in (("init", "-q"), ("add", "-A"), (*identity, "commit", "-qm", "x")):
+        subprocess.run(["git", *arguments], cwd=project.root, check=True, env=then)
+    assert any(
+        "stale: 1 case older than max_age_days = 365, the oldest of 2021-03-04" in one for one in project.lint()[1]
+    )
+
+
 def test_personal_data_of_many_cases_is_one_line(project: Project) -> None:
     project.write("pii.jsonl", *({"id": f"c{at}", "input": f"write to jo{at}@corp.com now"} for at in range(60)))
     _, lines = project.lint("pii.jsonl")

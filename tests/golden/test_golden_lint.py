@@ -357,3 +357,19 @@ def test_slices_with_few_cases_are_reported() -> None:
 
 def test_skipped_cases_do_not_fill_a_slice() -> None:
     assert len(_slices([], [*_planned({"de": 19}), *_planned({"de": 5}, skip="slow")])) == 1
+
+
+def test_the_same_question_in_two_splits_is_a_leak() -> None:
+    text = "when will the parcel that I ordered on Monday with express delivery arrive at my new address"
+    cases = [
+        Case("a", input="where is it", split="train", place=Place("g.jsonl", 1)),
+        Case("b", input="where is it", split="test", place=Place("g.jsonl", 2)),
+        Case("c", input=text, split="train", place=Place("g.jsonl", 3)),
+        Case("d", input=f"{text} please", split="test", place=Place("g.jsonl", 4)),
+        Case("e", input=f"{text} now", place=Place("g.jsonl", 5)),
+    ]
+    assert [(one.place.line, one.kind) for one in duplicates(cases)] == [
+        (2, "split-leak"),
+        (4, "split-leak"),
+        (5, "near-duplicate"),
+    ]

@@ -6,7 +6,8 @@ of its suite; sort the findings by severity and print them.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import datetime as dt
+from dataclasses import dataclass, field
 from functools import partial
 from itertools import chain
 from pathlib import Path
@@ -20,14 +21,18 @@ from pytest_evalgate.cli.options import add_suite
 from pytest_evalgate.cli.printing import print_result
 from pytest_evalgate.cli.verb import Verb
 from pytest_evalgate.config import CONFIG_FILE, PYPROJECT_FILE, CommandTarget, HttpTarget, ModelTarget, RecordedTarget
+from pytest_evalgate.curation.wanted_values import coverage_findings, coverage_lines, wanted_coverage
 from pytest_evalgate.engine import Grading
 from pytest_evalgate.engine.suite_outputs import SuiteOutputs
 from pytest_evalgate.errors import GoldenSetError, LineProblem, SettingsError, UserError, group_problems
 from pytest_evalgate.golden import lint
+from pytest_evalgate.golden.data_card import card_findings, card_path
 from pytest_evalgate.golden.dialects.equivalents import hint_of
+from pytest_evalgate.golden.freshness import blamed_days, created_day, stale_cases
 from pytest_evalgate.golden.lint import LintFinding, PromptText, Severity, strings
 from pytest_evalgate.golden.sampling import select_split
 from pytest_evalgate.records.cases import Place
+from pytest_evalgate.runs import git
 from pytest_evalgate.runs.plan import make_plan
 from pytest_evalgate.scorers.registry import ScorerOptions, known_kinds
 from pytest_evalgate.scorers.scorer import applies_to
@@ -42,6 +47,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from pytest_evalgate.config import Suite
+    from pytest_evalgate.curation.wanted_values import WantedField
     from pytest_evalgate.golden import ReadFile
     from pytest_evalgate.golden.lint import FileSummary
     from pytest_evalgate.judges.judge import JudgeScorer
@@ -60,14 +66,28 @@ def _add_arguments(parser: argparse.ArgumentParser) -> None:
         "paths", nargs="*", type=Path, metavar="PATH", help="golden sets (default: those of all configured suites)"
     )
     add_suite(parser, "every configured suite")
+    parser.add_argument(
+        "--against",
+        nargs="+",
+        type=Path,
+        default=[],
+        metavar="FILE",
+        help="files that the application or its model has seen, such as few-shots, prompts or training data: find "
+        "cases in them, by 13 words in a row",
+    )
+    parser.add_argument(
+        "--coverage", action="store_true", help="print which cases have each value in coverage of the suites"
+    )
     parser.add_argument("--strict", action="store_true", help="exit with 1 if there are warnings, too")
 
 
 def _run(args: argparse.Namespace) -> int:
     if args.paths and args.suite is not None:
         raise SettingsError(f"{args.paths[0]} and --suite {args.suite} exclude each other: name files, or a suite")
-    report = lint_files(args.paths) if args.paths else lint_suites(args.suite)
-    print_result(args, report.as_json(), report.lines())
+    if args.paths and args.coverage:
+        raise SettingsError("--coverage prints what suites want: leave out the files, or name a suite with --suite")
+    report = lint_files(args.paths, args.against) if args.paths else lint_suites(args.suite, args.against)
+    print_result(args, report.as_json(), report.lines(coverage=args.coverage))
     return report.exit_code(strict=args.strict)
 
 
@@ -80,19 +100,23 @@ VERB: Final = Verb(
 )
 
 
-def lint_files(paths: Sequence[Path]) -> LintReport:
-    """Lint each file by itself, without the configuration.
+def lint_files(paths: Sequence[Path], against: Sequence[Path] = ()) -> LintReport:
+    """Lint each file by itself, without the configuration; search the files ``against`` for their cases.
 
     Raises:
         GoldenSetError: a file cannot be read as a golden set.
+        SettingsError: a file of ``against`` cannot be read.
     """
     read = _read(paths, Path.cwd())
-    found = (_in_set([one]) for one in read.values())
-    return LintReport.of(map(lint.summarise_file, read.values()), chain.from_iterable(found))
+    found = [
+        *chain.from_iterable(_in_set([one], Path.cwd()) for one in read.values()),
+        *_contaminated(read, against, Path.cwd()),
+    ]
+    return LintReport.of(map(lint.summarise_file, read.values()), found)
 
 
-def lint_suites(name: str | None) -> LintReport:
-    """Lint one suite or every configured suite, and the configured models.
+def lint_suites(name: str | None, against: Sequence[Path] = ()) -> LintReport:
+    """Lint one suite or every configured suite, and the configured models; search ``against`` for the cases.
 
     Raises:
         SettingsError: there is no such suite, or one of its files cannot be used.
@@ -108,11 +132,30 @@ def lint_suites(name: str | None) -> LintReport:
     place = Place(CONFIG_FILE if (project.root / CONFIG_FILE).is_file() else PYPROJECT_FILE, 0)
     findings = [*lint.floating_models(project.settings.models, place)]
     for together in dict.fromkeys(paths.values()):  # suites may share a golden set
-        findings += _in_set([read[path] for path in together])
+        findings += _in_set([read[path] for path in together], project.root)
+    coverage = {}
     for suite_name in suites:
+        if suites[suite_name].coverage:
+            cases = _cases([read[path] for path in paths[suite_name]])
+            coverage[suite_name] = wanted_coverage(cases, suites[suite_name].coverage)
+            findings += coverage_findings(suite_name, coverage[suite_name], place)
         findings += _in_suite(project, suite_name, [read[path] for path in paths[suite_name]], place)
     findings += _fit_findings(project, {name: [read[path] for path in found] for name, found in paths.items()}, place)
-    return LintReport.of(map(lint.summarise_file, read.values()), findings)
+    findings += _contaminated(read, against, project.root)
+    return LintReport.of(map(lint.summarise_file, read.values()), findings, coverage)
+
+
+def _contaminated(read: Mapping[Path, ReadFile], against: Sequence[Path], root: Path) -> Iterator[LintFinding]:
+    """Search files that the application or its model has seen for the cases."""
+    if not against:
+        return
+    from pytest_evalgate.curation.contamination import ContaminationIndex  # noqa: PLC0415 - numpy, 0.1 s
+
+    index = ContaminationIndex(_cases(list(read.values())))
+    for path in dict.fromkeys(against):
+        if path.resolve() in {one.resolve() for one in read}:
+            raise SettingsError(f"--against {path}: it is one of the golden sets: name another file")
+        yield from (one.finding() for one in index.search(path, files.relative_name(path, root)))
 
 
 def _suites(project: Project, name: str | None) -> Mapping[str, Suite]:
@@ -136,20 +179,35 @@ def _read(paths: Iterable[Path], root: Path) -> dict[Path, ReadFile]:
     return read
 
 
-def _in_set(read: Sequence[ReadFile]) -> Iterator[LintFinding]:
+def _in_set(read: Sequence[ReadFile], root: Path) -> Iterator[LintFinding]:
     """Lint the files of one suite, which together are one golden set."""
     cases = _cases(read)
     yield from map(_malformed, chain.from_iterable(one.problems for one in read))
     yield from map(_malformed, golden.check_unique([one.golden for one in read]))
+    yield from chain.from_iterable(_card(one, root) for one in read)
     yield from lint.duplicates(cases)
     yield from lint.expected_in_inputs(cases)
     yield from lint.private_data(cases)
+
+
+def _card(read: ReadFile, root: Path) -> Iterator[LintFinding]:
+    """Check the data card of a golden set, if it has one."""
+    path = card_path(root / read.golden.path)
+    if read.problems or not path.is_file():
+        return
+    try:
+        text = path.read_text("utf-8-sig")
+    except (OSError, UnicodeDecodeError):
+        text = "="  # no TOML, so that it is found to be none
+    yield from card_findings(read.golden, text, files.relative_name(path, root))
 
 
 def _in_suite(project: Project, name: str, read: Sequence[ReadFile], place: Place) -> Iterator[LintFinding]:
     """Lint a golden set as its suite uses it; slices and gates only if all of its cases could be read."""
     suite = project.settings.suites[name]
     yield from lint.leaks_into_prompts(_cases(read), tuple(_prompts(project, suite)))
+    if suite.max_age_days is not None:
+        yield from _stale(project, _cases(read), suite.max_age_days)
     if any(one.problems for one in read):
         return
     try:
@@ -170,6 +228,13 @@ def _in_suite(project: Project, name: str, read: Sequence[ReadFile], place: Plac
         return
     yield from lint.small_slices(name, suite, plan.cases, place)
     yield from _gate_findings(project, suite, plan, place)
+
+
+def _stale(project: Project, cases: Sequence[Case], most_days: int) -> Iterator[LintFinding]:
+    """Find old cases; git knows the days of lines whose cases have no ``metadata.created``."""
+    undated = dict.fromkeys(case.place.file for case in cases if created_day(case) is None)
+    days = {file: blamed_days(git.output(project.root, "blame", "--line-porcelain", "--", file)) for file in undated}
+    yield from stale_cases(cases, days, most_days, dt.datetime.now(dt.UTC).date())
 
 
 def _cases(read: Sequence[ReadFile]) -> list[Case]:
@@ -390,25 +455,35 @@ class LintReport:
     files: tuple[FileSummary, ...]
     findings: tuple[LintFinding, ...]
     not_checked: tuple[str, ...] = ()
+    coverage: Mapping[str, tuple[WantedField, ...]] = field(default_factory=dict)
 
     @classmethod
-    def of(cls, files: Iterable[FileSummary], findings: Iterable[LintFinding]) -> LintReport:
+    def of(
+        cls,
+        files: Iterable[FileSummary],
+        findings: Iterable[LintFinding],
+        coverage: Mapping[str, tuple[WantedField, ...]] | None = None,
+    ) -> LintReport:
         """Sort the findings by severity and place, without duplicates."""
 
         def order(finding: LintFinding) -> tuple[int, str, int]:
             return _SEVERITIES.index(finding.severity), finding.place.file, finding.place.line
 
         note = phone_note()
-        return cls(tuple(files), tuple(sorted(dict.fromkeys(findings), key=order)), () if note is None else (note,))
+        in_order = sorted(dict.fromkeys(findings), key=order)
+        return cls(tuple(files), tuple(in_order), () if note is None else (note,), coverage or {})
 
     def exit_code(self, *, strict: bool) -> int:
         """Return 1 if there is an error, or with ``strict`` a warning; else 0."""
         failing = {"error", "warning"} if strict else {"error"}
         return _EXIT_FOUND if any(finding.severity in failing for finding in self.findings) else 0
 
-    def lines(self) -> Iterator[str]:
+    def lines(self, *, coverage: bool = False) -> Iterator[str]:
         """Yield the summaries, the findings below a heading for each severity, and their counts."""
         yield from (one_line(line) for summary in self.files for line in summary.lines())
+        for suite, fields in self.coverage.items() if coverage else ():
+            yield ""
+            yield from map(one_line, coverage_lines(suite, fields))
         for severity in _SEVERITIES:
             if found := self._of(severity):
                 yield from ("", f"{severity}s:", *map(one_line, _grouped(found)))
@@ -430,6 +505,10 @@ class LintReport:
                 }
                 for finding in self.findings
             ],
+            "coverage": {
+                suite: {field.by: {one.value: list(one.cases) for one in field.wanted} for field in fields}
+                for suite, fields in self.coverage.items()
+            },
             "not_checked": list(self.not_checked),
             **{f"{severity}s": len(self._of(severity)) for severity in _SEVERITIES},
         }

@@ -181,6 +181,18 @@ def place_of(suite: Suite, key: str) -> str:
     return next((f"tiers.{name}.{key}" for name in written), key)
 
 
+def _one_or_many(value: Any) -> Any:
+    return (value,) if isinstance(value, str) else tuple(value) if isinstance(value, list) else value
+
+
+WantedValues = Annotated[
+    tuple[Annotated[str, Field(min_length=1)], ...],
+    Field(min_length=1),
+    BeforeValidator(_one_or_many, json_schema_input_type=str | list[str]),
+]
+"""Values of a field, or patterns with ``*``."""
+
+
 class Suite(Table):
     """A golden set with its target, scorers and gates.
 
@@ -196,9 +208,10 @@ class Suite(Table):
     ``slices`` are tag keys or dotted paths by which results are broken down. ``cluster`` names what dependent cases
     have in common, such as a conversation. ``metrics`` are figures over all cases together. ``stop = "certainty"``
     ends the suite once its verdict cannot change. ``baseline`` is a file or ``git:REF``. ``run_labels`` is a file of
-    people's labels of outputs of a run and its baseline, as ``label sample --against`` writes it. An ``advisory``
-    suite is reported and never fails the build. ``tiers`` change settings for some runs. ``owner`` and ``description``
-    are stored, and shown with results and in alerts.
+    people's labels of outputs of a run and its baseline, as ``label sample --against`` writes it. ``coverage`` names
+    the values that cases must have, and ``max_age_days`` their greatest age: ``lint`` checks both. An ``advisory``
+    suite is reported and never fails the build. ``tiers`` change settings for some runs.
+    ``owner`` and ``description`` are stored, and shown with results and in alerts.
     """
 
     golden: FileNames
@@ -216,6 +229,8 @@ class Suite(Table):
     aggregate: Aggregate = "mean"
     slices: tuple[str, ...] = ()
     cluster: str | None = None
+    coverage: dict[str, WantedValues] = Field(default_factory=dict)
+    max_age_days: int | None = Field(default=None, strict=True, ge=1)
     metrics: Metrics = ()
     stop: Literal["certainty", "never"] = "certainty"
     baseline: str | None = None

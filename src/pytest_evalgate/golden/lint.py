@@ -7,16 +7,15 @@ summary of a file, and the access to the texts of a case that the checks share.
 from __future__ import annotations
 
 import ipaddress
-import math
 import re
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
-from itertools import pairwise
 from typing import TYPE_CHECKING, Any, Final, Literal
 from urllib.parse import urlsplit
 
 from pytest_evalgate.config import ParityGate, SliceGate
+from pytest_evalgate.golden.near_texts import NearTexts, words
 from pytest_evalgate.text import jsonl
 from pytest_evalgate.text.personal import personal_in
 from pytest_evalgate.text.secret_kinds import secrets_in
@@ -29,8 +28,6 @@ if TYPE_CHECKING:
     from pytest_evalgate.golden.load import ReadFile
     from pytest_evalgate.records.cases import Case, Json, Place
     from pytest_evalgate.records.results import PlannedCase
-
-    _Shingles = frozenset[int]
 
 Severity = Literal["error", "warning", "note"]
 """An error makes a verdict meaningless, a warning makes it doubtful, a note is information."""
@@ -58,6 +55,14 @@ KINDS: Final[Mapping[str, tuple[str, str]]] = {
     "duplicate": ("warning", "two cases with the same input and the same expected value"),
     "contradiction": ("warning", "two cases with the same input and different expected values"),
     "near-duplicate": ("warning", "two cases that share 80 % of their word pairs, and of those of their context"),
+    "split-leak": ("warning", "two cases of different splits with the same input, or nearly the same"),
+    "contamination": (
+        "error or warning",
+        "with `--against`: a file that has 13 words in a row of an input or an expected value, or all of a short one",
+    ),
+    "coverage": ("error or note", "a value that `coverage` of the suite wants, and no case has"),
+    "stale": ("warning", "cases older than `max_age_days` of the suite, by `metadata.created`, else by git"),
+    "data-card": ("warning", "a data card (`x.card.toml`) with empty texts, or of another version of its golden set"),
     "personal-data": (
         "warning",
         "an e-mail address, a phone number, a US social security number, an IBAN or card number (check digits valid)",
@@ -87,13 +92,6 @@ class LintFinding:
 
 PERSONAL: Final = "personal-data"
 
-MIN_SIMILARITY: Final = 0.8
-"""Smallest Jaccard index of the word pairs of two near-duplicates."""
-
-_BITS: Final = 32  # of a word's number, so that a pair is one integer of 64 bits
-_LONGEST_LIST: Final = 32
-"""Largest number of cases that are compared because they share a pair; a more frequent pair belongs to a template."""
-
 
 def duplicates(cases: Iterable[Case]) -> Iterator[LintFinding]:
     """Find the cases with the same input as an earlier case, or nearly the same, except variants of a case."""
@@ -111,62 +109,26 @@ def duplicates(cases: Iterable[Case]) -> Iterator[LintFinding]:
             message = f"same input as {where}, but another expected value: correct one of them"
             yield LintFinding(case.place, "contradiction", "warning", message)
         else:
-            yield LintFinding(
-                case.place, "duplicate", "warning", f"same input as {where}, so it counts twice: remove one"
-            )
+            message = f"same input as {where}, so it counts twice: remove one"
+            yield LintFinding(case.place, _leak_or("duplicate", case, earlier), "warning", message)
     yield from _near_duplicates([case for case in first.values() if "variant_of" not in case.metadata])
 
 
+def _leak_or(kind: str, case: Case, other: Case) -> str:
+    """Return the kind of two similar cases: a leak if they are of different splits, such as train and test."""
+    return "split-leak" if case.split and other.split and case.split != other.split else kind
+
+
 def _near_duplicates(cases: Sequence[Case]) -> Iterator[LintFinding]:
-    """Compare each case with the earlier ones that share one of its rarest word pairs.
-
-    This is prefix filtering (Chaudhuri, Ganti and Kaushik 2006, "A primitive operator for similarity joins"): two
-    texts with a Jaccard index of at least `MIN_SIMILARITY` share at least one of their rarest pairs.
-    """
-    numbers = _Numbers()
-    shingles = [_shingles(input_text(case), numbers) for case in cases]
-    contexts = [_shingles("\n".join(case.context), numbers) for case in cases]
-    frequency = Counter(pair for pairs in shingles for pair in pairs)
-    lists: dict[int, list[int]] = defaultdict(list)
-    for index, pairs in enumerate(shingles):
-        prefix = _rarest(pairs, frequency)
-        for other in dict.fromkeys(other for pair in prefix for other in lists[pair]):
-            similarity = _jaccard(pairs, shingles[other])
-            if similarity >= MIN_SIMILARITY and _jaccard(contexts[index], contexts[other]) >= MIN_SIMILARITY:
-                where = f"{jsonl.quote_text(cases[other].id)} ({cases[other].place})"
-                message = f"nearly the same input as {where}: {percent(similarity)} of the word pairs are the same"
-                yield LintFinding(cases[index].place, "near-duplicate", "warning", message)
-                break
-        for pair in prefix:
-            if frequency[pair] > 1 and len(lists[pair]) < _LONGEST_LIST:
-                lists[pair].append(index)
-
-
-class _Numbers(dict[str, int]):
-    """Numbers of words in order of first use. A pair of them is one integer, which is faster to sort and to count."""
-
-    def __missing__(self, word: str) -> int:
-        self[word] = number = len(self) + 1
-        return number
-
-
-def _shingles(text: str, numbers: _Numbers) -> _Shingles:
-    found = [numbers[word] for word in words(text)]
-    return frozenset(one << _BITS | two for one, two in pairwise(found)) or frozenset(found)
-
-
-def _rarest(pairs: _Shingles, frequency: Mapping[int, int]) -> list[int]:
-    """Return the rarest pairs, as many as a similar text must share; none if too few of all pairs occur elsewhere."""
-    if sum(frequency[pair] > 1 for pair in pairs) < MIN_SIMILARITY * len(pairs):
-        return []
-    by_rarity = sorted(pairs, key=lambda pair: (frequency[pair], pair))
-    return by_rarity[: len(pairs) - math.ceil(MIN_SIMILARITY * len(pairs)) + 1]
-
-
-def _jaccard(one: _Shingles, other: _Shingles) -> float:
-    """Return the Jaccard index: the share of the pairs of two texts that are in both."""
-    both = len(one & other)
-    return both / (len(one) + len(other) - both) if one or other else 1.0
+    """Compare each case with the earlier ones."""
+    texts = NearTexts([(input_text(case), "\n".join(case.context)) for case in cases])
+    for index, case in enumerate(cases):
+        if (found := texts.find(index)) is not None:
+            other, similarity = cases[found[0]], found[1]
+            where = f"{jsonl.quote_text(other.id)} ({other.place})"
+            message = f"nearly the same input as {where}: {percent(similarity)} of the word pairs are the same"
+            yield LintFinding(case.place, _leak_or("near-duplicate", case, other), "warning", message)
+        texts.add(index)
 
 
 _SHORTEST: Final = 4
@@ -417,11 +379,6 @@ def strings(value: Any) -> Iterator[str]:
     elif isinstance(value, list | tuple):
         for member in value:
             yield from strings(member)
-
-
-def words(text: str) -> list[str]:
-    """Return the words of a text, case-folded."""
-    return _WORD.findall(text.casefold())
 
 
 def contains_words(text: str, part: str) -> bool:

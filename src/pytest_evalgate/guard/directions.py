@@ -222,6 +222,7 @@ NOT_COMPARED: Final[Mapping[type[Table], Mapping[str, str]]] = {
         "trials": "compared with its effective value: see suite_changes",
         "judge_always": "judges asked after a rule has failed do not change the verdict",
         "slices": "shown only; a slice gate names its own slices",
+        **dict.fromkeys(("coverage", "max_age_days"), "lint checks it; runs do not read it"),
         "gates": "compared gate by gate",
         "metrics": "compared metric by metric: see metric_changes",
         "tiers": "each tier is compared: see settings_changes",

@@ -19,7 +19,7 @@ from pytest_evalgate.importing.sheets import LIMITS, Sheet, SheetRow, check_shap
 from pytest_evalgate.text import foreign
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
 _NAMES: Final = {",": "comma", ";": "semicolon", "\t": "tab", "|": "pipe"}
 
@@ -42,7 +42,10 @@ class CsvDialect:
 
     def reader(self, text: str) -> Iterator[tuple[int, list[str] | str]]:
         """Yield (number of the first line, cells) of each record; the message instead of cells for a malformed one."""
-        lines = io.StringIO(text, newline="")  # ends lines at LF, CRLF and CR, and keeps these in cells
+        return self.lines(io.StringIO(text, newline=""))  # ends lines at LF, CRLF and CR, and keeps these in cells
+
+    def lines(self, lines: Iterable[str]) -> Iterator[tuple[int, list[str] | str]]:
+        """Yield the records of lines, as `reader` does."""
         rows = csv.reader(
             lines,
             delimiter=self.delimiter,

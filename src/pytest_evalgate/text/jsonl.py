@@ -97,6 +97,20 @@ def read(path: Path, *, name: str, limits: JsonLimits | None = None) -> tuple[li
     return lines, problems
 
 
+def stream(file: BinaryIO, *, name: str, start: int = 0) -> Iterator[tuple[int, int, dict[str, Any] | LineProblem]]:
+    """Yield (line number, byte offset, object or problem) of each line that is neither blank nor a comment.
+
+    For files that do not fit into memory: nothing is kept. With a ``start``, which is the offset of a line, the lines
+    are counted from there.
+    """
+    limits = JsonLimits()
+    for raw in _raw_lines(file, limits.line_bytes, start):
+        try:
+            yield raw.number, raw.offset, _parse_object(raw, limits)
+        except _InvalidJson as problem:
+            yield raw.number, raw.offset, LineProblem(name, raw.number, problem.field, problem.message)
+
+
 def _require_regular(path: Path) -> None:
     mode = path.stat().st_mode
     if stat.S_ISDIR(mode):
@@ -119,9 +133,11 @@ class _RawLine:
     content: bytes | None
 
 
-def _raw_lines(file: BinaryIO, longest: int) -> Iterator[_RawLine]:
-    """Yield each line that is neither blank nor a comment."""
-    start = file.seek(len(_BOM) if file.read(len(_BOM)) == _BOM else 0)
+def _raw_lines(file: BinaryIO, longest: int, start: int = 0) -> Iterator[_RawLine]:
+    """Yield each line from the offset ``start`` on that is neither blank nor a comment."""
+    if start == 0:
+        start = len(_BOM) if file.read(len(_BOM)) == _BOM else 0
+    file.seek(start)
     for number, raw in enumerate(iter(lambda: file.readline(longest + 1), b""), start=1):
         size = len(raw)
         if size > longest and not raw.endswith(b"\n"):

@@ -23,14 +23,17 @@ from pytest_evalgate.cli.init.workflow import Workflow, known_tiers
 from pytest_evalgate.cli.options import whole_number
 from pytest_evalgate.cli.printing import WIDTH, print_result
 from pytest_evalgate.cli.verb import Verb
-from pytest_evalgate.errors import SettingsError
+from pytest_evalgate.errors import GoldenSetError, SettingsError
+from pytest_evalgate.golden import read_file
+from pytest_evalgate.golden.data_card import card_path, card_text
+from pytest_evalgate.text import files
 from pytest_evalgate.text.escape import one_line
 from pytest_evalgate.text.layout import wrap
 from pytest_evalgate.text.wording import count, first_few
 
 if TYPE_CHECKING:
     import argparse
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator, Mapping, Sequence
 
     from pytest_evalgate.cli.init.placing import Placement
     from pytest_evalgate.records.cases import Json
@@ -84,6 +87,15 @@ def _add_arguments(parser: argparse.ArgumentParser) -> None:
         default=[],
         help="golden sets from public data and suites for safety; repeatable",
     )
+    option(
+        "--card",
+        dest="cards",
+        action="append",
+        type=Path,
+        metavar="SET.jsonl",
+        default=[],
+        help="a data card of a golden set, to be filled in: source, selection, labelling, licence, gaps; repeatable",
+    )
     option("--force", action="store_true", help="replace existing files that differ")
 
 
@@ -94,7 +106,7 @@ def _run(args: argparse.Namespace) -> int:
         )
     folder = Path.cwd()
     detected = Detected(folder, os.environ)
-    is_for_project = not (args.demo or args.github or args.gitlab or args.pre_commit or args.packs)
+    is_for_project = not (args.demo or args.github or args.gitlab or args.pre_commit or args.packs or args.cards)
     if args.demo or (is_for_project and args.force):
         _check_single_configuration(folder)
     plan = _of_project(detected, replaces=args.force) if is_for_project else Plan()
@@ -103,6 +115,10 @@ def _run(args: argparse.Namespace) -> int:
     if args.packs:
         templates = (*_missing_ini(detected), *pack_templates(args.packs, detected))
         plan += Plan(templates=templates, notes=tuple(pack_notes(detected)), steps=PACK_STEPS)
+    if args.cards:
+        names = shlex.join(files.relative_name(path, folder) for path in args.cards)
+        step = (f"pytest-evalgate lint {names}", "checks the texts of the cards, and the cases")
+        plan += Plan(templates=tuple(_cards(args.cards, folder)), steps=(step,))
     plan += _of_ci(args, Workflow(detected, args.shards or 1, args.tiers))
     placed = _placed(plan, detected, force=args.force)
     print_result(args, _as_json(placed, plan), _lines(placed, plan))
@@ -117,6 +133,25 @@ VERB: Final = Verb(
     _run,
     _add_arguments,
 )
+
+
+def _cards(paths: Sequence[Path], folder: Path) -> Iterator[Template]:
+    """Yield the first version of the data card of each golden set.
+
+    Raises:
+        GoldenSetError: A set has problems.
+        SettingsError: A set is outside of the working folder.
+    """
+    for path in paths:
+        name = files.relative_name(path, folder)
+        inside = files.existing_path(folder, name, "--card")
+        read = read_file(inside, name)
+        if read.problems:
+            raise GoldenSetError(read.problems)
+        plan = inside.with_suffix(".plan.json")
+        drawn = {"selection": f"drawn by pytest-evalgate sample: {plan.name}"} if plan.is_file() else {}
+        about = "data card: fill in its texts"
+        yield Template(str(card_path(Path(name))), card_text(read.golden, drawn).encode(), about=about)
 
 
 def _missing_ini(detected: Detected) -> Iterator[Template]:
