@@ -22,6 +22,7 @@ from pytest_evalgate.golden.dialects.columns import COLUMN_NAMES
 from pytest_evalgate.golden.dialects.equivalents import TOOLS
 from pytest_evalgate.golden.dialects.known import DIALECTS
 from pytest_evalgate.golden.lint import KINDS
+from pytest_evalgate.judges.rubric import builtin_rubrics, load_rubric
 from pytest_evalgate.plugin import options
 from pytest_evalgate.records import verdicts
 from pytest_evalgate.runs.schedulers import COUNT_VARIABLE, SCHEDULERS, SLURM_SOURCE, UNNUMBERED
@@ -279,6 +280,15 @@ def _scorers() -> Iterator[str]:
             yield from _rule(name, rule)
     for name in sorted(_ASKING):
         yield from _asking(name, _ASKING[name])
+    yield from ("", "## Ready rubrics", "", "Files for a judge: [judges](../judges.md#ready-rubrics).", "")
+    yield from _table(("rubric", "passes if, or measures", "needs", "score"), map(_ready_rubric, builtin_rubrics()))
+
+
+def _ready_rubric(name: str) -> list[str]:
+    rubric = load_rubric(config.Judge(model="any", rubric=name), root=Path())
+    title = rubric.text.partition("\n")[0].removeprefix("# ")
+    graded = f"share: {_code(rubric.share)}" if rubric.share else "pairs" if rubric.pairs else "verdict"
+    return [_code(name), title, ", ".join(rubric.needs), graded]
 
 
 def _asking(name: str, given: type[BaseModel]) -> Iterator[str]:
@@ -330,6 +340,13 @@ def _dialects() -> Iterator[str]:
     yield "The first name that a table has is read. `name` and `description` are ids if every row has a different one."
     yield ""
     yield from _table(("field", "names"), ([_code(into), ", ".join(names)] for into, names in COLUMN_NAMES.items()))
+
+    yield from ("", "## Words of other tools", "")
+    words = tomllib.loads((Path(__file__).parent / "tool_words.toml").read_text("utf-8"))["concept"]
+    yield from _table(
+        ("concept", "deepeval", "promptfoo", "LangSmith", "plain pytest", "here"),
+        (list(one.values()) for one in words),
+    )
 
     yield from ("", "## Checks of other tools", "")
     yield "A row with a type of promptfoo or an evaluator of pydantic-evals that has no equivalent is refused, with"
