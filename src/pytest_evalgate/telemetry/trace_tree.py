@@ -40,7 +40,10 @@ class _Times(NamedTuple):
 def _times_of(row: Row) -> _Times | None:
     """Return the times of a trial or a call; None if they were not recorded."""
     timing = row.get("timing")
-    return None if timing is None else _Times(timing["started"], max(timing["started"], timing["ended"]))
+    if timing is None:
+        return None
+    started, ended = timing["started"], timing["ended"]
+    return _Times(started, ended if ended > started else started)
 
 
 @dataclass(slots=True)
@@ -148,33 +151,33 @@ class TraceTree:
         return spans
 
     def _case_form(self, suite: str, outcome: str) -> SpanForm:
-        def make() -> SpanForm:
-            attributes: dict[str, AttributeValue] = {names.SUITE_NAME: suite, names.OUTCOME: outcome}
-            if outcome in _STATUS:
-                attributes[names.CASE_STATUS] = _STATUS[outcome]
-            if outcome == "errored":
-                attributes[names.ERROR_TYPE] = _NO_OUTPUT
-            return SpanForm("case", attributes)
+        key = ("case", suite, outcome)
+        if (found := self._forms.get(key)) is not None:
+            return found
+        attributes: dict[str, AttributeValue] = {names.SUITE_NAME: suite, names.OUTCOME: outcome}
+        if outcome in _STATUS:
+            attributes[names.CASE_STATUS] = _STATUS[outcome]
+        if outcome == "errored":
+            attributes[names.ERROR_TYPE] = _NO_OUTPUT
+        return self._forms.setdefault(key, SpanForm("case", attributes))
 
-        return self._form(("case", suite, outcome), make)
-
-    def _form(self, key: Hashable, make: Callable[[], SpanForm]) -> SpanForm:
-        if key not in self._forms:
-            self._forms[key] = make()
-        return self._forms[key]
+    def _trial_form(self, index: int, outcome: str) -> SpanForm:
+        key = ("trial", index, outcome)
+        if (found := self._forms.get(key)) is not None:
+            return found
+        attributes: dict[str, AttributeValue] = {names.TRIAL: index, names.OUTCOME: outcome}
+        if outcome == "errored":
+            attributes[names.ERROR_TYPE] = _NO_OUTPUT
+        return self._forms.setdefault(key, SpanForm(f"trial {index + 1}", attributes))
 
     def _add_trial(self, spans: list[TraceSpan], traced: _TracedTrial, parent_id: str) -> None:
         trial, outcome, ids = traced.trial, traced.outcome, traced.ids
         is_errored = outcome == "errored"
 
-        def make() -> SpanForm:
-            error = {names.ERROR_TYPE: _NO_OUTPUT} if is_errored else {}
-            return SpanForm(f"trial {traced.index + 1}", {names.TRIAL: traced.index, names.OUTCOME: outcome, **error})
-
         has_reason = self.text is not None and outcome != "passed" and bool(trial.get("reason"))
         spans.append(
             TraceSpan(
-                self._form(("trial", traced.index, outcome), make),
+                self._trial_form(traced.index, outcome),
                 ids.trial,
                 parent_id,
                 traced.times.started,
@@ -214,16 +217,15 @@ class TraceTree:
 
     def _call_form(self, asked: Asked, purpose: str, replied: str, finish: str | None) -> SpanForm:
         """Return the form of the calls of a model or an application that ``replied``."""
-
-        def make() -> SpanForm:
-            attributes: dict[str, AttributeValue] = {**asked.attributes, names.PURPOSE: purpose}
-            if replied:
-                attributes[names.RESPONSE_MODEL if asked.is_model else names.TARGET] = replied
-            if finish is not None and asked.is_model:
-                attributes[names.FINISH_REASONS] = [_FINISH.get(finish, finish)]
-            return SpanForm(asked.span_name, attributes, asked.kind)
-
-        return self._form((id(asked), purpose, replied, finish), make)
+        key = (id(asked), purpose, replied, finish)
+        if (found := self._forms.get(key)) is not None:
+            return found
+        attributes: dict[str, AttributeValue] = {**asked.attributes, names.PURPOSE: purpose}
+        if replied:
+            attributes[names.RESPONSE_MODEL if asked.is_model else names.TARGET] = replied
+        if finish is not None and asked.is_model:
+            attributes[names.FINISH_REASONS] = [_FINISH.get(finish, finish)]
+        return self._forms.setdefault(key, SpanForm(asked.span_name, attributes, asked.kind))
 
     def _add_scores(self, spans: list[TraceSpan], traced: _TracedTrial, calls: list[Row]) -> None:
         """Add a span for each score, with the calls of its judge below it; other calls are below the trial.
@@ -257,18 +259,17 @@ class TraceTree:
 
     def _score_form(self, score: Row) -> SpanForm:
         value, passed, counts = score["value"], score["passed"], score.get("counts", True)
-
-        def make() -> SpanForm:
-            attributes: dict[str, AttributeValue] = {
-                names.EVALUATION: score["name"],
-                names.SCORE_LABEL: _LABELS[passed],
-                names.COUNTS: counts,
-            }
-            if value is not None:
-                attributes[names.SCORE_VALUE] = float(value)
-            return SpanForm(f"score {score['name']}", attributes)
-
-        return self._form(("score", score["name"], value, passed, counts), make)
+        key = ("score", score["name"], value, passed, counts)
+        if (found := self._forms.get(key)) is not None:
+            return found
+        attributes: dict[str, AttributeValue] = {
+            names.EVALUATION: score["name"],
+            names.SCORE_LABEL: _LABELS[passed],
+            names.COUNTS: counts,
+        }
+        if value is not None:
+            attributes[names.SCORE_VALUE] = float(value)
+        return self._forms.setdefault(key, SpanForm(f"score {score['name']}", attributes))
 
     def _scorer_call(self, call: Row, span_id: str, parent_id: str, times: _Times) -> TraceSpan:
         asked = self.asked.of_call(call["purpose"], call.get("model", ""))
