@@ -58,7 +58,7 @@ def _facts(noun: Any) -> list[Any]:
     facts += [one.parts, one.parts is not same.parts, other.double, noun.__match_args__, noun.__doc__, noun.__name__]
     facts += [dataclasses.asdict(other), dataclasses.astuple(other), [part.name for part in dataclasses.fields(noun)]]
     facts += [repr(dataclasses.replace(other, size=7)), repr(copy.copy(other)), repr(copy.deepcopy(other))]
-    facts += [hasattr(one, "__dict__"), hasattr(noun, "__slots__"), dataclasses.is_dataclass(noun)]
+    facts += [hasattr(one, "__dict__"), hasattr(noun, "__slots__"), noun.__dataclass_params__.frozen]
     facts += [_error(noun), _error(lambda: noun("a", 1, [], "h", 0.5, 6)), _error(lambda: noun("a", nam=1))]
     facts += [_error(lambda: setattr(one, "size", 9)), one.size, _error(lambda: delattr(same, "name"))]
     if not hasattr(noun, "__slots__"):  # there the standard library of Python 3.11 fails with another error
@@ -174,6 +174,21 @@ class Stored:
 
 def test_an_object_can_be_pickled() -> None:
     assert pickle.loads(pickle.dumps(Stored("a", 2))) == Stored("a", 2)  # noqa: S301 - our own
+
+
+def test_a_frozen_class_and_one_that_is_not_stay_what_they_are() -> None:
+    @frozen.dataclass(frozen=True)
+    class Base:
+        first: int
+
+    @frozen.dataclass(frozen=True)
+    class Derived(Base):
+        second: int = 2
+
+    for noun in (Base, Derived):
+        assert noun.__dataclass_params__.frozen  # type: ignore[attr-defined]
+        with pytest.raises(FrozenInstanceError):
+            noun(1).first = 2  # type: ignore[misc]
 
 
 def test_an_object_that_contains_itself_has_a_representation() -> None:

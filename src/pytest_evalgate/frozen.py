@@ -7,6 +7,7 @@ shared by all classes; ``__init__``, ``__eq__`` and ``__hash__`` are compiled wh
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 from dataclasses import MISSING, FrozenInstanceError
 from functools import partial
@@ -15,7 +16,7 @@ from types import MemberDescriptorType
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
     from dataclasses import dataclass as dataclass  # noqa: PLC0414 - type checkers know it by this name
 
 
@@ -24,7 +25,9 @@ def _define(cls: type[Any] | None = None, /, *, frozen: bool = False, slots: boo
     if cls is None:
         return lambda decorated: _define(decorated, frozen=frozen, slots=slots, eq=eq)
     own = {name for name, value in vars(cls).items() if name != "__hash__" or value is not None}
-    made = dataclasses.dataclass(cls, init=False, repr=False, eq=False, slots=slots)
+    with _bases_unfrozen(cls):
+        made: Any = dataclasses.dataclass(cls, init=False, repr=False, eq=False, slots=slots)
+    made.__dataclass_params__.frozen = frozen
     methods: dict[str, Any] = {"__init__": _compiled_later(made, "__init__", partial(_init_source, frozen=frozen))}
     methods["__repr__"] = _repr
     if eq:
@@ -42,6 +45,21 @@ def _define(cls: type[Any] | None = None, /, *, frozen: bool = False, slots: boo
 
 if not TYPE_CHECKING:
     dataclass = _define
+
+
+@contextlib.contextmanager
+def _bases_unfrozen(cls: type[Any]) -> Iterator[None]:
+    """Let the standard library, which is not told that a class is frozen, accept frozen bases."""
+    bases: list[Any] = [
+        base for base in cls.__mro__[1:] if getattr(vars(base).get("__dataclass_params__"), "frozen", False)
+    ]
+    for base in bases:
+        base.__dataclass_params__.frozen = False
+    try:
+        yield
+    finally:
+        for base in bases:
+            base.__dataclass_params__.frozen = True
 
 
 def _compiled_later(cls: type[Any], name: str, source: Callable[[type[Any], dict[str, Any]], list[str]]) -> Any:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import re
+import shlex
 import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -455,6 +456,22 @@ def test_raters_that_do_not_agree_refuse_the_calibration(project: JudgeProject) 
             "the rows (pytest-evalgate label check labels.jsonl)"
         )
     ]
+
+
+def test_the_command_that_checks_raters_names_their_fields_and_the_pass_labels(project: JudgeProject) -> None:
+    project.configure(_JUDGES.replace('scale = "1-5"', "min_alpha = 0.8"))
+    words = {True: "Looks fine", False: "bad"}
+    rows = [
+        {**row, "label": words[row["label"]], "by": {"a": words[row["label"]], "b": words[row["label"] or at < 40]}}
+        for at, row in enumerate(_labels())
+    ]
+    project.label(rows)
+    project.play(_giving(lambda text: int(text.startswith("good"))))
+    options = ("--pass-label", "Looks fine", "--rater", "by.a", "--rater", "by.b")
+    code, found = project.json("grades", "--labels", "labels.jsonl", *options)
+    command = "pytest-evalgate label check labels.jsonl --pass-label 'Looks fine' --rater by.a --rater by.b"
+    assert (code, found["why_not"][0].partition("label again ")[2]) == (1, f"({command})")
+    assert main(shlex.split(command)[1:]) == 0
 
 
 def _scored(n: int = 60) -> list[dict[str, Any]]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import re
 from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +15,7 @@ import pytest
 from pytest_evalgate import golden
 from pytest_evalgate.cli import main
 from pytest_evalgate.engine import combine_trials
+from pytest_evalgate.judges.label_rows import read_rows
 from pytest_evalgate.judges.labels import Columns, load
 from pytest_evalgate.records.cases import Place
 from pytest_evalgate.records.results import CaseResult, Output, PlannedCase, Run, Score, SuitePlan, SuiteRun, Trial
@@ -327,6 +329,98 @@ def test_only_a_sample_of_the_same_run_can_be_topped_up(project: LabelProject) -
     assert (project.root / "labels.jsonl").read_text("utf-8") == before
 
 
+def _judged_level(outputs: int = 200) -> list[CaseResult]:
+    """Return results of which the judge passes every second one."""
+    return [_result(at, float(at % 2)) for at in range(outputs)]
+
+
+def _label_as_judged(path: Path) -> None:
+    """Label as the judge does, with an error in each tenth row."""
+    rows = [json.loads(line) for line in path.read_text("utf-8").splitlines()]
+    for row in rows:
+        at = int(row["id"][1:])
+        row["label"] = "pass" if bool(at % 2) is (at % 10 > 0) else "fail"
+        row.pop("cluster", None)
+    path.write_text("".join(f"{json.dumps(row)}\n" for row in rows), "utf-8")
+
+
+def test_as_many_outputs_are_added_as_a_width_needs(project: LabelProject) -> None:
+    project.store(_judged_level())
+    path = project.root / "labels.jsonl"
+    project.sample("--n", "60", "--out", "labels.jsonl")
+    _label_as_judged(path)
+    code, out, err = project.sample("--width", "16", "--out", "labels.jsonl")
+    assert (code, out) == (0, "")
+    lines = err.splitlines()
+    assert [line.partition(":")[0] for line in lines[:2]] == ["TPR", "TNR"]
+    now, expected = (float(word) for word in re.findall(r"[\d.]+(?= points| expected)", lines[0]))
+    assert now > 16 >= expected > 14
+    added = int(lines[2].split()[0])
+    rows = [json.loads(line) for line in path.read_text("utf-8").splitlines()]
+    assert lines[2] == f"{added} more labels for 16 points"
+    assert (len(rows), sum(row["label"] is None for row in rows)) == (60 + added, added)
+    assert lines[-1] == f"added {added} rows to labels.jsonl"
+    _label_as_judged(path)
+    code, _, err = project.sample("--width", "20", "--out", "labels.jsonl")
+    assert (code, err.splitlines()[-1]) == (0, "both are at most 20 points wide: no more labels are needed")
+    assert len(path.read_text("utf-8").splitlines()) == 60 + added
+
+
+@pytest.mark.parametrize("name", ["labels.jsonl", "labels.csv"])
+def test_repeated_rows_measure_raters_and_are_no_part_of_the_sample(project: LabelProject, name: str) -> None:
+    project.store(_judged_level())
+    code, _, err = project.sample("--n", "20", "--repeats", "5", "--out", name)
+    assert (code, err.splitlines()[0]) == (0, "drew 20 of 200 outputs, by the verdict of judge faq:")
+    path = project.root / name
+    _fill(path)
+    found = load(path, Columns(), root=project.root)
+    assert (len(found.rows), found.gold) == (20, 5)
+    rows, problems = read_rows(path, name=name)
+    again = [row.values for row in rows if row.values.get("repeat_of") is not None]
+    by_id = {row.values["id"]: row.values for row in rows}
+    assert (problems, len(rows), again) == ([], 25, [row.values for row in rows[20:]])
+    for row in again:
+        assert by_id[row["repeat_of"]]["output"] == row["output"]
+        assert row["repeat_of"] not in row["id"]
+        assert {row.get("weight"), row.get("sample")} == {None}
+    assert main(["label", "check", name, "--json"]) == 0
+    [rater] = json.loads(project.capsys.readouterr().out)["raters"]
+    assert (rater["repeats"]["value"], rater["repeat_labels"], rater["labels"]) == (1.0, 5, 20)
+    assert project.sample("--more", "4", "--out", name)[0] == 0
+    assert len(read_rows(path, name=name)[0]) == 29
+    code, _, err = project.sample("--more", "4", "--repeats", "2", "--out", name)
+    assert (code, "--repeats is for a new sample of one run" in err) == (4, True)
+
+
+def test_a_width_without_an_answer_is_an_error(project: LabelProject) -> None:
+    project.store(_judged_level())
+    path = project.root / "labels.jsonl"
+    assert "--width adds rows to the file of an earlier sample" in project.sample("--width", "9")[2]
+    project.sample("--n", "60", "--out", "labels.jsonl")
+    for arguments, message in (
+        (("--width", "9", "--more", "3"), "--width finds the number of outputs of one run: leave out --more"),
+        (("--width", "9"), "none of 60 rows has a label yet"),
+    ):
+        code, out, err = project.sample(*arguments, "--out", "labels.jsonl")
+        assert (code, out) == (4, "")
+        assert message in err
+    _label_as_judged(path)
+    before = path.read_text("utf-8")
+    code, _, err = project.sample("--width", "2", "--out", "labels.jsonl")
+    assert code == 4
+    assert re.search(r"labels for all 200 outputs would leave an interval of \d+\.\d points: label a run with", err)
+    path.write_text(before.replace('"label": "fail"', '"label": "pass"'), "utf-8")
+    assert (
+        "no label fails yet, so its rate is unknown: use --more N"
+        in project.sample("--width", "9", "--out", "labels.jsonl")[2]
+    )
+    path.write_text(before.replace('"label": "fail"', '"label": null', 1), "utf-8")
+    assert (
+        "labels.jsonl: 1 row of 60 without a label: fill them in first"
+        in project.sample("--width", "9", "--out", "labels.jsonl")[2]
+    )
+
+
 def test_raters_are_checked(project: LabelProject) -> None:
     rows = [
         {"id": at, "rater": rater, "label": label, "seconds": 24, "batch": at // 15}
@@ -338,9 +432,9 @@ def test_raters_are_checked(project: LabelProject) -> None:
     out = project.capsys.readouterr().out
     assert out.splitlines() == [
         "l.jsonl: 2 raters, 30 outputs",
-        "  Krippendorff's alpha 0.934 on 30 outputs with two or more labels",
+        "  Krippendorff's alpha 0.934 (0.773-1.000) on 30 outputs with two or more labels",
         "  batch 0: Krippendorff's alpha 1.000 on 15 outputs with two or more labels",
-        "  batch 1: Krippendorff's alpha 0.869 on 15 outputs with two or more labels",
+        "  batch 1: Krippendorff's alpha 0.869 (0.482-1.000) on 15 outputs with two or more labels",
         "",
         "  rater  labels  right on gold  as the others            first, last half     min/row",
         "  anna   30      -              96.7% of 30 (83.3-99.4)  100.0%, 93.3% (p=1)  0.4",
@@ -362,8 +456,50 @@ def test_raters_that_do_not_agree_get_advice(project: LabelProject) -> None:
     (project.root / "l.jsonl").write_text("".join(f"{json.dumps(row)}\n" for row in rows), "utf-8")
     assert main(["label", "check", "l.jsonl"]) == 0
     printed = " ".join(project.capsys.readouterr().out.split())
-    assert "alpha is below 0.667: discuss the outputs on which labels differ" in printed
-    assert "ben labels the last half of the rows differently than the first" in printed
+    assert (
+        "alpha is below 0.667: discuss the outputs on which labels differ (pytest-evalgate label adjudicate l.jsonl)"
+        in printed
+    )
+    assert printed.count("labels the last half of the rows differently than the first") == 1
+    assert "anna or ben labels the last half" in printed
+    assert "add rows with a gold label, which show who of the two" in printed
+    rows += [{"id": at, "rater": "cleo", "label": "pass" if at % 2 else "fail"} for at in range(40)]
+    (project.root / "l.jsonl").write_text("".join(f"{json.dumps(row)}\n" for row in rows), "utf-8")
+    assert main(["label", "check", "l.jsonl"]) == 0
+    printed = " ".join(project.capsys.readouterr().out.split())
+    assert "ben labels the last half of the rows differently than the first (p=" in printed
+    assert "let someone else label some of both halves" in printed
+    assert printed.count("labels the last half") == 1
+
+
+def test_the_advice_names_the_options_that_read_the_file(project: LabelProject) -> None:
+    rows = [
+        {"id": at, "by": {"a": "so so" if at % 2 else "bad", "b": "so so" if at < 20 else "bad"}} for at in range(40)
+    ]
+    (project.root / "l.jsonl").write_text("".join(f"{json.dumps(row)}\n" for row in rows), "utf-8")
+    options = ["--pass-label", "so so", "--rater", "by.a", "--rater", "by.b"]
+    assert main(["label", "check", "l.jsonl", *options]) == 0
+    printed = " ".join(project.capsys.readouterr().out.split())
+    assert "(pytest-evalgate label adjudicate l.jsonl --pass-label 'so so' --rater by.a --rater by.b)" in printed
+    assert main(["label", "adjudicate", "l.jsonl", *options]) == 0
+
+
+def test_repeats_and_the_cost_are_printed_if_they_are_known(project: LabelProject) -> None:
+    rows = [
+        *({"id": at, "rater": "anna", "label": "pass" if at % 2 else "fail", "seconds": 36} for at in range(10)),
+        *({"id": f"{at}x", "repeat_of": at, "rater": "anna", "label": "pass", "seconds": 36} for at in range(2)),
+    ]
+    (project.root / "l.jsonl").write_text("".join(f"{json.dumps(row)}\n" for row in rows), "utf-8")
+    assert main(["label", "check", "l.jsonl", "--hourly-rate", "50"]) == 0
+    out = project.capsys.readouterr().out
+    assert "as the others  as before " in out
+    assert "50.0% of 2 (9.5-90.5)" in out
+    assert out.splitlines()[-1] == "  cost: 6.00 for 12 labels, 0.60 for each of 10 accepted outputs"
+    assert main(["label", "check", "l.jsonl", "--cost-per-label", "2", "--json"]) == 0
+    found = json.loads(project.capsys.readouterr().out)
+    assert found["cost"] == {"total": 24.0, "labels": 12, "accepted": 10, "per_accepted": 2.4}
+    with pytest.raises(SystemExit):
+        main(["label", "check", "l.jsonl", "--cost-per-label", "2", "--hourly-rate", "50"])
 
 
 def test_people_see_the_notes_on_a_case_and_the_judge_is_asked_for_them(project: LabelProject) -> None:

@@ -10,7 +10,7 @@ import pytest
 
 from pytest_evalgate.curation.label_exports import label_lines, read_labels
 from pytest_evalgate.errors import GoldenSetError, SettingsError
-from pytest_evalgate.judges.raters import load_ratings
+from pytest_evalgate.judges.ratings import load_ratings
 
 _FILES = Path(__file__).parent / "files"
 

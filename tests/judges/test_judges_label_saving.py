@@ -20,7 +20,7 @@ from pytest_evalgate.judges.label_saving import (
     save_label,
 )
 from pytest_evalgate.judges.labels import Columns, LabelsError, load
-from pytest_evalgate.judges.raters import load_ratings
+from pytest_evalgate.judges.ratings import load_ratings
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -9,8 +9,10 @@ import krippendorff
 import numpy as np
 import pytest
 
+from pytest_evalgate.errors import SettingsError
 from pytest_evalgate.judges.labels import Columns, LabelsError, load
-from pytest_evalgate.judges.raters import RatersReport, check_raters, load_ratings
+from pytest_evalgate.judges.raters import LabelCost, LabelPrice, RatersReport, check_raters
+from pytest_evalgate.judges.ratings import load_ratings
 from pytest_evalgate.stats.intervals import wilson_interval
 
 if TYPE_CHECKING:
@@ -139,3 +141,87 @@ def test_gold_rows_that_were_not_drawn_are_left_out_of_a_calibration(tmp_path: P
     found = load(_write(tmp_path, rows), Columns(), root=tmp_path)
     assert [(row.case.id, row.passed) for row in found.rows] == [("drawn", False), ("plain", True)]
     assert found.gold == 1
+
+
+def test_alpha_has_the_interval_of_a_bootstrap_of_the_outputs(tmp_path: Path) -> None:
+    random = np.random.default_rng(4)
+    codes = random.integers(0, 2, (2, 80))
+    codes[1] = np.where(random.random(80) < 0.8, codes[0], codes[1])
+    rows = [
+        {"id": f"r{at}", "rater": f"p{rater}", "label": int(codes[rater, at])} for at in range(80) for rater in (0, 1)
+    ]
+    found = _check(tmp_path, rows).alpha
+    drawn = [
+        krippendorff.alpha(codes[:, random.integers(0, 80, 80)].astype(float), level_of_measurement="nominal")
+        for _ in range(1500)
+    ]
+    assert found.interval == pytest.approx(tuple(np.percentile(drawn, [2.5, 97.5])), abs=0.025)
+    grouped = _check(tmp_path, [{**row, "cluster": at // 16} for at, row in enumerate(rows)]).alpha
+    assert grouped.alpha == found.alpha
+    assert grouped.interval != found.interval
+
+
+def test_many_values_are_drawn_one_by_one_with_the_same_interval(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    random = np.random.default_rng(5)
+    grades = random.integers(1, 6, 40).tolist()
+    noise = random.integers(0, 2, 40).tolist()
+    rows = [{"id": at, "labels": {"a": grade, "b": min(5, grade + noise[at])}} for at, grade in enumerate(grades)]
+    found = _check(tmp_path, rows).alpha
+    monkeypatch.setattr("pytest_evalgate.judges.raters._MAX_CELLS", 0)
+    assert _check(tmp_path, rows).alpha.interval == pytest.approx(found.interval)
+
+
+def test_repeated_rows_measure_a_rater_and_nothing_else(tmp_path: Path) -> None:
+    once = [
+        {"id": f"r{at}", "rater": rater, "label": "pass" if at % 3 else "fail"} for at in range(12) for rater in "ab"
+    ]
+    again = [
+        {"id": f"r{at}x", "repeat_of": f"r{at}", "rater": "a", "label": "pass" if at else "fail"} for at in range(4)
+    ]
+    plain, found = _check(tmp_path, once), _check(tmp_path, [*once, *again])
+    first, second = found.raters
+    bounds = wilson_interval(3, 4)
+    assert (first.repeats.value, first.repeat_labels) == (0.75, 4)
+    assert first.repeats.interval == (bounds.lower, bounds.upper)
+    assert (second.repeats.value, second.repeat_labels) == (None, 0)
+    assert (found.outputs, found.alpha, first.labels) == (12, plain.alpha, 12)
+    labels = load(_write(tmp_path, [*once, *again]), Columns(), root=tmp_path)
+    assert (len(labels.rows), labels.gold) == (12, 4)
+
+
+def test_rows_that_cannot_be_repetitions_are_listed(tmp_path: Path) -> None:
+    rows: list[dict[str, Any]] = [
+        {"id": "a", "rater": "anna", "label": "pass"},
+        {"id": "b", "repeat_of": "c", "rater": "anna", "label": "pass"},
+        {"id": "a", "rater": "anna", "label": "pass"},
+        {"id": "d", "repeat_of": [], "label": "pass"},
+    ]
+    with pytest.raises(LabelsError) as caught:
+        _check(tmp_path, rows)
+    text = str(caught.value)
+    assert 'l.jsonl:2: repeat_of: no other row has the id "c"' in text
+    assert 'l.jsonl:3: rater: "anna" has labelled "a" already: give a repeated row an id of its own' in text
+    assert "l.jsonl:4: repeat_of: must be the id of the row that is repeated" in text
+
+
+def test_the_cost_is_that_of_all_labels_for_each_accepted_output(tmp_path: Path) -> None:
+    rows: list[dict[str, Any]] = [
+        {"id": "agreed", "labels": {"a": "pass", "b": "pass"}},
+        {"id": "divided", "labels": {"a": "pass", "b": "fail"}},
+        {"id": "settled", "labels": {"a": "pass", "b": "fail"}, "adjudicated": "fail"},
+        {"id": "planted", "labels": {"a": "pass"}, "gold": "pass"},
+        {"id": "again", "labels": {"a": "pass"}, "repeat_of": "agreed"},
+    ]
+    ratings = load_ratings(_write(tmp_path, rows), "l.jsonl")
+    found = check_raters(ratings, LabelPrice(per_label=1.5)).cost
+    assert found == LabelCost(total=12.0, labels=8, accepted=2, per_accepted=6.0)
+    assert check_raters(ratings).cost is None
+    with pytest.raises(SettingsError, match=r'but 8 of 8 have no "seconds": add them, or use --cost-per-label'):
+        check_raters(ratings, LabelPrice(per_hour=30))
+    timed = [{"id": at, "rater": "a", "label": "pass", "seconds": 90} for at in range(4)]
+    hourly = check_raters(load_ratings(_write(tmp_path, timed), "l.jsonl"), LabelPrice(per_hour=30)).cost
+    assert hourly == LabelCost(total=3.0, labels=4, accepted=4, per_accepted=0.75)
+    divided = load_ratings(_write(tmp_path, rows[1:2]), "l.jsonl")
+    assert check_raters(divided, LabelPrice(per_label=1)).cost == LabelCost(2.0, 2, 0, None)

@@ -131,3 +131,11 @@ def test_a_path_that_does_not_exist(project: Project, arg: str) -> None:
 def test_the_option_that_was_forgotten_is_named(project: Project, args: tuple[str, ...], said: str) -> None:
     project.suite({"refund-1": "yes"})
     project.run(*args, gate=False).stdout.fnmatch_lines([f"evalgate: {said}"])
+
+
+def test_a_configuration_that_is_a_device_is_an_empty_one(project: Project) -> None:
+    (project.path / "evalgate.toml").unlink(missing_ok=True)
+    (project.path / "evalgate.toml").symlink_to("/dev/null")
+    result = project.run()
+    assert result.ret == 5
+    result.stdout.fnmatch_lines(["INVALID: no case was selected: evalgate.toml defines no suite;*"])

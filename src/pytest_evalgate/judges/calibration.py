@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import shlex
 from datetime import date
 from typing import TYPE_CHECKING, Final
 
@@ -112,7 +113,9 @@ def _agreement_problems(calibration: Calibration, judge: config.Judge) -> Iterat
         return
     panel = calibration.measures.get("panel")
     alpha = panel["alpha"].get("value") if isinstance(panel, dict) and isinstance(panel.get("alpha"), dict) else None
-    check = f"pytest-evalgate label check {calibration.labels}"
+    options = calibration.measures.get("label_options")
+    texts = [one for one in options if isinstance(one, str)] if isinstance(options, list) else []
+    check = f"pytest-evalgate label check {shlex.join([calibration.labels, *texts])}"
     if not isinstance(alpha, int | float):
         yield (
             f"the agreement of its raters is unknown, but an alpha of {judge.min_alpha:g} is required: let two people "

@@ -20,10 +20,11 @@ if TYPE_CHECKING:
     from pytest_evalgate.records.cases import Json
 
 _TEXT_COLUMNS: Final = (  # never read as numbers
-    "id", "input", "expected", "context", "output", "cluster", "rater", "batch", "sample", "rubric", "graded_part"
+    "id", "input", "expected", "context", "output", "cluster", "rater", "batch", "sample", "rubric", "graded_part",
+    "repeat_of",
 )  # fmt: skip
 _LABEL_FIELDS: Final = ("label", "human_label")
-_HASHED: Final = (*_TEXT_COLUMNS, *_LABEL_FIELDS, "labels", "claims", "weight", "gold")
+_HASHED: Final = (*_TEXT_COLUMNS, *_LABEL_FIELDS, "labels", "claims", "weight", "gold", "adjudicated")
 _RATER: Final = "labels."  # prefix of a CSV column with the labels of one rater
 _ID_CONTENT: Final = ("input", "expected", "context", "output")
 _SHARED: Final = (
@@ -32,6 +33,7 @@ _SHARED: Final = (
     "weight",
     "sample",
     "gold",
+    "adjudicated",
     "graded_part",
 )  # equal in all rows of one output
 _FORMULA: Final = frozenset("=+-@\t\r")
@@ -175,10 +177,15 @@ def id_of(row: LabelRow) -> str:
 
 
 def label_of(row: LabelRow) -> Json:
-    """Return the ``gold`` label or the ``label`` of a row, not that of a single rater; None if there is none."""
-    if row.values.get("gold") is not None:
-        return row.values["gold"]
-    return next((row.values[name] for name in _LABEL_FIELDS if row.values.get(name) is not None), None)
+    """Return the ``gold``, the ``adjudicated`` or the own label of a row, not that of a rater; None without any."""
+    fields = ("gold", "adjudicated", *_LABEL_FIELDS)
+    return next((row.values[name] for name in fields if row.values.get(name) is not None), None)
+
+
+def checks_raters(row: LabelRow) -> bool:
+    """Return whether a row was added to check the raters: it is no random output, and would bias the rates."""
+    is_planted = row.values.get("gold") is not None and row.values.get("sample") is None
+    return is_planted or row.values.get("repeat_of") is not None
 
 
 def ratings_of(row: LabelRow, raters: Sequence[str]) -> dict[str, Json]:
@@ -293,6 +300,15 @@ def id_problems(rows: Sequence[LabelRow]) -> Iterator[LineProblem]:
             yield _problem(row, "id", f"duplicate id {jsonl.quote_text(name)} (first at line {before.place.line})")
 
 
+def repeat_problems(rows: Sequence[LabelRow]) -> Iterator[LineProblem]:
+    """Yield each row that repeats a row that is not in the file, or that is a repetition itself."""
+    originals = {id_of(row) for row in rows if row.values.get("repeat_of") is None}
+    for row in rows:
+        repeated = row.values.get("repeat_of")
+        if repeated is not None and unicodedata.normalize("NFC", str(repeated)) not in originals:
+            yield _problem(row, "repeat_of", f"no other row has the id {jsonl.quote_text(str(repeated))}")
+
+
 def _problem(row: LabelRow, field: str, message: str) -> LineProblem:
     return LineProblem(row.place.file, row.place.line, field, message)
 
@@ -334,6 +350,10 @@ _RULES: Final[Mapping[str, tuple[Callable[[Json], bool], str]]] = {
         "must be the field of the judge: output is that part of the whole output",
     ),
     "cluster": (lambda value: isinstance(value, str) or _is_whole(value), "must be a string or a whole number"),
+    "repeat_of": (
+        lambda value: isinstance(value, str) or _is_whole(value),
+        "must be the id of the row that is repeated",
+    ),
     "weight": (lambda value: is_number(value) and 0 < value < math.inf, "must be a number above 0"),
     "rater": (lambda value: isinstance(value, str) and bool(value.strip()), "must be the name of a person"),
     "seconds": (lambda value: is_number(value) and 0 < value < math.inf, "must be a number above 0"),

@@ -131,8 +131,12 @@ def draw(candidates: Sequence[Candidate], n: int, seed: int) -> LabelSample:
     return top_up(candidates, {}, n, seed)
 
 
-def top_up(candidates: Sequence[Candidate], before: Mapping[str, DrawnFrom], n: int, seed: int) -> LabelSample:
-    """Draw at most ``n`` further candidates. ``before`` are the strata of the rows of an earlier sample, by id.
+def top_up(
+    candidates: Sequence[Candidate], before: Mapping[str, DrawnFrom], n: int | Mapping[str, int], seed: int
+) -> LabelSample:
+    """Draw at most ``n`` further candidates, or ``n`` of each stratum.
+
+    ``before`` are the strata of the rows of an earlier sample, by id.
 
     Raises:
         SettingsError: the earlier sample was drawn from other outputs or by other verdicts.
@@ -144,7 +148,8 @@ def top_up(candidates: Sequence[Candidate], before: Mapping[str, DrawnFrom], n: 
     names = _names(strata, before, frame, seed)
     sizes = {name: len(members) for name, members in strata.items()}
     drawn = {name: [one for one in members if one.id in before] for name, members in strata.items()}
-    shares = allocate(sizes, {name: len(rows) for name, rows in drawn.items()}, n)
+    had = {name: len(rows) for name, rows in drawn.items()}
+    shares = allocate(sizes, had, n) if isinstance(n, int) else {name: had[name] + n.get(name, 0) for name in had}
     random = np.random.default_rng((seed, len(before)) if before else seed)  # independent of the earlier draw
     new: dict[str, SampledOutput] = {}
     weights: dict[str, float] = {}

@@ -33,6 +33,8 @@ if TYPE_CHECKING:
 _RATER: Final = re.compile(r"[^\W_][\w .@+-]{0,39}")
 _WORDS: Final = ("pass", "fail")
 _COLUMN: Final = "labels."
+LABELS_LOCK: Final = "labels.lock"
+"""Name of the lock file, in the state folder, of everything that writes into label files."""
 
 
 class LabelRefused(UserError):  # noqa: N818 - the page reports it as an answer, not as a failure

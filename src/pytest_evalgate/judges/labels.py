@@ -18,6 +18,7 @@ from pytest_evalgate.judges.label_rows import (
     at,
     by_output,
     case_of,
+    checks_raters,
     digest_of,
     id_problems,
     is_number,
@@ -26,6 +27,7 @@ from pytest_evalgate.judges.label_rows import (
     labelled_rows,
     ratings_of,
     read_rows,
+    repeat_problems,
     row_problems,
 )
 from pytest_evalgate.judges.label_sample import DrawnFrom
@@ -123,7 +125,8 @@ class LabelSet:
     ``passing`` is the lowest rating with which a rater passes a row. ``probabilities`` is true if the stored scores of
     the judge can be read as the probability of a pass. ``scales`` are those of the labels and of the judge's numbers,
     as text, if they differ; grades are then only correlated. ``assumed`` is the lowest passing number if the
-    user did not choose it. ``gold`` is the number of rows that only check the raters.
+    user did not choose it. ``gold`` is the number of rows that only check the raters. ``options`` are those with which
+    ``label check`` reads the file.
     """
 
     name: str
@@ -135,6 +138,7 @@ class LabelSet:
     scales: tuple[str, str] | None = None
     assumed: float | None = None
     gold: int = 0
+    options: tuple[str, ...] = ()
 
     def counted(self, *, passed: bool) -> dict[str, int]:
         """Count the passing or the failing labels as people wrote them, most frequent first."""
@@ -148,7 +152,8 @@ def load(path: Path, columns: Columns, *, root: Path) -> LabelSet:
     it has ``labels`` by rater. null means not labelled yet. Optional fields are ``id``, ``input``, ``expected``,
     ``context``, ``output``, ``graded_part``, ``cluster`` and ``weight``. A row with ``claims``, each a ``claim`` with
     its ``label``, becomes one row per claim, in one cluster. Rows of several raters with one id become one row. Rows
-    with a ``gold`` label that were not drawn from a run are left out. Messages name the file relative to ``root``.
+    with a ``gold`` label that were not drawn from a run, and rows with ``repeat_of``, are left out. Messages name the
+    file relative to ``root``.
 
     Raises:
         LabelsError: the file is invalid; lists every problem.
@@ -158,8 +163,8 @@ def load(path: Path, columns: Columns, *, root: Path) -> LabelSet:
     problems += [problem for row in whole for problem in row_problems(row)]
     problems += label_problems(whole, columns.raters)
     merged, conflicts = by_output([unit for row in whole for unit in labelled_rows(row)])
-    rows = [row for row in merged if not _only_checks_raters(row)]
-    problems += [*conflicts, *id_problems(merged)]
+    rows = [row for row in merged if not checks_raters(row)]
+    problems += [*conflicts, *id_problems(merged), *repeat_problems(merged)]
     scale = scale_of(
         [label for row in rows for label in _labels_in(row, columns)],
         columns.pass_labels,
@@ -190,12 +195,11 @@ def load(path: Path, columns: Columns, *, root: Path) -> LabelSet:
         scales=_different_scales(scale, judges),
         assumed=scale.assumed,
         gold=len(merged) - len(rows),
+        options=(
+            *(part for label in columns.pass_labels for part in ("--pass-label", label)),
+            *(part for path in columns.raters for part in ("--rater", path)),
+        ),
     )
-
-
-def _only_checks_raters(row: LabelRow) -> bool:
-    """Return whether a row was added to check the raters: it is no random output, and would bias the rates."""
-    return row.values.get("gold") is not None and row.values.get("sample") is None
 
 
 def _different_scales(scale: LabelScale, judges: Sequence[StoredScores]) -> tuple[str, str] | None:

@@ -355,6 +355,7 @@ def _measures(measured: Measurement, labels: LabelSet, source: Source, options: 
     return {
         "verdicts_from": source.stored or "asked",
         **({} if labels.assumed is None else {"assumed_pass_mark": labels.assumed}),
+        **({"label_options": list(labels.options)} if labels.options else {}),
         "labels_that_pass": labels.counted(passed=True),
         "labels_that_fail": labels.counted(passed=False),
         "bootstrap": {"seed": options.bootstrap.seed, "draws": options.bootstrap.draws},

@@ -1,4 +1,4 @@
-"""Raters: agreement of the people who label with each other, with gold labels, and with themselves over time."""
+"""Raters: agreement of the people who label with each other, with gold labels, and with themselves; and their cost."""
 
 from __future__ import annotations
 
@@ -7,75 +7,44 @@ from dataclasses import dataclass
 from statistics import fmean, median
 from typing import TYPE_CHECKING, Final
 
-from pytest_evalgate.errors import LineProblem
-from pytest_evalgate.judges.label_rows import id_of, label_problems, labelled_rows, ratings_of, read_rows, row_problems
-from pytest_evalgate.judges.label_scale import normalise_label, scale_of
-from pytest_evalgate.judges.labels import LabelsError
-from pytest_evalgate.judges.rates import Statistic, rate_of
+import numpy as np
+
+from pytest_evalgate.errors import SettingsError
+from pytest_evalgate.judges.rater_drift import drifts_of, majority_of
+from pytest_evalgate.judges.rates import Bootstrap, Statistic, rate_of
+from pytest_evalgate.judges.ratings import ONE_BATCH
 from pytest_evalgate.stats.agreement import krippendorff_missing
-from pytest_evalgate.stats.exact import fisher_exact
-from pytest_evalgate.stats.families import holm_adjusted
+from pytest_evalgate.stats.coincidences import alphas, coincidences
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
-    from pathlib import Path
+    from collections.abc import Mapping, Sequence
 
-    from pytest_evalgate.judges.label_rows import LabelRow
-    from pytest_evalgate.judges.label_scale import LabelScale
-    from pytest_evalgate.records.cases import Json
+    import numpy.typing as npt
+
+    from pytest_evalgate.judges.rater_drift import RaterDrift
+    from pytest_evalgate.judges.ratings import Rating, Ratings
     from pytest_evalgate.stats.agreement import Level
 
+    ByOutput = Mapping[str, Sequence[Rating]]
+
 _PAIR: Final = 2
+_MAX_CELLS: Final = 5_000_000  # 40 MB of coincidences; more values, such as 0 to 100, are drawn one by one
 _SECONDS_PER_MINUTE: Final = 60
-ONE_BATCH: Final = "all"
-
-
-@dataclass(frozen=True, slots=True)
-class Rating:
-    """The label of one rater for one output, in the order of the file.
-
-    ``value`` is a number if labels are numbers, else 1 for a pass and 0 for a fail. ``gold`` is the known right value
-    of the output, ``seconds`` the time that the label took.
-    """
-
-    rater: str
-    output: str
-    batch: str
-    value: float
-    passed: bool
-    gold: bool | None = None
-    seconds: float | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Ratings:
-    """All ratings of a file, and the level of measurement of its labels."""
-
-    rows: tuple[Rating, ...]
-    level: Level
+_SECONDS_PER_HOUR: Final = 3600
 
 
 @dataclass(frozen=True, slots=True)
 class BatchAgreement:
-    """Krippendorff's alpha over the ``outputs`` of a batch that two or more raters labelled; None if undefined."""
+    """Krippendorff's alpha over the ``outputs`` of a batch that two or more raters labelled; None if undefined.
+
+    ``interval`` is its 95 % interval by a bootstrap of the outputs, or of their clusters.
+    """
 
     batch: str
     raters: int
     outputs: int
     alpha: float | None
-
-
-@dataclass(frozen=True, slots=True)
-class RaterDrift:
-    """Right labels in the first and in the last half of a rater's rows, with the p of Fisher's exact test.
-
-    ``p_adjusted`` is adjusted for the number of raters (Holm).
-    """
-
-    first: tuple[int, int]
-    last: tuple[int, int]
-    p: float
-    p_adjusted: float
+    interval: tuple[float, float] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,8 +52,8 @@ class RaterCheck:
     """One rater of ``labels`` outputs.
 
     ``gold`` is the share of right labels on outputs with a gold label, ``others`` the agreement with the majority of
-    the other raters, each with its 95 % interval and its number of outputs. ``drift`` is over the outputs with a gold
-    label or, if there are none, with a majority of the others; None without any.
+    the other raters, ``repeats`` the share of equal labels on outputs that the rater was given twice; each with its
+    95 % interval and its number of outputs. ``drift`` is None without gold labels and majorities.
     """
 
     rater: str
@@ -93,6 +62,8 @@ class RaterCheck:
     gold_labels: int
     others: Statistic
     other_labels: int
+    repeats: Statistic
+    repeat_labels: int
     drift: RaterDrift | None
     minutes_per_row: float | None
     median_seconds: float | None
@@ -106,88 +77,46 @@ class RatersReport:
     alpha: BatchAgreement
     batches: tuple[BatchAgreement, ...]
     raters: tuple[RaterCheck, ...]
+    cost: LabelCost | None = None
 
 
-def load_ratings(path: Path, name: str, pass_labels: tuple[str, ...] = (), paths: tuple[str, ...] = ()) -> Ratings:
-    """Read the label of every rater: rows with ``rater``, ``labels`` by rater, and the fields at ``paths``.
+@dataclass(frozen=True, slots=True)
+class LabelPrice:
+    """The price of a label, or of an hour of labelling."""
 
-    ``name`` is the name of the file in messages. A row with a ``label`` and without a rater has the rater "label".
+    per_label: float | None = None
+    per_hour: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class LabelCost:
+    """The ``total`` cost of all ``labels``, those that only check the raters included, in the unit of the price.
+
+    ``accepted`` outputs have a label that a calibration uses: an own, an adjudicated or a majority label.
+    ``per_accepted`` is None if there are none.
+    """
+
+    total: float
+    labels: int
+    accepted: int
+    per_accepted: float | None
+
+
+def check_raters(ratings: Ratings, price: LabelPrice | None = None) -> RatersReport:
+    """Measure the raters. Alpha and "the others" are over outputs with two or more labels.
+
+    Repeated rows are in ``repeats``, in the times and in the cost alone. Source: Krippendorff 2011.
 
     Raises:
-        LabelsError: the file is invalid, or has no label.
+        SettingsError: the price is that of an hour, and a label has no time.
     """
-    whole, problems = read_rows(path, name=name)
-    rows = [unit for row in whole for unit in labelled_rows(row)]
-    problems += [problem for row in whole for problem in row_problems(row)]
-    problems += label_problems(whole, paths)
-    given = [(row, rater, label) for row in rows for rater, label in _labels_of(row, paths)]
-    golds = [row.values["gold"] for row in rows if row.values.get("gold") is not None]
-    scale = scale_of([*(label for _, _, label in given), *golds], pass_labels)
-    problems += _unknown(rows, given, scale)
-    if not given and not problems:
-        problems.append(LineProblem(name, 0, "", f"none of {len(rows):,} rows has a label yet"))
-    if problems:
-        raise LabelsError(problems)
-    gold = {id_of(row): bool(scale.passed(row.values["gold"])) for row in rows if row.values.get("gold") is not None}
-    return Ratings(
-        tuple(_rating(row, rater, label, scale, gold) for row, rater, label in given),
-        "ordinal" if scale.graded else "nominal",
-    )
-
-
-def _labels_of(row: LabelRow, paths: tuple[str, ...]) -> Iterable[tuple[str, Json]]:
-    values = row.values
-    yield from ratings_of(row, paths).items()
-    own = next((values[field] for field in ("label", "human_label") if values.get(field) is not None), None)
-    if own is not None and (values.get("rater") is not None or not ratings_of(row, paths)):
-        yield str(values.get("rater") or "label"), own
-
-
-def _unknown(
-    rows: Sequence[LabelRow], given: Sequence[tuple[LabelRow, str, Json]], scale: LabelScale
-) -> list[LineProblem]:
-    golds = [(row, "gold", row.values["gold"]) for row in rows if row.values.get("gold") is not None]
-    return [
-        LineProblem(
-            row.place.file,
-            row.place.line,
-            field if field == "gold" else "label",
-            f'unknown label "{normalise_label(label)}": name the labels that pass with --pass-label LABEL',
-        )
-        for row, field, label in (*given, *golds)
-        if scale.passed(label) is None
-    ]
-
-
-def _rating(row: LabelRow, rater: str, label: Json, scale: LabelScale, gold: dict[str, bool]) -> Rating:
-    batch, seconds = row.values.get("batch"), row.values.get("seconds")
-    passed, grade = bool(scale.passed(label)), scale.grade(label)
-    return Rating(
-        rater=rater,
-        output=id_of(row),
-        batch=ONE_BATCH if batch is None else normalise_label(batch),
-        value=float(passed) if grade is None else grade,
-        passed=passed,
-        gold=gold.get(id_of(row)),
-        seconds=None if seconds is None else float(seconds),
-    )
-
-
-def check_raters(ratings: Ratings) -> RatersReport:
-    """Measure the agreement of the raters. Alpha and "the others" are over outputs with two or more labels.
-
-    Source: Krippendorff 2011; Fisher 1922 for the drift.
-    """
-    rows = ratings.rows
+    rows = [row for row in ratings.rows if row.repeat_of is None]
     batches = list(dict.fromkeys(row.batch for row in rows))
-    names = list(dict.fromkeys(row.rater for row in rows))
+    names = list(dict.fromkeys(row.rater for row in ratings.rows))
     by_output: dict[str, list[Rating]] = {}
     for row in rows:
         by_output.setdefault(row.output, []).append(row)
-    marks = {name: _marks([row for row in rows if row.rater == name], by_output) for name in names}
-    halves = {name: _halves(found) for name, (_, _, found) in marks.items() if len(found) >= _PAIR}
-    p = {name: fisher_exact(*first, *last) for name, (first, last) in halves.items()}
-    adjusted = dict(zip(p, holm_adjusted(list(p.values())), strict=True)) if p else {}
+    drifts = drifts_of(names, by_output)
     return RatersReport(
         outputs=len(by_output),
         alpha=_agreement(ONE_BATCH, rows, ratings.level),
@@ -197,14 +126,9 @@ def check_raters(ratings: Ratings) -> RatersReport:
         if len(batches) > 1
         else (),
         raters=tuple(
-            _check(
-                name,
-                [row for row in rows if row.rater == name],
-                marks[name],
-                RaterDrift(*halves[name], p[name], adjusted[name]) if name in halves else None,
-            )
-            for name in names
+            _check([row for row in ratings.rows if row.rater == name], by_output, drifts.get(name)) for name in names
         ),
+        cost=None if price is None else _cost(ratings, by_output, price),
     )
 
 
@@ -216,40 +140,77 @@ def _agreement(batch: str, rows: Sequence[Rating], level: Level) -> BatchAgreeme
         return BatchAgreement(batch, len(raters), 0, None)
     values = {(row.rater, row.output): row.value for row in rows}
     table = [[values.get((rater, output)) for output in shared] for rater in raters]
-    return BatchAgreement(batch, len(raters), len(shared), krippendorff_missing(table, level))
+    clusters = {row.output: row.cluster or row.output for row in rows}
+    alpha = krippendorff_missing(table, level)
+    bounds = _alpha_bounds(alpha, table, [clusters[output] for output in shared], level)
+    return BatchAgreement(batch, len(raters), len(shared), alpha, bounds)
 
 
-Marks = tuple[list[bool], list[bool], list[bool]]
-"""Whether each label equals the gold label, the majority of the others, and the one of both that tests drift."""
+def _alpha_bounds(
+    alpha: float | None, table: Sequence[Sequence[float | None]], clusters: Sequence[str], level: Level
+) -> tuple[float, float] | None:
+    ratings = np.array(table, dtype=np.float64)  # None becomes NaN
+    values = np.unique(ratings[~np.isnan(ratings)])
+    if len(values) ** 2 * len(clusters) > _MAX_CELLS:
+        samples = Bootstrap().samples(clusters)
+        drawn_alphas = [krippendorff_missing(_with_none(ratings[:, taken]), level) for taken in samples]
+        return Bootstrap().estimate(alpha, drawn_alphas).interval
+    counts = np.array([(ratings == value).sum(axis=0) for value in values], dtype=np.float64).T
+    size = len(values)
+    drawn = Bootstrap().tables(coincidences(counts).reshape(len(counts), size * size), clusters)
+    return Bootstrap().estimate(alpha, alphas(drawn.reshape(-1, size, size), values, level)).interval
 
 
-def _marks(rows: Sequence[Rating], by_output: dict[str, list[Rating]]) -> Marks:
-    gold = [row.passed is row.gold for row in rows if row.gold is not None]
+def _with_none(ratings: npt.NDArray[np.float64]) -> list[list[float | None]]:
+    return [[None if np.isnan(one) else one for one in row] for row in ratings.tolist()]
+
+
+def _check(rows: Sequence[Rating], by_output: ByOutput, drift: RaterDrift | None) -> RaterCheck:
+    name, once = rows[0].rater, [row for row in rows if row.repeat_of is None]
+    gold = [row.passed is row.gold for row in once if row.gold is not None]
     others = []
-    for row in rows:
-        passes = [other.passed for other in by_output[row.output] if other.rater != row.rater]
-        if 2 * sum(passes) != len(passes):  # skip outputs without a majority
-            others.append(row.passed is (2 * sum(passes) > len(passes)))
-    return gold, others, gold or others
-
-
-def _halves(marks: Sequence[bool]) -> tuple[tuple[int, int], tuple[int, int]]:
-    middle = len(marks) // 2
-    first, last = marks[:middle], marks[middle:]
-    return (sum(first), len(first)), (sum(last), len(last))
-
-
-def _check(name: str, rows: Sequence[Rating], marks: Marks, drift: RaterDrift | None) -> RaterCheck:
-    gold, others, _ = marks
+    for row in once:
+        majority = majority_of([other for other in by_output[row.output] if other.rater != name])
+        if majority is not None:
+            others.append(row.passed is majority)
+    own = {row.output: row.passed for row in once}
+    repeats = [row.passed is own[row.repeat_of] for row in rows if row.repeat_of in own]
     seconds = [row.seconds for row in rows if row.seconds is not None]
     return RaterCheck(
         rater=name,
-        labels=len(rows),
-        gold=rate_of(gold).statistic if gold else Statistic(None),
+        labels=len(once),
+        gold=_share(gold),
         gold_labels=len(gold),
-        others=rate_of(others).statistic if others else Statistic(None),
+        others=_share(others),
         other_labels=len(others),
+        repeats=_share(repeats),
+        repeat_labels=len(repeats),
         drift=drift,
         minutes_per_row=fmean(seconds) / _SECONDS_PER_MINUTE if seconds else None,
         median_seconds=median(seconds) if seconds else None,
     )
+
+
+def _share(hits: Sequence[bool]) -> Statistic:
+    return rate_of(hits).statistic if hits else Statistic(None)
+
+
+def _cost(ratings: Ratings, by_output: ByOutput, price: LabelPrice) -> LabelCost:
+    rows = ratings.rows
+    if price.per_hour is not None:
+        known = [row.seconds for row in rows if row.seconds is not None]
+        if len(known) < len(rows):
+            raise SettingsError(
+                f"--hourly-rate needs the time of every label, but {len(rows) - len(known):,} of {len(rows):,} have "
+                'no "seconds": add them, or use --cost-per-label'
+            )
+        total = price.per_hour * sum(known) / _SECONDS_PER_HOUR
+    else:
+        total = (price.per_label or 0.0) * len(rows)
+    counted = {row.output for row in rows if row.counts}
+    accepted = sum(
+        output in ratings.settled or majority_of(found) is not None
+        for output, found in by_output.items()
+        if output in counted
+    )
+    return LabelCost(total, len(rows), accepted, total / accepted if accepted else None)

@@ -54,7 +54,8 @@ def why_no_case(config: pytest.Config, assembly: Assembly, selection: Selection)
 
 
 def _of_configured(settings: Settings, assembly: Assembly, selection: Selection, config: pytest.Config) -> str:
-    name = next(name for name in (config_.CONFIG_FILE, config_.PYPROJECT_FILE) if (assembly.root / name).is_file())
+    names = (config_.CONFIG_FILE, config_.PYPROJECT_FILE)
+    name = next((name for name in names if (assembly.root / name).exists()), config_.CONFIG_FILE)
     if not settings.suites:
         table = "suites" if name == config_.CONFIG_FILE else "tool.evalgate.suites"
         return (

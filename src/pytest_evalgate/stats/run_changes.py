@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING, Final, Self
 
 import numpy as np
 import numpy.typing as npt
-from scipy import special
 
 from pytest_evalgate.stats.numeric import as_finite, check_counts, check_inside
 from pytest_evalgate.stats.trend import CHANGE_POINT_MIN_RUNS, MIN_RUNS, MIN_SIDE_RUNS, change_point, explained_share
+from pytest_evalgate.stats.ufuncs import special
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -241,7 +241,7 @@ class _CaseChanges:
         # a change of a case counts if it has the direction of most: otherwise noise of n cases hides the split
         directed = self.evidence + math.log(2) + special.log_ndtr(self.moved * direction)
         some = [np.logaddexp(math.log1p(-share), math.log(share) + directed).sum(axis=1) for share in _CHANGED_SHARES]
-        found: Array = np.logaddexp(special.logsumexp(some, axis=0), self.shift - _SHIFT_PENALTY)
+        found: Array = np.logaddexp(np.logaddexp.reduce(some, axis=0), self.shift - _SHIFT_PENALTY)
         return found
 
     def changed(self, place: int) -> tuple[tuple[int, ...], tuple[int, ...]]:

@@ -6,8 +6,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
-from scipy import stats
-from scipy.spatial import distance
 
 from pytest_evalgate.stats.numeric import Numbers, as_numbers
 
@@ -32,6 +30,8 @@ def number_shift(first: Numbers, second: Numbers) -> NumberShift:
     Raises:
         ValueError: A sample is empty, or contains a value that is not finite.
     """
+    from scipy import stats  # noqa: PLC0415 - 0.8 s
+
     one, other = (as_numbers(name, values, -np.inf, np.inf) for name, values in (("first", first), ("second", second)))
     found = stats.ks_2samp(one, other)
     return NumberShift(float(found.statistic), float(found.pvalue), (float(np.median(one)), float(np.median(other))))
@@ -46,6 +46,8 @@ def category_distance(first: Mapping[str, float], second: Mapping[str, float]) -
     Raises:
         ValueError: A distribution has no positive value, or a negative one.
     """
+    from scipy.spatial import distance  # noqa: PLC0415 - the same
+
     names = sorted({*first, *second})
     columns = []
     for label, values in (("first", first), ("second", second)):

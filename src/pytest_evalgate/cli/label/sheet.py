@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final, Literal
 
 from pytest_evalgate.errors import SettingsError
 from pytest_evalgate.judges.label_pairs import FIELD
-from pytest_evalgate.judges.label_rows import cell_of, id_of, read_rows
+from pytest_evalgate.judges.label_rows import cell_of, checks_raters, id_of, read_rows
 from pytest_evalgate.judges.label_sample import DrawnFrom
 from pytest_evalgate.judges.labels import LabelsError
 from pytest_evalgate.judges.material import material_of
@@ -18,7 +18,7 @@ from pytest_evalgate.scorers.part import part_of
 from pytest_evalgate.text import jsonl
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Collection, Iterable, Mapping, Sequence
     from pathlib import Path
 
     from pytest_evalgate.judges.label_pairs import PairSheetRow
@@ -30,26 +30,39 @@ Format = Literal["jsonl", "csv"]
 PAIR_COLUMNS: Final = ("id", "input", "expected", "rubric", "context", "output", "label", FIELD)
 COLUMNS: Final = (
     *("id", "input", "expected", "rubric", "context", "output", "graded_part"),
-    *("label", "cluster", "weight", "sample", "batch"),
+    *("label", "cluster", "weight", "sample", "batch", "repeat_of"),
 )
 """Columns of a sheet. Only that of a golden set with notes on its cases has a ``rubric``.
 
-Only that of a judge with a ``field`` has a ``graded_part``: ``output`` is then the part that the judge grades.
+Only that of a judge with a ``field`` has a ``graded_part``: ``output`` is then the part that the judge grades. Only
+that with repeated rows has a ``repeat_of``.
 """
 
 _FIRST_BATCH: Final = 1
 
 
 def new_sheet(
-    drawn: Iterable[SampledOutput], cases: Mapping[str, Case], form: Format, field: str | None = None
+    drawn: Iterable[SampledOutput],
+    cases: Mapping[str, Case],
+    form: Format,
+    field: str | None = None,
+    repeated: Collection[str] = (),
 ) -> str:
-    """Return the drawn outputs, or the parts of them at ``field``, as a file. ``cases`` are the golden ones by id."""
+    """Return the drawn outputs, or the parts of them at ``field``, as a file. ``cases`` are the golden ones by id.
+
+    Those with the ids ``repeated`` have a second row at the end, with an id that does not show which one it repeats.
+    """
     rows = [_row(one, cases, _FIRST_BATCH, field) for one in drawn]
+    rows += [_again(row) for row in rows if row["id"] in repeated]
     if form == "jsonl":
         return "".join(map(_line, rows))
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
-    columns = [name for name in _used(COLUMNS, cases) if field is not None or name != "graded_part"]
+    columns = [
+        name
+        for name in _used(COLUMNS, cases)
+        if (field is not None or name != "graded_part") and (repeated or name != "repeat_of")
+    ]
     writer.writerow(columns)
     writer.writerows([_cells(row, columns) for row in rows])
     return text.getvalue()
@@ -96,7 +109,7 @@ def drawn_rows(path: Path, field: str | None = None) -> dict[str, DrawnFrom]:
             raise SettingsError(f"{row.place}: the row has {is_part}, but the judge grades {now}: draw a new sample")
         if source is not None:
             found[id_of(row)] = source
-        elif row.values.get("gold") is None:
+        elif not checks_raters(row):
             raise SettingsError(f"{row.place}: no sample: only a file that label sample wrote can be topped up")
     return found
 
@@ -161,6 +174,12 @@ def _row(drawn: SampledOutput, cases: Mapping[str, Case], batch: int, field: str
     present = {name: value for name, value in fields.items() if value not in (None, [])}
     row = {**present, "label": None, "weight": drawn.weight, "sample": str(drawn.drawn_from), "batch": batch}
     return {name: row[name] for name in COLUMNS if name in row}
+
+
+def _again(row: Mapping[str, Json]) -> dict[str, Json]:
+    """Return a row that repeats another one; it represents no further output."""
+    kept = {name: value for name, value in row.items() if name not in {"weight", "sample", "cluster"}}
+    return {**kept, "id": f"again-{jsonl.digest(row['id'])[:8]}", "repeat_of": row["id"]}
 
 
 def _question(case: Case | None, output: Output | Json) -> dict[str, Json]:

@@ -1,4 +1,4 @@
-"""``pytest-evalgate label``: its actions ``sample``, ``import`` and ``check``, their options and their screens.
+"""``pytest-evalgate label``: its actions, and the options and screens of ``sample``, ``import`` and ``check``.
 
 Flow of ``sample``: the outputs of a stored run are candidates; draw equally many of each stratum (pass or fail, unsure
 or not); write them with their cases, each with the weight that corrects for the strata. ``calibrate --labels`` reads
@@ -8,6 +8,7 @@ the file back.
 from __future__ import annotations
 
 import json
+import random
 import sys
 from collections import Counter
 from pathlib import Path
@@ -15,9 +16,11 @@ from typing import TYPE_CHECKING, Final, get_args
 
 from pytest_evalgate import golden
 from pytest_evalgate.app.project import Project, suites_of
+from pytest_evalgate.cli.label.adjudicate import ADJUDICATE, add_pass_label, add_raters
 from pytest_evalgate.cli.label.pairs import sample_pairs
+from pytest_evalgate.cli.label.planned import planned
 from pytest_evalgate.cli.label.sheet import Format, drawn_rows, extended_sheet, new_sheet
-from pytest_evalgate.cli.options import add_run, add_seed, add_suite, whole_number
+from pytest_evalgate.cli.options import add_run, add_seed, add_suite, number, whole_number
 from pytest_evalgate.cli.printing import print_result
 from pytest_evalgate.cli.verb import Actions, Verb
 from pytest_evalgate.errors import SettingsError
@@ -35,6 +38,7 @@ if TYPE_CHECKING:
     from pytest_evalgate.records.results import SuiteRun
 
 _MAX_OUTPUTS: Final = 1_000_000
+_price: Final = number(0.0001, 1e6)
 
 
 def _add_sample_arguments(parser: argparse.ArgumentParser) -> None:
@@ -55,6 +59,20 @@ def _add_sample_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="N",
         help="draw N further outputs of the same run into the file --out, and update its weights",
     )
+    option(
+        "--width",
+        type=number(1, 99),
+        metavar="POINTS",
+        help="as --more, with as many outputs as narrow the 95%% intervals of TPR and TNR to POINTS percentage points",
+    )
+    option(
+        "--repeats",
+        type=whole_number(_MAX_OUTPUTS),
+        default=0,
+        metavar="N",
+        help="give N of the outputs a second row, to show whether raters agree with themselves (label check)",
+    )
+    add_pass_label(parser)
     add_seed(parser, "the sample")
     option("--format", dest="form", choices=get_args(Format), help="default: by the suffix of --out, else jsonl")
     option("--out", type=Path, metavar="FILE", help="new file for the rows (default: print them)")
@@ -75,14 +93,23 @@ def _sample(args: argparse.Namespace) -> int:
         raise SettingsError(f"run {run.id}: no output of suite {suite.plan.name} has a verdict{whose} to sample by")
     cases = _cases(project.root, run.id, suite)
     candidates = _with_part(candidates, cases, field)
-    if args.more is not None:
-        sample = top_up(candidates, drawn_rows(args.out, field), args.more, args.seed)
+    more = args.more
+    if args.width is not None:
+        plan = planned(args, candidates, field)
+        if not any(plan.add.values()):
+            return 0
+        more = plan.add
+    if more is not None:
+        sample = top_up(candidates, drawn_rows(args.out, field), more, args.seed)
         files.write_atomically(args.out, extended_sheet(args.out, sample, cases, field).encode())
         _print_summary(args, candidates, sample, judge, f"added {count(len(sample.added), 'row')} to {args.out}")
         return 0
     sample = draw(candidates, args.n, args.seed)
     is_csv = args.out is not None and args.out.suffix.lower() == ".csv"
-    text = new_sheet(sample.added, cases, args.form or ("csv" if is_csv else "jsonl"), field)
+    repeated = random.Random(args.seed).sample(  # noqa: S311 - reproducible, and no secret
+        [one.candidate.id for one in sample.added], min(args.repeats, len(sample.added))
+    )
+    text = new_sheet(sample.added, cases, args.form or ("csv" if is_csv else "jsonl"), field, repeated)
     if args.out is None:
         print(text, end="")
     else:
@@ -94,26 +121,42 @@ def _sample(args: argparse.Namespace) -> int:
 def _check_out(args: argparse.Namespace) -> None:
     if args.json and args.out is None:
         raise SettingsError("--json prints the counts, so the rows need a file: add --out FILE")
-    if args.more is not None and (args.out is None or not args.out.exists()):
-        raise SettingsError("--more adds rows to the file of an earlier sample: name it with --out FILE")
-    if args.more is None and args.out is not None and args.out.exists():
+    adding = next((option for option in ("more", "width") if getattr(args, option) is not None), None)
+    if args.width is not None and (args.more is not None or args.against is not None):
+        raise SettingsError("--width finds the number of outputs of one run: leave out --more and --against")
+    if adding is not None and (args.out is None or not args.out.exists()):
+        raise SettingsError(f"--{adding} adds rows to the file of an earlier sample: name it with --out FILE")
+    if args.repeats and (adding is not None or args.against is not None):
+        raise SettingsError("--repeats is for a new sample of one run: leave out --more, --width and --against")
+    if adding is None and args.out is not None and args.out.exists():
         raise SettingsError(f"{args.out} exists and may contain labels: choose another file, or add --more N")
 
 
 def _add_check_arguments(parser: argparse.ArgumentParser) -> None:
     option = parser.add_argument
     option("labels", type=Path, metavar="FILE", help="label file with the labels of two or more raters, or gold rows")
-    option("--pass-label", action="append", default=[], metavar="LABEL", help="a label that means pass; repeatable")
-    option("--rater", action="append", default=[], metavar="PATH", help="field with one rater's label; repeatable")
+    add_pass_label(parser)
+    add_raters(parser)
+    prices = parser.add_mutually_exclusive_group()
+    prices.add_argument(
+        "--hourly-rate", type=_price, metavar="X", help="price of an hour; needs the seconds of labels"
+    )
+    prices.add_argument("--cost-per-label", type=_price, metavar="X", help="price of a label, accepted or not")
 
 
 def _check(args: argparse.Namespace) -> int:
     from pytest_evalgate.cli.label.raters_screen import render  # noqa: PLC0415 - scipy, 0.75 s
-    from pytest_evalgate.judges.raters import check_raters, load_ratings  # noqa: PLC0415 - as above
+    from pytest_evalgate.judges.raters import LabelPrice, check_raters  # noqa: PLC0415 - as above
+    from pytest_evalgate.judges.ratings import load_ratings  # noqa: PLC0415 - as above
 
     name = files.relative_name(args.labels, Path.cwd())
-    found = check_raters(load_ratings(args.labels, name, tuple(args.pass_label), tuple(args.rater)))
-    print_result(args, found, render(name, found))
+    price = None
+    if args.hourly_rate is not None or args.cost_per_label is not None:
+        price = LabelPrice(args.cost_per_label, args.hourly_rate)
+    found = check_raters(load_ratings(args.labels, name, tuple(args.pass_label), tuple(args.rater)), price)
+    options = [part for label in args.pass_label for part in ("--pass-label", label)]
+    options += [part for path in args.rater for part in ("--rater", path)]
+    print_result(args, found, render(name, found, options))
     return 0
 
 
@@ -160,12 +203,13 @@ VERB: Final[Actions] = {
         _add_import_arguments,
     ),
     "check": Verb(
-        "Measure how well raters agree: with each other, with gold labels, and with themselves over time. Sends "
-        "nothing.",
+        "Measure how well raters agree: with each other, with gold labels, and with themselves on repeated rows and "
+        "over time; and what a label costs. Sends nothing.",
         "pytest-evalgate label check labels/faq.jsonl",
         _check,
         _add_check_arguments,
     ),
+    "adjudicate": ADJUDICATE,
 }
 
 

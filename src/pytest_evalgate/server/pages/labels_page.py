@@ -11,6 +11,7 @@ from pytest_evalgate.errors import UserError
 from pytest_evalgate.judges import calibration
 from pytest_evalgate.judges.label_rows import id_of
 from pytest_evalgate.judges.label_saving import (
+    LABELS_LOCK,
     NewLabel,
     check_rater,
     choices_of,
@@ -39,7 +40,6 @@ if TYPE_CHECKING:
 
 FOLDER: Final = "labels"
 _SUFFIXES: Final = frozenset({".jsonl", ".csv"})
-_LOCK: Final = "labels.lock"
 _RUNS: Final = 8
 """Runs in which the judge's grade of a labelled output is looked for."""
 
@@ -115,7 +115,7 @@ def save(sources: ViewSources, query: PageQuery, form: Mapping[str, str]) -> str
         raise RequestError(400, f"no label file of judge {judge} has this name: open the sheet again")
     new = NewLabel(*(form.get(name, "") for name in ("row", "rater", "label")))
     path = sources.root / form["file"]
-    save_label(path, form["file"], new, choices_of(configured.scale), sources.project.state.path / _LOCK)
+    save_label(path, form["file"], new, choices_of(configured.scale), sources.project.state.path / LABELS_LOCK)
     values = {"file": form["file"], "rater": check_rater(new.rater), "saved": new.row_id}
     return f"{SERVED.labels(judge)}?{urlencode({name: text.encode() for name, text in values.items()})}"
 
