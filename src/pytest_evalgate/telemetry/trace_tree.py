@@ -43,7 +43,7 @@ def _times_of(row: Row) -> _Times | None:
     if timing is None:
         return None
     started, ended = timing["started"], timing["ended"]
-    return _Times(started, ended if ended > started else started)
+    return _Times(started, max(started, ended))
 
 
 @dataclass(slots=True)
@@ -138,8 +138,8 @@ class TraceTree:
                 self._case_form(row["suite"], outcome),
                 span_id,
                 self.trace.span_id,
-                min(one.started for one in times),
-                max(one.ended for one in times),
+                min(times).started,
+                max([one.ended for one in times]),
                 attributes,
                 f"case {row['id']}",
                 self._message(row) if outcome == "errored" else None,
@@ -236,7 +236,7 @@ class TraceTree:
         asked = [_times_of(call) for call in calls]
         rules_end = traced.times.ended
         if calls:
-            rules_end = min((times.started for times in asked if times is not None), default=rules_end)
+            rules_end = min([times.started for times in asked if times is not None], default=rules_end)
         rules = _Times(graded_at, max(graded_at, rules_end))
         whole = _Times(graded_at, traced.times.ended)
         parents = [ids.trial] * len(calls)
@@ -245,13 +245,12 @@ class TraceTree:
             own = [number for number, call in enumerate(calls) if _is_of(call["purpose"], score["name"])]
             if own:
                 found = [asked[number] or whole for number in own]
-                times = _Times(min(one.started for one in found), max(one.ended for one in found))
+                times = _Times(min(found).started, max([one.ended for one in found]))
                 for number in own:
                     parents[number] = span_id
-            why = None
-            if self.text is not None:
-                why = " - ".join(filter(None, (score.get("reason"), score.get("rationale"))))
-            explained = {names.EXPLANATION: self.text("reason", why)} if self.text is not None and why else {}
+            explained = {}
+            if self.text is not None and (why := " - ".join(filter(None, map(score.get, ("reason", "rationale"))))):
+                explained[names.EXPLANATION] = self.text("reason", why)
             spans.append(TraceSpan(self._score_form(score), span_id, ids.trial, times.started, times.ended, explained))
         for number, call in enumerate(calls):
             own_id = (call.get("timing") or {}).get("span") or ids.other(-1 - number)
