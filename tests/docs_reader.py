@@ -61,6 +61,7 @@ _VOLATILE: Final = (
     (re.compile(r"\b\d{4}-\d\d-\d\d(T[\d:]+Z)?\b"), "<time>"),
     (re.compile(r"\b\d+(\.\d+)?s\b"), "<seconds>"),
     (re.compile(r"\bof commit [0-9a-f]{12}\b"), "of commit <commit>"),
+    (re.compile(r"\b[0-9a-f]{64}\b"), "<sha256>"),
 )
 
 

@@ -164,7 +164,7 @@ def test_a_value_in_place_of_the_table_is_refused(tmp_path: Path) -> None:
             (
                 "zzz: unknown key; the keys here are: default_tier, on_inconclusive, on_missing_baseline, on_rerun, "
                 "max_error_rate, max_duration_s, budget_usd, cache_auth, xdist, history, notify, store, store_env, "
-                "store_texts, telemetry, acknowledged, report, models, judges, suites"
+                "store_texts, telemetry, acknowledged, report, release, models, judges, suites"
             ),
         ),
         (

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from pytest_evalgate.app.release_facts import golden_facts, requirement_results
 from pytest_evalgate.errors import UserError
 from pytest_evalgate.reports import phrases
 from pytest_evalgate.reports.brief import AcceptedBaseline, Brief, Risk
@@ -19,10 +20,11 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from pytest_evalgate.app.project import Project
+    from pytest_evalgate.app.release_facts import GoldenFile
     from pytest_evalgate.app.view import DecidedRun
-    from pytest_evalgate.config import Judge
-    from pytest_evalgate.records.verdicts import Baseline, GateResult, SuiteVerdict, Verdict
-    from pytest_evalgate.reports.brief import Decision
+    from pytest_evalgate.config import Judge, Settings
+    from pytest_evalgate.records.verdicts import GateResult, SuiteVerdict, Verdict
+    from pytest_evalgate.reports.brief import Decision, RequirementResult
     from pytest_evalgate.reports.view import ReportView, SuiteView
 
 _OLD: Final = 2 / 3
@@ -31,22 +33,37 @@ _OLD: Final = 2 / 3
 
 def brief_of(view: ReportView, decided: DecidedRun, project: Project) -> Brief:
     """Build the brief of a run. The git history of the project tells who promoted a baseline."""
-    risks = tuple(_risks(view, project.settings.judges))
+    facts = golden_facts(decided.run, project.root)
+    return brief_from(view, decided, project.settings, facts, tuple(accepted_baselines(decided, project)))
+
+
+def brief_from(
+    view: ReportView,
+    decided: DecidedRun,
+    settings: Settings,
+    goldens: Mapping[str, tuple[GoldenFile, ...]],
+    baselines: tuple[AcceptedBaseline, ...],
+) -> Brief:
+    """Build the brief of a run from facts that are known, such as those of a release pack."""
+    risks = tuple(_risks(view, settings.judges))
+    results = tuple(requirement_results(settings, decided, goldens, view.calibrations))
     return Brief(
-        decision=_decision(view.verdict, risks),
+        decision=_decision(view.verdict, risks, results),
         view=view,
         created=decided.run.created,
-        baselines=tuple(_accepted(view.verdict, decided.baselines, project)),
+        baselines=baselines,
         risks=risks,
+        requirements=results,
     )
 
 
-def _decision(verdict: Verdict, risks: tuple[Risk, ...]) -> Decision:
+def _decision(verdict: Verdict, risks: tuple[Risk, ...], results: tuple[RequirementResult, ...]) -> Decision:
     releasable = verdict.verdict in {"pass", "inconclusive"} and verdict.exit_code == 0
-    if not releasable or verdict.base_problem is not None:
+    decisions = {one.decision for one in results}
+    if not releasable or verdict.base_problem is not None or "hold" in decisions:
         return "hold"
     is_guarded = verdict.verdict == "inconclusive" or any(risk.guards for risk in risks)
-    return "go with guardrails" if is_guarded else "go"
+    return "go with guardrails" if is_guarded or "go with guardrails" in decisions else "go"
 
 
 def _risks(view: ReportView, judges: Mapping[str, Judge]) -> Iterator[Risk]:
@@ -123,11 +140,10 @@ _FORMAT: Final = "--format=%h%x00%an%x00%as"
 _FIELDS: Final = 3
 
 
-def _accepted(
-    verdict: Verdict, baselines: Mapping[str, Baseline | None], project: Project
-) -> Iterator[AcceptedBaseline]:
-    for name, suite in verdict.suites.items():
-        baseline = baselines.get(name)
+def accepted_baselines(decided: DecidedRun, project: Project) -> Iterator[AcceptedBaseline]:
+    """Yield the baseline of each suite, and who committed it by the git history of the project."""
+    for name, suite in decided.verdict.suites.items():
+        baseline = decided.baselines.get(name)
         if baseline is None:
             yield AcceptedBaseline(name)
             continue

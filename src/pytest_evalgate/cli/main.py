@@ -40,6 +40,7 @@ VERBS: Final[Mapping[str, str]] = {
     "aa": "measure how often the gate fails when nothing changed, and list the cases that flip",
     "merge": "merge the shards of a run, and decide the run",
     "verify": "derive the verdict of a run again, with the gates and baselines of the base branch",
+    "evidence": "write the pack of a release, or check one",
     "calibrate": "measure a judge against human labels, so that it may gate",
     "label": "draw outputs for people to label",
     "probe": "test whether outputs can manipulate a judge into passing them",

@@ -84,7 +84,9 @@ def _placed(problems: list[Problem], lines: KeyLines) -> Iterator[str]:
         yield f"{lines.file}:{line}: {problem}" if line else f"{lines.file}: {problem}"
 
 
-_KEY: Final = re.compile(r"((?:suites|models|judges|report|acknowledged|history|notify|telemetry)\b[\w.\[\]-]*): ")
+_KEY: Final = re.compile(
+    r"((?:suites|models|judges|report|acknowledged|history|notify|release|telemetry)\b[\w.\[\]-]*): "
+)
 
 
 def with_places(message: str, root: Path | None = None) -> str:

@@ -8,6 +8,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from pytest_evalgate.config.gates import BudgetGate, Gate, MustPassGate, SliceGate, gate_list
 from pytest_evalgate.config.metrics import Metric, MetricGate, metric_list, unique_titles
+from pytest_evalgate.config.requirements import Release, TierRan
 from pytest_evalgate.config.safety import ParityGate
 from pytest_evalgate.config.tables import (
     Amount,
@@ -306,7 +307,7 @@ class Settings(Table):
     ``notify`` are the webhooks that receive events. ``store`` keeps the results of all runs in a SQLite file, or in
     the PostgreSQL database that the variable ``store_env`` names; the texts of inputs and outputs only with
     ``store_texts``. ``telemetry`` is a collector for spans and metrics; None sends none. ``acknowledged`` lists
-    approved weakenings.
+    approved weakenings. ``release`` has the requirements of a release.
     """
 
     default_tier: TierName = DEFAULT_TIER
@@ -326,6 +327,7 @@ class Settings(Table):
     telemetry: Telemetry | None = None
     acknowledged: tuple[Acknowledgement, ...] = ()
     report: Report = Report()
+    release: Release = Release()
     models: dict[str, Model] = Field(default_factory=dict)
     judges: dict[str, Judge] = Field(default_factory=dict)
     suites: dict[str, Suite] = Field(default_factory=dict)
@@ -385,6 +387,19 @@ class Settings(Table):
                     yield "model", ("suites", name, "targets", label, "model"), target.model
             yield from (("judge", ("suites", name, "scorers"), judge) for judge in suite.judges)
         yield from (("model", ("judges", name, "model"), judge.model) for name, judge in self.judges.items())
+
+    @model_validator(mode="after")
+    def _check_requirements(self) -> Self:
+        for number, one in enumerate(self.release.requires):
+            for key, known in (("suite", self.suites), ("judge", self.judges)):
+                name = getattr(one, key, None)
+                if name is not None and name not in known and not (key == "suite" and name.partition("@")[0] in known):
+                    near = did_you_mean(name, known) or _defined(key, name, known)
+                    raise InvalidKey(("release", "requires", number, key), f'no {key} is named "{name}"{near}')
+            if isinstance(one, TierRan) and one.tier not in known_tiers(self):
+                place = ("release", "requires", number, "tier")
+                raise InvalidKey(place, unknown_tier_message(self, one.tier))
+        return self
 
     @model_validator(mode="after")
     def _check_traced_models(self) -> Self:

@@ -11,6 +11,7 @@
 
 from __future__ import annotations
 
+import html
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Literal
 
@@ -51,6 +52,15 @@ class Risk:
 
 
 @dataclass(frozen=True, slots=True)
+class RequirementResult:
+    """The decision of one requirement of ``[release] requires``, with its reason."""
+
+    requirement: str
+    decision: Decision
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
 class AcceptedBaseline:
     """The baseline of a suite, and who accepted it why; only ``suite`` is known if there is none.
 
@@ -77,6 +87,7 @@ class Brief:
     created: str
     baselines: tuple[AcceptedBaseline, ...]
     risks: tuple[Risk, ...]
+    requirements: tuple[RequirementResult, ...] = ()
 
 
 def render_brief(brief: Brief) -> str:
@@ -99,6 +110,41 @@ def render_brief_text(brief: Brief, width: int) -> tuple[Line, ...]:
     return tuple(lines)
 
 
+_PAGE: Final = """<!doctype html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<meta http-equiv="Content-Security-Policy" content="default-src 'none'; style-src 'unsafe-inline'">
+<title>Release readiness: {decision}</title>
+<style>
+body {{ font: 16px/1.5 system-ui, sans-serif; max-width: 60rem; margin: 2rem auto; padding: 0 1rem; }}
+li {{ overflow-wrap: anywhere; }}
+@media (prefers-color-scheme: dark) {{ body {{ background: #111; color: #eee; }} }}
+</style>
+</head>
+<body>
+<main>
+{body}
+</main>
+</body>
+</html>
+"""
+
+
+def render_brief_page(brief: Brief) -> str:
+    """Render the brief as one HTML page without scripts, which loads nothing."""
+    lines = [f"<h1>Release readiness: {brief.decision}</h1>"]
+    lines += [f"<p>{text}</p>" for text in (html.escape(one_line(_run(brief))), *_reasons(brief, _html))]
+    for heading, items in _sections(brief, _html, lambda text: f"<code>{_html(text)}</code>"):
+        lines += [f"<h2>{heading}</h2>", "<ul>", *(f"<li>{item}</li>" for item in items), "</ul>"]
+    return _PAGE.format(decision=brief.decision, body="\n".join(lines))
+
+
+def _html(text: str) -> str:
+    return html.escape(one_line(text))
+
+
 def _run(brief: Brief) -> str:
     verdict = brief.view.verdict
     commit = "no commit" if verdict.commit is None else f"commit {verdict.commit[:_DIGITS]}"
@@ -109,13 +155,20 @@ def _run(brief: Brief) -> str:
 def _reasons(brief: Brief, escape: Callable[[str], str]) -> Iterator[str]:
     verdict = brief.view.verdict
     word, code_note = phrases.run_word(verdict.verdict), phrases.exit_note(verdict, brief.view.notes)
-    yield f"{_MEANING[brief.decision]} {escape(f'{word}: {phrases.reason(verdict)} ({code_note})')}"
+    unmet = [one for one in brief.requirements if one.decision == "hold"]
+    meaning = f"{count(len(unmet), 'requirement')} not met." if unmet else _MEANING[brief.decision]
+    yield f"{meaning} {escape(f'{word}: {phrases.reason(verdict)} ({code_note})')}"
 
 
 def _sections(
     brief: Brief, escape: Callable[[str], str], quote: Callable[[str], str]
 ) -> Iterator[tuple[str, list[str]]]:
     """Yield the sections of the brief, with their escaped items."""
+    if brief.requirements:
+        yield (
+            "Requirements",
+            [escape(f"{one.decision}: {one.requirement}: {one.reason}") for one in brief.requirements],
+        )
     yield "Gates", [item for suite in phrases.worst_suites(brief.view) for item in _gates(suite, escape, quote)]
     if metrics := [one for suite in brief.view.suites for one in _metrics(suite, escape, quote)]:
         yield "Metrics", metrics

@@ -46,7 +46,7 @@ _NOT_STOPPED: Final[Mapping[str, StopRule]] = MappingProxyType({})
 _NO_REDACTION: Final = Redactor()
 _NO_JUDGES: Final[Mapping[str, Collection[str]]] = MappingProxyType({})
 _LIMITS: Final = jsonl.JsonLimits(line_bytes=64 << 20, depth=80, problems=20)  # fits the largest escaped output
-_REPORTING: Final = ("notify", "report", "telemetry", "store", "store_env", "store_texts")
+_REPORTING: Final = ("notify", "release", "report", "telemetry", "store", "store_env", "store_texts")
 _NOT_DIGESTED: Final = {"xdist", "history", "cache_auth", "budget_usd", "max_duration_s", *_REPORTING}
 """Keys that affect neither the results of a run nor its verdict."""
 

@@ -1,0 +1,201 @@
+"""Requirements of a release: each is decided by the verdict, the run, its calibrations and its golden sets.
+
+Ages are counted up to the day of the run, so that the same files always give the same decision.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from datetime import date
+from fnmatch import fnmatchcase
+from typing import TYPE_CHECKING
+
+from pytest_evalgate.config import (
+    GateKept,
+    GoldenFresh,
+    JudgeCalibrated,
+    SuitePasses,
+    TierRan,
+    ValuesCovered,
+    owner_of,
+)
+from pytest_evalgate.errors import UserError
+from pytest_evalgate.reports import phrases
+from pytest_evalgate.reports.brief import RequirementResult
+from pytest_evalgate.runs import git
+from pytest_evalgate.text import files
+from pytest_evalgate.text.wording import count, first_few
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+    from pathlib import Path
+
+    from pytest_evalgate.app.view import DecidedRun
+    from pytest_evalgate.config import Requirement, Settings
+    from pytest_evalgate.records.results import PlannedCase, Run
+    from pytest_evalgate.records.verdicts import Calibration, Verdict
+    from pytest_evalgate.reports.brief import Decision
+
+
+@dataclass(frozen=True, slots=True)
+class GoldenFile:
+    """A golden set: its path, the SHA-256 of its bytes, and the day of its last commit.
+
+    ``sha256`` is None if the file is gone; ``changed`` is "" if it has no commit, or changes that are not committed.
+    """
+
+    path: str
+    sha256: str | None
+    changed: str
+
+
+def golden_facts(run: Run, root: Path) -> dict[str, tuple[GoldenFile, ...]]:
+    """Return the golden sets of each suite of a run, as they are in the project now."""
+    return {suite.plan.name: tuple(_golden_file(path, root) for path in suite.plan.golden) for suite in run.suites}
+
+
+def _golden_file(path: str, root: Path) -> GoldenFile:
+    full = files.configured_path(root, path, "golden set")
+    try:
+        sha256 = hashlib.sha256(files.read_bytes(full)).hexdigest()
+    except OSError:
+        return GoldenFile(path, None, "")
+    try:
+        is_changed = git.output(root, "status", "--porcelain", "--", path)
+        changed = "" if is_changed else git.output(root, "log", "-1", "--format=%cs", "HEAD", "--", path)
+    except UserError:
+        changed = ""
+    return GoldenFile(path, sha256, changed)
+
+
+def requirement_results(
+    settings: Settings,
+    decided: DecidedRun,
+    goldens: Mapping[str, tuple[GoldenFile, ...]],
+    calibrations: Mapping[str, Calibration],
+) -> Iterator[RequirementResult]:
+    """Yield the decision of each requirement of the configuration."""
+    for requirement in settings.release.requires:
+        yield RequirementResult(
+            _name(requirement),
+            *_decide(requirement, decided, goldens, calibrations, date.fromisoformat(decided.run.created[:10])),
+        )
+
+
+def _name(requirement: Requirement) -> str:
+    match requirement:
+        case SuitePasses():
+            return f"suite {requirement.suite} passes"
+        case TierRan():
+            return f"tier {requirement.tier} ran"
+        case JudgeCalibrated():
+            return f"judge {requirement.judge} is calibrated within {count(requirement.max_age_days, 'day')}"
+        case GoldenFresh():
+            return f"golden sets of {requirement.suite} changed within {count(requirement.max_age_days, 'day')}"
+        case ValuesCovered():
+            return f"suite {requirement.suite} covers {requirement.by} {first_few(requirement.values)}"
+        case GateKept():
+            return "no weakening of the gate without acknowledgement"
+
+
+def _decide(
+    requirement: Requirement,
+    decided: DecidedRun,
+    goldens: Mapping[str, tuple[GoldenFile, ...]],
+    calibrations: Mapping[str, Calibration],
+    day: date,
+) -> tuple[Decision, str]:
+    verdict = decided.verdict
+    match requirement:
+        case SuitePasses():
+            return _suite_passes(verdict, requirement.suite)
+        case TierRan():
+            return "go" if verdict.tier == requirement.tier else "hold", f"the run is of tier {verdict.tier}"
+        case JudgeCalibrated():
+            return _calibrated(requirement, verdict, calibrations, day)
+        case GoldenFresh():
+            return _fresh(requirement, goldens, day)
+        case ValuesCovered():
+            return _covered(requirement, decided.run)
+        case GateKept():
+            return _gate_kept(verdict)
+
+
+def _suite_passes(verdict: Verdict, name: str) -> tuple[Decision, str]:
+    suites = {one: suite for one, suite in verdict.suites.items() if name in (one, owner_of(one))}
+    if not suites:
+        return "hold", "it did not run"
+    failed = [f"{one}: {phrases.word(suite.verdict)}" for one, suite in suites.items() if suite.verdict != "pass"]
+    if any(suite.verdict not in ("pass", "inconclusive") for suite in suites.values()):
+        return "hold", first_few(failed)
+    if failed:
+        return "go with guardrails", first_few(failed)
+    if any(not phrases.is_blocking(suite) for suite in suites.values()):
+        return "go with guardrails", "it passed, but is advisory"
+    return "go", "it passed"
+
+
+def _calibrated(
+    requirement: JudgeCalibrated, verdict: Verdict, calibrations: Mapping[str, Calibration], day: date
+) -> tuple[Decision, str]:
+    name = requirement.judge
+    used = [judge for suite in verdict.suites.values() for judge in suite.judges if judge.name == name]
+    if not used:
+        return "hold", "no suite of the run asked it"
+    if why_not := next((judge.why_not for judge in used if judge.why_not is not None), None):
+        return "hold", f"it does not count: {why_not}"
+    found = calibrations.get(name)
+    if found is None or not all(judge.calibrated for judge in used):
+        return "hold", "it is not calibrated"
+    age = (day - date.fromisoformat(found.created[:10])).days
+    reason = f"its calibration of {found.created[:10]} was {count(age, 'day')} old"
+    return "go" if 0 <= age <= requirement.max_age_days else "hold", reason
+
+
+def _fresh(requirement: GoldenFresh, goldens: Mapping[str, tuple[GoldenFile, ...]], day: date) -> tuple[Decision, str]:
+    found = [file for name, some in goldens.items() if requirement.suite in (name, owner_of(name)) for file in some]
+    if not found:
+        return "hold", "the suite did not run"
+    undated = [file.path for file in found if not file.changed]
+    if undated:
+        return "hold", f"not committed, so of unknown age: {first_few(undated)}"
+    oldest = min(found, key=lambda file: file.changed)
+    age = (day - date.fromisoformat(oldest.changed)).days
+    reason = f"{oldest.path} was last changed on {oldest.changed}"
+    return "go" if age <= requirement.max_age_days else "hold", f"{reason}, {count(max(age, 0), 'day')} before the run"
+
+
+def _covered(requirement: ValuesCovered, run: Run) -> tuple[Decision, str]:
+    outcomes: dict[str, list[str]] = {value: [] for value in requirement.values}
+    for suite in run.suites:
+        if requirement.suite not in (suite.plan.name, owner_of(suite.plan.name)):
+            continue
+        for result in suite.results:
+            for value in _values(result.case, requirement.by):
+                for wanted, found in outcomes.items():
+                    if fnmatchcase(value, wanted):
+                        found.append(result.outcome)
+    if none := [value for value, found in outcomes.items() if not found]:
+        return "hold", f"no case has {first_few(none)}"
+    if failed := [value for value, found in outcomes.items() if "passed" not in found]:
+        return "hold", f"no case passed of {first_few(failed)}"
+    if partly := [value for value, found in outcomes.items() if set(found) != {"passed"}]:
+        return "go with guardrails", f"not every case passed of {first_few(partly)}"
+    return "go", f"{count(sum(map(len, outcomes.values())), 'case')} passed"
+
+
+def _values(case: PlannedCase, by: str) -> set[str]:
+    tagged = {tag.removeprefix(f"{by}:") for tag in case.tags if tag.startswith(f"{by}:")}
+    return tagged | {value for name, value in case.slices if name == by}
+
+
+def _gate_kept(verdict: Verdict) -> tuple[Decision, str]:
+    if verdict.changed_in_gate is None or verdict.base_problem is not None:
+        return "hold", f"the gate could not be compared: {verdict.base_problem or 'the base branch is unknown'}"
+    weaker = [change for change in verdict.changed_in_gate if change.effect == "weaker"]
+    if silent := [change.where for change in weaker if change.acknowledged is None]:
+        return "hold", f"weakened without acknowledgement: {first_few(silent)}"
+    if weaker:
+        return "go with guardrails", f"acknowledged: {first_few([change.where for change in weaker])}"
+    return "go", "no weakening is on record"
