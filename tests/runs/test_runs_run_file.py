@@ -350,3 +350,19 @@ def test_settings_that_decide_the_verdict_are_digested(more: dict[str, Any]) -> 
 )
 def test_settings_that_change_only_how_a_run_proceeds_are_not_digested(more: dict[str, Any]) -> None:
     assert _digest(**more) == _digest()
+
+
+@pytest.mark.parametrize("value", ["\ud800", "\N{GRINNING FACE}", -0.0, 10**30, float("inf"), 0.1 + 0.2])
+@pytest.mark.parametrize("depth", [0, 300])
+def test_rows_are_what_json_reads(value: Any, depth: int, tmp_path: Path) -> None:
+    row = {"value": json.loads("[" * depth + json.dumps(value) + "]" * depth), "id": "a"}
+    file = tmp_path / "run.jsonl"
+    file.write_text(f"{{}}\n{json.dumps(row)}\n", "ascii")
+    assert list(map(repr, run_file.rows(file))) == [repr(row)]
+
+
+def test_a_cut_row_is_an_error(tmp_path: Path) -> None:
+    file = tmp_path / "run.jsonl"
+    file.write_text('{}\n{"id":"a', "ascii")
+    with pytest.raises(ValueError, match="Unterminated string"):
+        list(run_file.rows(file))

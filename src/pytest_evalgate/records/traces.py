@@ -21,6 +21,8 @@ TRACE_HEADER: Final = "traceparent"
 
 _CONTEXT: Final = re.compile(r"[0-9a-f]{2}-(?!0{32})([0-9a-f]{32})-(?!0{16})([0-9a-f]{16})-[0-9a-f]{2}")
 _SPAN_DIGITS: Final = 16
+_TRIAL, _TARGET, _BASE = slice(0, 16), slice(16, 32), slice(32, 48)
+"""Digits of the ids in the digest of a trial's name."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,9 +73,7 @@ class RunTrace:
     def trial_spans(self, label: str, trial: int) -> TrialSpans:
         """Return the ids of the spans of a trial."""
         digest = self._digest(f"{label}\0{trial}")
-        return TrialSpans(
-            *(digest[start : start + _SPAN_DIGITS] for start in range(0, 3 * _SPAN_DIGITS, _SPAN_DIGITS))
-        )
+        return TrialSpans(digest[_TRIAL], digest[_TARGET], digest[_BASE])
 
     def _digest(self, name: str) -> str:
         text = f"{self.trace_id}{self.span_id}{name}"

@@ -30,6 +30,9 @@ _DATA_FIELDS: Final = {"gauge": 5, "counter": 7, "histogram": 9}
 _VARINT, _FIXED64, _BYTES, _FIXED32 = 0, 1, 2, 5
 """Wire types: https://protobuf.dev/programming-guides/encoding/."""
 
+_PARTS: Final = 3
+"""Parts of an encoded span: key, length and content, joined once for the whole batch."""
+
 _MORE: Final = 0x80
 _UINT64: Final = (1 << 64) - 1
 
@@ -42,48 +45,48 @@ class SpanBatch:
         self._trace_id = bytes.fromhex(trace_id)
         self._resource = resource
         self._version = version
-        self._spans: list[bytes] = []
+        self._parts: list[bytes] = []
         self._forms: dict[SpanForm, bytes] = {}
 
     def __len__(self) -> int:
         """Return the number of spans."""
-        return len(self._spans)
+        return len(self._parts) // _PARTS
 
     def add(self, span: TraceSpan) -> None:
         """Add a span."""
-        parts = [self._form(span.form), b"\x12\x08", bytes.fromhex(span.span_id)]
-        if span.parent_id:
-            parts += b"\x22\x08", bytes.fromhex(span.parent_id)
-        parts.append(_TIMES(0x39, _nanoseconds(span.started), 0x41, _nanoseconds(span.ended)))
-        if span.name:
-            parts.append(_text(5, span.name))  # the last value of a field counts
-        if span.attributes:
-            parts.append(_attributes(9, span.attributes))
-        parts += (_bytes(11, _event(event, span.ended)) for event in span.events)
-        parts += (
-            _bytes(13, _bytes(1, bytes.fromhex(trace_id)) + _bytes(2, bytes.fromhex(span_id)))
-            for trace_id, span_id in span.links
-        )
-        if span.error is not None:
-            parts.append(_bytes(15, _text(2, span.error) + _number(3, _ERROR)))
-        self._spans.append(_bytes(2, b"".join(parts)))
+        form, span_id, parent_id, started, ended, attributes, name, error, events, links = span
+        content = self._forms.get(form) or self._encode_form(form)
+        own = bytes.fromhex(span_id)
+        if parent_id:
+            content += _CHILD(0x0812, own, 0x0822, bytes.fromhex(parent_id), *_times(started, ended))
+        else:
+            content += _ROOT(0x0812, own, *_times(started, ended))
+        if name:
+            content += _text(5, name)  # the last value of a field counts
+        if attributes:
+            content += _attributes(9, attributes)
+        if events or links:
+            content += b"".join([_bytes(11, _event(event, ended)) for event in events])
+            content += b"".join([_bytes(13, _link(*ids)) for ids in links])
+        if error is not None:
+            content += _bytes(15, _text(2, error) + _number(3, _ERROR))
+        self._parts += (b"\x12", _varint(len(content)), content)
 
     def encode(self) -> bytes:
         """Return the request."""
-        scope = _scope(self._version) + b"".join(self._spans)
+        scope = _scope(self._version) + b"".join(self._parts)
         return _bytes(1, _bytes(1, _attributes(1, self._resource)) + _bytes(2, scope))
 
-    def _form(self, form: SpanForm) -> bytes:
-        if (found := self._forms.get(form)) is None:
-            found = self._forms[form] = (
-                _bytes(1, self._trace_id)
-                + _text(5, form.name)
-                + _number(6, _KINDS[form.kind])
-                + _attributes(9, form.attributes)
-                + _key(16, _FIXED32)
-                + struct.pack("<I", _SAMPLED)
-            )
-        return found
+    def _encode_form(self, form: SpanForm) -> bytes:
+        encoded = self._forms[form] = (
+            _bytes(1, self._trace_id)
+            + _text(5, form.name)
+            + _number(6, _KINDS[form.kind])
+            + _attributes(9, form.attributes)
+            + _key(16, _FIXED32)
+            + struct.pack("<I", _SAMPLED)
+        )
+        return encoded
 
 
 def encode_metrics(
@@ -150,10 +153,33 @@ def _event(event: SpanEvent, at: float) -> bytes:
     return _key(1, _FIXED64) + _uint64(_nanoseconds(at)) + _text(2, event.name) + _attributes(3, event.attributes)
 
 
+def _link(trace_id: str, span_id: str) -> bytes:
+    return _bytes(1, bytes.fromhex(trace_id)) + _bytes(2, bytes.fromhex(span_id))
+
+
 def _attributes(number: int, attributes: Attributes) -> bytes:
-    return b"".join(
-        [_bytes(number, _attribute_name(name) + _bytes(2, _value(value))) for name, value in attributes.items()]
-    )
+    encoded = b""
+    for name, value in attributes.items():
+        kind = type(value)
+        if kind is float:
+            encoded += _double_start(number, name) + _float64(value)
+        elif kind is int or kind is bool:
+            encoded += _whole_attribute(number, name, value)
+        else:
+            encoded += _bytes(number, _attribute_name(name) + _bytes(2, _value(value)))
+    return encoded
+
+
+@lru_cache(maxsize=256)
+def _double_start(number: int, name: str) -> bytes:
+    """Return an attribute with a number of 8 bytes, without these bytes."""
+    return _bytes(number, _attribute_name(name) + _bytes(2, _double(4, 0.0)))[:-8]
+
+
+@lru_cache(maxsize=1024, typed=True)
+def _whole_attribute(number: int, name: str, value: int) -> bytes:
+    """Return an attribute with a whole number or a truth value: tokens and tries of calls are often the same."""
+    return _bytes(number, _attribute_name(name) + _bytes(2, _value(value)))
 
 
 @lru_cache(maxsize=256)
@@ -175,7 +201,11 @@ def _value(value: AttributeValue) -> bytes:
 
 # --- protobuf -------------------------------------------------------------------------------------------------------
 
-_TIMES: Final = struct.Struct("<BQBQ").pack
+_CHILD: Final = struct.Struct("<H8sH8sBQBQ").pack
+_ROOT: Final = struct.Struct("<H8sBQBQ").pack
+"""Ids and times of a span, with and without a parent."""
+
+_float64: Final = struct.Struct("<d").pack
 _uint64: Final = struct.Struct("<Q").pack
 
 
@@ -183,9 +213,16 @@ def _nanoseconds(seconds: float) -> int:
     return int(seconds * 1e6) * 1000  # a float of this size has no more digits than microseconds
 
 
+def _times(started: float, ended: float) -> tuple[int, int, int, int]:
+    """Return the begin and the end of a span, each after its key."""
+    return 0x39, int(started * 1e6) * 1000, 0x41, int(ended * 1e6) * 1000  # as `_nanoseconds`, without its call
+
+
 def _varint(value: int) -> bytes:
     if 0 <= value < _MORE:
         return _ONE_BYTE[value]
+    if 0 < value < _MORE * _MORE:
+        return bytes((value & 0x7F | _MORE, value >> 7))
     value &= _UINT64  # negative numbers in two's complement
     encoded = bytearray()
     while value >= _MORE:
@@ -216,7 +253,7 @@ def _number(number: int, value: int) -> bytes:
 
 
 def _double(number: int, value: float) -> bytes:
-    return _key(number, _FIXED64) + struct.pack("<d", value)
+    return _key(number, _FIXED64) + _float64(value)
 
 
 def _fields(message: bytes) -> dict[int, int | bytes]:

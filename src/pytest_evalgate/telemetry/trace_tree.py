@@ -40,7 +40,10 @@ class _Times(NamedTuple):
 def _times_of(row: Row) -> _Times | None:
     """Return the times of a trial or a call; None if they were not recorded."""
     timing = row.get("timing")
-    return None if timing is None else _Times(timing["started"], max(timing["started"], timing["ended"]))
+    if timing is None:
+        return None
+    started, ended = timing["started"], timing["ended"]
+    return _Times(started, max(started, ended))
 
 
 @dataclass(slots=True)
@@ -135,8 +138,8 @@ class TraceTree:
                 self._case_form(row["suite"], outcome),
                 span_id,
                 self.trace.span_id,
-                min(one.started for one in times),
-                max(one.ended for one in times),
+                min(times).started,
+                max([one.ended for one in times]),
                 attributes,
                 f"case {row['id']}",
                 self._message(row) if outcome == "errored" else None,
@@ -148,33 +151,33 @@ class TraceTree:
         return spans
 
     def _case_form(self, suite: str, outcome: str) -> SpanForm:
-        def make() -> SpanForm:
-            attributes: dict[str, AttributeValue] = {names.SUITE_NAME: suite, names.OUTCOME: outcome}
-            if outcome in _STATUS:
-                attributes[names.CASE_STATUS] = _STATUS[outcome]
-            if outcome == "errored":
-                attributes[names.ERROR_TYPE] = _NO_OUTPUT
-            return SpanForm("case", attributes)
+        key = ("case", suite, outcome)
+        if (found := self._forms.get(key)) is not None:
+            return found
+        attributes: dict[str, AttributeValue] = {names.SUITE_NAME: suite, names.OUTCOME: outcome}
+        if outcome in _STATUS:
+            attributes[names.CASE_STATUS] = _STATUS[outcome]
+        if outcome == "errored":
+            attributes[names.ERROR_TYPE] = _NO_OUTPUT
+        return self._forms.setdefault(key, SpanForm("case", attributes))
 
-        return self._form(("case", suite, outcome), make)
-
-    def _form(self, key: Hashable, make: Callable[[], SpanForm]) -> SpanForm:
-        if key not in self._forms:
-            self._forms[key] = make()
-        return self._forms[key]
+    def _trial_form(self, index: int, outcome: str) -> SpanForm:
+        key = ("trial", index, outcome)
+        if (found := self._forms.get(key)) is not None:
+            return found
+        attributes: dict[str, AttributeValue] = {names.TRIAL: index, names.OUTCOME: outcome}
+        if outcome == "errored":
+            attributes[names.ERROR_TYPE] = _NO_OUTPUT
+        return self._forms.setdefault(key, SpanForm(f"trial {index + 1}", attributes))
 
     def _add_trial(self, spans: list[TraceSpan], traced: _TracedTrial, parent_id: str) -> None:
         trial, outcome, ids = traced.trial, traced.outcome, traced.ids
         is_errored = outcome == "errored"
 
-        def make() -> SpanForm:
-            error = {names.ERROR_TYPE: _NO_OUTPUT} if is_errored else {}
-            return SpanForm(f"trial {traced.index + 1}", {names.TRIAL: traced.index, names.OUTCOME: outcome, **error})
-
         has_reason = self.text is not None and outcome != "passed" and bool(trial.get("reason"))
         spans.append(
             TraceSpan(
-                self._form(("trial", traced.index, outcome), make),
+                self._trial_form(traced.index, outcome),
                 ids.trial,
                 parent_id,
                 traced.times.started,
@@ -214,16 +217,15 @@ class TraceTree:
 
     def _call_form(self, asked: Asked, purpose: str, replied: str, finish: str | None) -> SpanForm:
         """Return the form of the calls of a model or an application that ``replied``."""
-
-        def make() -> SpanForm:
-            attributes: dict[str, AttributeValue] = {**asked.attributes, names.PURPOSE: purpose}
-            if replied:
-                attributes[names.RESPONSE_MODEL if asked.is_model else names.TARGET] = replied
-            if finish is not None and asked.is_model:
-                attributes[names.FINISH_REASONS] = [_FINISH.get(finish, finish)]
-            return SpanForm(asked.span_name, attributes, asked.kind)
-
-        return self._form((id(asked), purpose, replied, finish), make)
+        key = (id(asked), purpose, replied, finish)
+        if (found := self._forms.get(key)) is not None:
+            return found
+        attributes: dict[str, AttributeValue] = {**asked.attributes, names.PURPOSE: purpose}
+        if replied:
+            attributes[names.RESPONSE_MODEL if asked.is_model else names.TARGET] = replied
+        if finish is not None and asked.is_model:
+            attributes[names.FINISH_REASONS] = [_FINISH.get(finish, finish)]
+        return self._forms.setdefault(key, SpanForm(asked.span_name, attributes, asked.kind))
 
     def _add_scores(self, spans: list[TraceSpan], traced: _TracedTrial, calls: list[Row]) -> None:
         """Add a span for each score, with the calls of its judge below it; other calls are below the trial.
@@ -234,7 +236,7 @@ class TraceTree:
         asked = [_times_of(call) for call in calls]
         rules_end = traced.times.ended
         if calls:
-            rules_end = min((times.started for times in asked if times is not None), default=rules_end)
+            rules_end = min([times.started for times in asked if times is not None], default=rules_end)
         rules = _Times(graded_at, max(graded_at, rules_end))
         whole = _Times(graded_at, traced.times.ended)
         parents = [ids.trial] * len(calls)
@@ -243,13 +245,12 @@ class TraceTree:
             own = [number for number, call in enumerate(calls) if _is_of(call["purpose"], score["name"])]
             if own:
                 found = [asked[number] or whole for number in own]
-                times = _Times(min(one.started for one in found), max(one.ended for one in found))
+                times = _Times(min(found).started, max([one.ended for one in found]))
                 for number in own:
                     parents[number] = span_id
-            why = None
-            if self.text is not None:
-                why = " - ".join(filter(None, (score.get("reason"), score.get("rationale"))))
-            explained = {names.EXPLANATION: self.text("reason", why)} if self.text is not None and why else {}
+            explained = {}
+            if self.text is not None and (why := " - ".join(filter(None, map(score.get, ("reason", "rationale"))))):
+                explained[names.EXPLANATION] = self.text("reason", why)
             spans.append(TraceSpan(self._score_form(score), span_id, ids.trial, times.started, times.ended, explained))
         for number, call in enumerate(calls):
             own_id = (call.get("timing") or {}).get("span") or ids.other(-1 - number)
@@ -257,18 +258,17 @@ class TraceTree:
 
     def _score_form(self, score: Row) -> SpanForm:
         value, passed, counts = score["value"], score["passed"], score.get("counts", True)
-
-        def make() -> SpanForm:
-            attributes: dict[str, AttributeValue] = {
-                names.EVALUATION: score["name"],
-                names.SCORE_LABEL: _LABELS[passed],
-                names.COUNTS: counts,
-            }
-            if value is not None:
-                attributes[names.SCORE_VALUE] = float(value)
-            return SpanForm(f"score {score['name']}", attributes)
-
-        return self._form(("score", score["name"], value, passed, counts), make)
+        key = ("score", score["name"], value, passed, counts)
+        if (found := self._forms.get(key)) is not None:
+            return found
+        attributes: dict[str, AttributeValue] = {
+            names.EVALUATION: score["name"],
+            names.SCORE_LABEL: _LABELS[passed],
+            names.COUNTS: counts,
+        }
+        if value is not None:
+            attributes[names.SCORE_VALUE] = float(value)
+        return self._forms.setdefault(key, SpanForm(f"score {score['name']}", attributes))
 
     def _scorer_call(self, call: Row, span_id: str, parent_id: str, times: _Times) -> TraceSpan:
         asked = self.asked.of_call(call["purpose"], call.get("model", ""))
