@@ -30,8 +30,9 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+from pytest_evalgate.frozen import dataclass
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import contextlib
 from collections import Counter
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 from pytest_evalgate.config import BudgetGate
 from pytest_evalgate.errors import RunFileError, UserError
+from pytest_evalgate.frozen import dataclass
 from pytest_evalgate.gates.trend import trend_of
 from pytest_evalgate.judges.build import calibration_of, drift_of
 from pytest_evalgate.judges.drift import drift_problem

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import re
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -16,6 +16,7 @@ from pytest_evalgate.app.decide import RunDecider
 from pytest_evalgate.config import CONFIG_FILE, suite_named
 from pytest_evalgate.engine import combine_trials
 from pytest_evalgate.errors import BaselineError, RunFileError, SettingsError, UserError
+from pytest_evalgate.frozen import dataclass
 from pytest_evalgate.records.cases import Place
 from pytest_evalgate.records.results import PlannedCase, Reading, Run, Score, SuitePlan, SuiteRun, Trial
 from pytest_evalgate.records.verdicts import Baseline

@@ -7,7 +7,7 @@ regressed, fixed, flaky, edited, added and removed ones; collect notes on what w
 from __future__ import annotations
 
 import dataclasses
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -21,6 +21,7 @@ from pytest_evalgate.app.compared_sides import (
 from pytest_evalgate.app.decide import RunDecider
 from pytest_evalgate.config import NoRegressionGate, suite_named
 from pytest_evalgate.errors import SettingsError
+from pytest_evalgate.frozen import dataclass
 from pytest_evalgate.gates.decide import GateInputs
 from pytest_evalgate.gates.pairing import count_outcomes, pair
 from pytest_evalgate.records.measured import MetricResult  # noqa: TC001 - as `SourceRun`

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from operator import attrgetter
 from typing import TYPE_CHECKING, Final
 
 from pytest_evalgate.app.past_runs import past_runs
 from pytest_evalgate.errors import RunFileError, SettingsError, UserError
+from pytest_evalgate.frozen import dataclass
 from pytest_evalgate.runs import git, kept, run_file
 from pytest_evalgate.stats.association import associate, scan_lags
 from pytest_evalgate.text.wording import count, did_you_mean

@@ -7,7 +7,7 @@ with a stored run.
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from functools import cached_property, partial
 from typing import TYPE_CHECKING
 
@@ -15,6 +15,7 @@ from pytest_evalgate import golden
 from pytest_evalgate.app.project import resolve_path
 from pytest_evalgate.config import for_tier, needs_baseline, owner_of, suite_named
 from pytest_evalgate.errors import BaselineError, SettingsError, StorageError, UserError
+from pytest_evalgate.frozen import dataclass
 from pytest_evalgate.guard.base_branch import BaseBranch, find_base, own_baseline
 from pytest_evalgate.guard.settings_changes import trials_of
 from pytest_evalgate.records.verdicts import TREND_MIN_RUNS, GateChange, HistoryRow

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from pytest_evalgate import targets
@@ -21,6 +20,7 @@ from pytest_evalgate.config import (
     place_of,
 )
 from pytest_evalgate.errors import LineProblem
+from pytest_evalgate.frozen import dataclass
 from pytest_evalgate.protocols import CallingTarget
 from pytest_evalgate.records.cases import Case
 from pytest_evalgate.records.results import Output

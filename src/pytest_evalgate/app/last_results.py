@@ -6,10 +6,10 @@ is known as a whole.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from pytest_evalgate.errors import BaselineError, RunFileError
+from pytest_evalgate.frozen import dataclass
 from pytest_evalgate.runs import run_file
 
 if TYPE_CHECKING:

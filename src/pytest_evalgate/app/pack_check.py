@@ -11,7 +11,7 @@ import itertools
 import math
 import os
 import stat
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -24,6 +24,7 @@ from pytest_evalgate.app.release_pack import KIND, MANIFEST, PROJECT, manifest_o
 from pytest_evalgate.app.view import ReportOptions, read_decided, view_of
 from pytest_evalgate.config import for_tier, owner_of, suite_named
 from pytest_evalgate.errors import UserError
+from pytest_evalgate.frozen import dataclass
 from pytest_evalgate.gates import decide
 from pytest_evalgate.gates.rules import JudgeRule
 from pytest_evalgate.judges import calibration as calibrations

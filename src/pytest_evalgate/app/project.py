@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
 from pytest_evalgate import config
 from pytest_evalgate.errors import RunFileError, SettingsError
+from pytest_evalgate.frozen import dataclass
 from pytest_evalgate.runs import run_file
 from pytest_evalgate.runs.baseline import file_of
 from pytest_evalgate.runs.kept import RunFolder

@@ -5,11 +5,11 @@ from __future__ import annotations
 import getpass
 import hashlib
 import json
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from pytest_evalgate.app.storing import place_of, project_name
 from pytest_evalgate.errors import StorageError, UserError
+from pytest_evalgate.frozen import dataclass
 from pytest_evalgate.runs import git
 from pytest_evalgate.store import Database
 from pytest_evalgate.store.stored_run import clean

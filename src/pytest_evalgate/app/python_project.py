@@ -8,12 +8,12 @@ from __future__ import annotations
 import importlib.util
 import re
 import tomllib
-from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Final
 
 from pytest_evalgate import config
 from pytest_evalgate.app.application import find_applications
+from pytest_evalgate.frozen import dataclass
 from pytest_evalgate.text.files import read_bytes, read_head
 
 if TYPE_CHECKING:

@@ -7,7 +7,6 @@ the redaction of a session do, they do here as well; no scorer runs.
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Final, Self
 
@@ -20,6 +19,7 @@ from pytest_evalgate.app.wiring import RunContext, Wiring, new_run_id
 from pytest_evalgate.config import key_variables
 from pytest_evalgate.engine import Grading
 from pytest_evalgate.errors import EngineStopped, GoldenSetError, MissingOutput, SettingsError
+from pytest_evalgate.frozen import dataclass
 from pytest_evalgate.golden.sampling import select_split
 from pytest_evalgate.guard.base_branch import find_base
 from pytest_evalgate.protocols import CallingTarget

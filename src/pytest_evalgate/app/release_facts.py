@@ -6,7 +6,6 @@ Ages are counted up to the day of the run, so that the same files always give th
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
 from datetime import date
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING
@@ -21,6 +20,7 @@ from pytest_evalgate.config import (
     owner_of,
 )
 from pytest_evalgate.errors import UserError
+from pytest_evalgate.frozen import dataclass
 from pytest_evalgate.reports import phrases
 from pytest_evalgate.reports.brief import RequirementResult
 from pytest_evalgate.runs import git

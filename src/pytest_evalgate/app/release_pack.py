@@ -13,7 +13,6 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from pytest_evalgate.app.decide import in_tier
@@ -22,6 +21,7 @@ from pytest_evalgate.app.release_facts import golden_facts
 from pytest_evalgate.app.view import ReportOptions, read_decided, view_of
 from pytest_evalgate.config import read_file
 from pytest_evalgate.errors import SettingsError, UserError
+from pytest_evalgate.frozen import dataclass
 from pytest_evalgate.reports.brief import render_brief, render_brief_page
 from pytest_evalgate.reports.view import TextPolicy
 from pytest_evalgate.runs import git

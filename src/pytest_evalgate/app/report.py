@@ -7,12 +7,12 @@ when the run was decided, so that ``pytest-evalgate report`` renders the same by
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pytest_evalgate.errors import BaselineError, SettingsError, StorageError
+from pytest_evalgate.frozen import dataclass
 from pytest_evalgate.reports.view import TextPolicy
 from pytest_evalgate.reports.writing import HTML_FILE, write_reports
 from pytest_evalgate.runs import baseline as runs_baseline

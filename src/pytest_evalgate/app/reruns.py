@@ -10,11 +10,12 @@ scorers. Only answers that were not cached in their run are pooled, so that each
 from __future__ import annotations
 
 from collections import defaultdict
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from typing import TYPE_CHECKING
 
 from pytest_evalgate.engine import combine_trials
 from pytest_evalgate.errors import RunFileError
+from pytest_evalgate.frozen import dataclass
 from pytest_evalgate.gates.pairing import call_records, total_calls
 from pytest_evalgate.records.attempts import Reruns
 from pytest_evalgate.runs import run_file

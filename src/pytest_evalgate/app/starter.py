@@ -10,9 +10,10 @@ import re
 import statistics
 import unicodedata
 from collections import defaultdict
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
+from pytest_evalgate.frozen import dataclass
 from pytest_evalgate.golden.record import parse_row
 from pytest_evalgate.records.cases import Place
 from pytest_evalgate.text import jsonl

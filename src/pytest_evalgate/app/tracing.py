@@ -7,10 +7,10 @@ from __future__ import annotations
 
 import os
 import time
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from pytest_evalgate.errors import UserError
+from pytest_evalgate.frozen import dataclass
 from pytest_evalgate.runs import run_file
 from pytest_evalgate.telemetry.asked import AskedModels
 from pytest_evalgate.telemetry.collector import Collector

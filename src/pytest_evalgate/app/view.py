@@ -8,7 +8,7 @@ iterates over them, because the texts of 100,000 cases do not fit into memory.
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final
 
@@ -20,6 +20,7 @@ from pytest_evalgate.app.worst import (
     worst_cases,
     worst_ids,
 )
+from pytest_evalgate.frozen import dataclass
 from pytest_evalgate.gates.pairing import pair
 from pytest_evalgate.records.cases import Place, golden_id_of
 from pytest_evalgate.records.raised import Raised

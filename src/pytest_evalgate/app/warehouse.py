@@ -16,12 +16,12 @@ import io
 import json
 import re
 import tempfile
-from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Literal
 
 from pytest_evalgate.errors import SettingsError, StorageError, UserError
+from pytest_evalgate.frozen import dataclass
 from pytest_evalgate.runs.session_lock import SessionLock
 from pytest_evalgate.store import StoreError
 from pytest_evalgate.store.tables import OF_RUN, PROMOTIONS, RUNS, tables

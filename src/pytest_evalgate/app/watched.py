@@ -10,11 +10,11 @@ from __future__ import annotations
 import ast
 import contextlib
 from collections import defaultdict
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from pytest_evalgate import config
+from pytest_evalgate.frozen import dataclass
 from pytest_evalgate.text import files
 
 if TYPE_CHECKING:

@@ -9,12 +9,13 @@ from __future__ import annotations
 import contextlib
 import os
 import secrets
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final
 
 from pytest_evalgate import config, targets
 from pytest_evalgate.config import key_variables
+from pytest_evalgate.frozen import dataclass
 from pytest_evalgate.text import jsonl
 from pytest_evalgate.text.redaction import Redactor
 from pytest_evalgate.text.wording import count

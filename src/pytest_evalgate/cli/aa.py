@@ -6,7 +6,6 @@ every ordered pair of them by the suite's gate; the share of pairs that fail is 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
@@ -16,6 +15,7 @@ from pytest_evalgate.cli.options import add_alpha, add_run
 from pytest_evalgate.cli.printing import WIDTH, print_result, wrapped
 from pytest_evalgate.cli.verb import Verb
 from pytest_evalgate.errors import RunFileError
+from pytest_evalgate.frozen import dataclass
 from pytest_evalgate.stats.stability import aa_runs
 from pytest_evalgate.text.escape import one_line
 from pytest_evalgate.text.layout import align, truncate_columns

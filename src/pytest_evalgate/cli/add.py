@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import sys
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -21,6 +21,7 @@ from pytest_evalgate.cli.printing import print_result
 from pytest_evalgate.cli.verb import Verb
 from pytest_evalgate.config import key_variables
 from pytest_evalgate.errors import GoldenSetError, SettingsError, UserError
+from pytest_evalgate.frozen import dataclass
 from pytest_evalgate.golden.edit import GoldenText, row_of, same_case
 from pytest_evalgate.golden.lint import strings
 from pytest_evalgate.golden.masking import mask_row

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import os
 import re
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from pytest_evalgate import config
@@ -16,6 +15,7 @@ from pytest_evalgate.app.project import Project
 from pytest_evalgate.cli.printing import print_result
 from pytest_evalgate.cli.verb import Verb
 from pytest_evalgate.config.key_lines import KeyLines
+from pytest_evalgate.frozen import dataclass
 from pytest_evalgate.text import jsonl
 from pytest_evalgate.text.layout import align
 

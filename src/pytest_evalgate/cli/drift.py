@@ -8,7 +8,6 @@ do among themselves. The finding is written beside the judge's calibration, wher
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -19,6 +18,7 @@ from pytest_evalgate.cli.options import odd_number
 from pytest_evalgate.cli.printing import print_result, wrapped
 from pytest_evalgate.cli.verb import Verb
 from pytest_evalgate.errors import SettingsError
+from pytest_evalgate.frozen import dataclass
 from pytest_evalgate.judges import drift as anchor_files
 from pytest_evalgate.judges.build import calibration_of, parts_of_judge
 from pytest_evalgate.judges.drift import Drift, DriftRecord, GradeShift, Rejudged, StoredVerdicts

@@ -7,7 +7,7 @@ of its suite; sort the findings by severity and print them.
 from __future__ import annotations
 
 import datetime as dt
-from dataclasses import dataclass, field
+from dataclasses import field
 from functools import partial
 from itertools import chain
 from pathlib import Path
@@ -25,6 +25,7 @@ from pytest_evalgate.curation.wanted_values import coverage_findings, coverage_l
 from pytest_evalgate.engine import Grading
 from pytest_evalgate.engine.suite_outputs import SuiteOutputs
 from pytest_evalgate.errors import GoldenSetError, LineProblem, SettingsError, UserError, group_problems
+from pytest_evalgate.frozen import dataclass
 from pytest_evalgate.golden import lint
 from pytest_evalgate.golden.data_card import card_findings, card_path
 from pytest_evalgate.golden.dialects.equivalents import hint_of

@@ -6,7 +6,6 @@ the probes that passed, by family, with an upper limit for the share of such out
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, get_args
 
 from pytest_evalgate.app.grade import run_judge
@@ -14,6 +13,7 @@ from pytest_evalgate.app.project import Project
 from pytest_evalgate.cli.options import whole_number
 from pytest_evalgate.cli.printing import WIDTH, print_result, wrapped
 from pytest_evalgate.cli.verb import Verb
+from pytest_evalgate.frozen import dataclass
 from pytest_evalgate.judges import probes
 from pytest_evalgate.judges.canaries import failed_canaries
 from pytest_evalgate.judges.probes import ProbeFamily

@@ -11,7 +11,7 @@ import os
 import shlex
 import subprocess
 import sys
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, Literal, get_args
 
@@ -23,6 +23,7 @@ from pytest_evalgate.cli.printing import WIDTH, print_result, wrapped
 from pytest_evalgate.cli.verb import Verb
 from pytest_evalgate.config import key_variables
 from pytest_evalgate.errors import SettingsError, UserError
+from pytest_evalgate.frozen import dataclass
 from pytest_evalgate.golden.edit import GoldenText
 from pytest_evalgate.runs.plan import golden_digest, planned_fingerprint
 from pytest_evalgate.text import files

@@ -7,7 +7,7 @@ import io
 import json
 import os
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final
 
@@ -17,6 +17,7 @@ from pytest_evalgate.cli.options import whole_number
 from pytest_evalgate.cli.printing import wrapped
 from pytest_evalgate.config import key_variables
 from pytest_evalgate.errors import SettingsError
+from pytest_evalgate.frozen import dataclass
 from pytest_evalgate.store import Database
 from pytest_evalgate.store.filters import RunFilter, read_filter
 from pytest_evalgate.text.escape import escape_cell, one_line

@@ -7,8 +7,9 @@ verbs, so that ``pytest-evalgate --help`` imports none of these modules.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+from pytest_evalgate.frozen import dataclass
 
 if TYPE_CHECKING:
     import argparse

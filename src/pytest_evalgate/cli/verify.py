@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import re
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, get_args
 
 from pytest_evalgate import golden
@@ -15,6 +14,7 @@ from pytest_evalgate.cli.options import add_run
 from pytest_evalgate.cli.verb import Verb
 from pytest_evalgate.config import always_planned, sample_of, suite_named
 from pytest_evalgate.errors import SettingsError
+from pytest_evalgate.frozen import dataclass
 from pytest_evalgate.golden.sampling import sample_plan, select_split
 from pytest_evalgate.guard.base_branch import BaseBranch
 from pytest_evalgate.guard.base_checkout import BASE_VARIABLE as PULL_REQUEST_VARIABLE

@@ -12,7 +12,6 @@ import shlex
 import subprocess
 import sys
 from collections.abc import Callable, Collection, Iterator, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
 from pathlib import Path
@@ -22,6 +21,7 @@ from pytest_evalgate import config
 from pytest_evalgate.app.watched import WatchedFiles, watched_files
 from pytest_evalgate.cli.verb import Verb
 from pytest_evalgate.errors import SettingsError, UserError
+from pytest_evalgate.frozen import dataclass
 from pytest_evalgate.text import files
 from pytest_evalgate.text.escape import one_line
 from pytest_evalgate.text.redaction import mask_keys

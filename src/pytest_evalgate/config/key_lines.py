@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import tomllib
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, Self
 
+from pytest_evalgate.frozen import dataclass
 from pytest_evalgate.text.problems import join_place
 
 if TYPE_CHECKING:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from operator import itemgetter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -15,6 +14,7 @@ from pytest_evalgate.config.key_lines import KeyLines
 from pytest_evalgate.config.suites import Settings, with_candidates
 from pytest_evalgate.config.targets import HttpTarget, parse_target_spec
 from pytest_evalgate.errors import SettingsError
+from pytest_evalgate.frozen import dataclass
 from pytest_evalgate.text.problems import explain, format_value
 from pytest_evalgate.text.syntax import InvalidToml, parse_toml
 

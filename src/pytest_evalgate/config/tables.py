@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from typing import Annotated, Any, Final, Literal, Self
 
 from pydantic import (
@@ -18,6 +17,7 @@ from pydantic import (
 )
 from pydantic_core import CoreSchema, PydanticCustomError, core_schema
 
+from pytest_evalgate.frozen import dataclass
 from pytest_evalgate.records.alerts import AlertKind
 from pytest_evalgate.text.problems import UNQUOTED
 from pytest_evalgate.text.redaction import looks_like_key

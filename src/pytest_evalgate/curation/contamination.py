@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from dataclasses import dataclass
 from itertools import islice, repeat
 from typing import TYPE_CHECKING, Any, Final
 
@@ -17,6 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from pytest_evalgate.errors import SettingsError
+from pytest_evalgate.frozen import dataclass
 from pytest_evalgate.golden.lint import LintFinding, expected_texts, input_text
 from pytest_evalgate.golden.near_texts import words
 from pytest_evalgate.text import files, foreign, jsonl

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Literal
 
 import numpy as np
 
 from pytest_evalgate.curation.row_fields import field_reader, text_of
 from pytest_evalgate.errors import GoldenSetError, LineProblem, SettingsError
+from pytest_evalgate.frozen import dataclass
 from pytest_evalgate.golden.dialects.columns import field_of
 from pytest_evalgate.golden.lint import input_text, strings
 from pytest_evalgate.golden.near_texts import words

@@ -9,10 +9,11 @@ itself would favour duplicates (inverse sampling; Haldane 1945).
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING, Final
 
 from pytest_evalgate.curation.row_fields import field_reader, number_of
+from pytest_evalgate.frozen import dataclass
 from pytest_evalgate.golden.dialects.columns import COLUMN_NAMES, WEAK_IDS, field_of, normal_name
 from pytest_evalgate.golden.lint import input_text
 from pytest_evalgate.golden.masking import mask_row

@@ -7,12 +7,12 @@ Sources: https://labelstud.io/guide/task_format (JSON) and https://labelstud.io/
 from __future__ import annotations
 
 import datetime as dt
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from pytest_evalgate.curation.drawing import REPLIES
 from pytest_evalgate.curation.log_files import open_log
 from pytest_evalgate.errors import GoldenSetError, LineProblem, SettingsError
+from pytest_evalgate.frozen import dataclass
 from pytest_evalgate.golden.dialects.columns import field_of
 from pytest_evalgate.text import jsonl
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 import csv
 import datetime as dt
 import importlib
-from dataclasses import dataclass
 from functools import partial
 from itertools import chain, islice
 from pathlib import Path  # noqa: TC003 - the type of a field
@@ -18,6 +17,7 @@ from typing import TYPE_CHECKING, Any, Final, Protocol
 from pytest_evalgate.curation import otel_spans, trace_exports
 from pytest_evalgate.curation.row_fields import Row  # noqa: TC001 - a type of the protocol
 from pytest_evalgate.errors import LineProblem, SettingsError
+from pytest_evalgate.frozen import dataclass
 from pytest_evalgate.importing.column_plan import is_known_name
 from pytest_evalgate.importing.delimited import choose_dialect, decode
 from pytest_evalgate.importing.documents import read_json

@@ -6,11 +6,11 @@ The record is deterministic: the same log, options and seed give the same bytes.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from pytest_evalgate.curation.drawing import results_of
 from pytest_evalgate.errors import SettingsError
+from pytest_evalgate.frozen import dataclass
 from pytest_evalgate.stats.allocation import PilotStratum, allocate, pilot_strata
 from pytest_evalgate.stats.weights import kish_n
 

@@ -8,7 +8,7 @@ their order: any first m of them are a simple random sample of m rows without re
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
@@ -17,6 +17,7 @@ import numpy.typing as npt
 from pytest_evalgate.curation.log_files import RowPlace
 from pytest_evalgate.curation.row_fields import field_reader, number_of, text_of
 from pytest_evalgate.errors import GoldenSetError, LineProblem, SettingsError
+from pytest_evalgate.frozen import dataclass
 from pytest_evalgate.text import jsonl
 
 if TYPE_CHECKING:

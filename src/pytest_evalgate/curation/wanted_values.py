@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Final
 
+from pytest_evalgate.frozen import dataclass
 from pytest_evalgate.golden.lint import LintFinding
 from pytest_evalgate.runs.plan import slice_values
 from pytest_evalgate.text.wording import count, first_few

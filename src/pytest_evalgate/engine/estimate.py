@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from dataclasses import dataclass, field
+from dataclasses import field
 from statistics import median
 from typing import TYPE_CHECKING, Final
 
 from pytest_evalgate.engine.spend import ESTIMATE_ERROR, Tokens, estimate_tokens
+from pytest_evalgate.frozen import dataclass
 from pytest_evalgate.records.calls import LIST_KINDS
 from pytest_evalgate.runs.estimate import Estimate, Pace, SuiteEstimate
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Literal
 from urllib.parse import urljoin, urlsplit
 
 from pytest_evalgate.engine.error_body import parse_error
+from pytest_evalgate.frozen import dataclass
 from pytest_evalgate.text.jsonl import escape_text
 
 if TYPE_CHECKING:

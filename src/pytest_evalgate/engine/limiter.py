@@ -10,8 +10,10 @@ import asyncio
 import math
 from collections import deque
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from typing import TYPE_CHECKING, Final, Self
+
+from pytest_evalgate.frozen import dataclass
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import secrets
 import time
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from pytest_evalgate.frozen import dataclass
 from pytest_evalgate.records.calls import ApplicationFailure, CallFailed
 from pytest_evalgate.records.traces import Timing
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from pytest_evalgate.frozen import dataclass
 from pytest_evalgate.gates.pairing import call_records, total_calls
 from pytest_evalgate.records.results import Trial
 from pytest_evalgate.records.verdicts import GateResult

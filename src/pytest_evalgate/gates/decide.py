@@ -7,7 +7,7 @@ result, the verdict is ``incomplete``.
 from __future__ import annotations
 
 from collections import defaultdict
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import cached_property, reduce
 from operator import add
 from typing import TYPE_CHECKING, Final
@@ -29,6 +29,7 @@ from pytest_evalgate.config import (
     has_gap_tests,
     has_part_tests,
 )
+from pytest_evalgate.frozen import dataclass
 from pytest_evalgate.gates.budget import decide_budget
 from pytest_evalgate.gates.candidate_pairs import compare_candidates
 from pytest_evalgate.gates.correction import correction_notes, correction_of, gate_problem

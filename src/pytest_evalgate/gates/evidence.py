@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
+from pytest_evalgate.frozen import dataclass
 from pytest_evalgate.gates.pairing import not_skipped
 from pytest_evalgate.stats.clusters import cluster_delta, cluster_mean_ci, mean_score_ci, repeats_effective_n
 from pytest_evalgate.stats.families import fewest_losses

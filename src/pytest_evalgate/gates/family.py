@@ -7,9 +7,9 @@ level is that of the largest alpha.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from pytest_evalgate.frozen import dataclass
 from pytest_evalgate.stats.families import holm_adjusted
 
 if TYPE_CHECKING:

@@ -9,13 +9,14 @@ others in 9 of 10 builds.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from itertools import combinations
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
 from pytest_evalgate.config import ParityGate, SliceGate, has_gap_tests
+from pytest_evalgate.frozen import dataclass
 from pytest_evalgate.gates.evidence import RateEstimate, rate_of
 from pytest_evalgate.gates.family import GateTest, TestName
 from pytest_evalgate.records.measured import Figure, MetricResult

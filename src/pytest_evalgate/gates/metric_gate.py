@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 from pytest_evalgate.config import LOWER_IS_BETTER
+from pytest_evalgate.frozen import dataclass
 from pytest_evalgate.gates.power import LARGE_DROP, Blindness
 from pytest_evalgate.records.verdicts import GateResult
 from pytest_evalgate.stats.numeric import upper_z

@@ -6,7 +6,7 @@ are wrong; a figure that a missing output could make worse without limit is `Pre
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
@@ -18,6 +18,7 @@ from pytest_evalgate.config import (
     RegressionMetric,
     SpansMetric,
 )
+from pytest_evalgate.frozen import dataclass
 from pytest_evalgate.records.measured import ConfusionMatrix, ReliabilityBin
 from pytest_evalgate.stats import confusion, sums
 from pytest_evalgate.stats.resampling import EARLIER, FigureGroup, Ranked, Sample

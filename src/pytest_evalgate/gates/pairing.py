@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from pytest_evalgate.frozen import dataclass
 from pytest_evalgate.records.answers import agreement_of
 from pytest_evalgate.records.attempts import Repeats
 from pytest_evalgate.records.served import served_problem

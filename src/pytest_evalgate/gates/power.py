@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -20,6 +19,7 @@ from pytest_evalgate.config import (
     has_gap_tests,
     has_part_tests,
 )
+from pytest_evalgate.frozen import dataclass
 from pytest_evalgate.gates.evidence import ONE_CLUSTER, Measure
 from pytest_evalgate.gates.gaps import unattainable_gap
 from pytest_evalgate.gates.pass_rate import unattainable

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from pytest_evalgate.frozen import dataclass
 from pytest_evalgate.gates.evidence import ONE_CLUSTER
 from pytest_evalgate.records.corrected import MeasuredChange
 from pytest_evalgate.records.verdicts import Delta, GateResult

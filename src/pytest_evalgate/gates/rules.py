@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING, Literal
 
 from pytest_evalgate.config import NoRegressionGate
+from pytest_evalgate.frozen import dataclass
 from pytest_evalgate.stats.design import LabelDesign, LabelStratum
 from pytest_evalgate.stats.judged import JudgeErrors
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from itertools import groupby
 from typing import TYPE_CHECKING
 
+from pytest_evalgate.frozen import dataclass
 from pytest_evalgate.gates.evidence import rate_of
 from pytest_evalgate.gates.pass_rate import verdict_of_rate
 from pytest_evalgate.gates.regression import delta_of

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
+from pytest_evalgate.frozen import dataclass
 from pytest_evalgate.gates.evidence import CONFIDENCE, ONE_CLUSTER, Cases, rate_of, weights_of
 from pytest_evalgate.records.verdicts import GateResult
 from pytest_evalgate.stats.clusters import cluster_sums

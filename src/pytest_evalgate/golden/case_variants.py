@@ -9,9 +9,10 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
+from pytest_evalgate.frozen import dataclass
 from pytest_evalgate.golden.perturbations import PERTURBATIONS, Dice, PerturbableText
 from pytest_evalgate.records.cases import Case
 from pytest_evalgate.text import jsonl

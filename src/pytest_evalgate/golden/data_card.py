@@ -14,9 +14,9 @@ from __future__ import annotations
 import json
 import tomllib
 from collections import Counter
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
+from pytest_evalgate.frozen import dataclass
 from pytest_evalgate.golden.lint import LintFinding
 from pytest_evalgate.records.cases import Place
 from pytest_evalgate.text.wording import did_you_mean

@@ -10,11 +10,12 @@ import json
 import tempfile
 from collections import deque
 from collections.abc import Mapping
-from dataclasses import dataclass, fields, replace
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Self
 
 from pytest_evalgate.errors import GoldenSetError, UserError
+from pytest_evalgate.frozen import dataclass
 from pytest_evalgate.golden.dialects.known import DIALECTS
 from pytest_evalgate.golden.load import ReadFile, read_file
 from pytest_evalgate.records.cases import Case, Place

@@ -10,11 +10,11 @@ import ipaddress
 import re
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, Literal
 from urllib.parse import urlsplit
 
 from pytest_evalgate.config import ParityGate, SliceGate
+from pytest_evalgate.frozen import dataclass
 from pytest_evalgate.golden.near_texts import NearTexts, words
 from pytest_evalgate.text import jsonl
 from pytest_evalgate.text.personal import personal_in

@@ -7,12 +7,12 @@ A file is read line by line (`text.jsonl`), its dialect is recognised (`dialects
 from __future__ import annotations
 
 import shlex
-from dataclasses import dataclass
 from operator import attrgetter
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Final
 
 from pytest_evalgate.errors import GoldenSetError, LineProblem
+from pytest_evalgate.frozen import dataclass
 from pytest_evalgate.golden.record import (
     FIELDS,
     LONGEST_ID,

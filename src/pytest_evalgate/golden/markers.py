@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import ast
 import warnings
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
+from pytest_evalgate.frozen import dataclass
 from pytest_evalgate.text.files import read_bytes, relative_name
 from pytest_evalgate.text.folders import walk_files
 

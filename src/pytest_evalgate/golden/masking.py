@@ -5,9 +5,9 @@ Secrets become ``***``, personal data their kind in brackets: ``write to [e-mail
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from pytest_evalgate.frozen import dataclass
 from pytest_evalgate.text.detectors import detect
 from pytest_evalgate.text.jsonl import escape_text
 from pytest_evalgate.text.personal import mask_personal

@@ -9,7 +9,7 @@ from __future__ import annotations
 import difflib
 import sys
 import unicodedata
-from dataclasses import dataclass, fields
+from dataclasses import fields
 from functools import lru_cache
 from operator import attrgetter
 from typing import TYPE_CHECKING, Annotated, Any, Final
@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, Strict, ValidationError
 
 from pytest_evalgate.errors import LineProblem
+from pytest_evalgate.frozen import dataclass
 from pytest_evalgate.records.cases import Case, Place
 from pytest_evalgate.text import jsonl
 from pytest_evalgate.text.problems import InvalidKey, explain, format_value

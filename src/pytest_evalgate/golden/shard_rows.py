@@ -10,10 +10,10 @@ from __future__ import annotations
 import hashlib
 import unicodedata
 from contextlib import suppress
-from dataclasses import dataclass
 from itertools import chain
 from typing import TYPE_CHECKING, Any, Final
 
+from pytest_evalgate.frozen import dataclass
 from pytest_evalgate.golden.load import parse_canonical
 from pytest_evalgate.golden.record import FIELDS, row_digest
 from pytest_evalgate.records.cases import Case, GoldenSet, Place

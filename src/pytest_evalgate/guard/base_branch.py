@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import os
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 from pytest_evalgate import golden
 from pytest_evalgate.config import DEFAULT_TIER, for_tier, owner_of, suite_named
 from pytest_evalgate.errors import GoldenSetError, SettingsError, UserError
+from pytest_evalgate.frozen import dataclass
 from pytest_evalgate.guard.base_checkout import BASE_VARIABLE, OPTION, BaseCheckout
 from pytest_evalgate.guard.directions import format_value
 from pytest_evalgate.guard.target_changes import MODEL_ADDED, MODEL_CHANGED, TARGET_CHANGED, is_called

@@ -11,13 +11,14 @@ import re
 import shutil
 import tempfile
 import weakref
-from dataclasses import dataclass, field
+from dataclasses import field
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, Self
 
 from pytest_evalgate import config
 from pytest_evalgate.errors import SettingsError, UserError
+from pytest_evalgate.frozen import dataclass
 from pytest_evalgate.runs import baseline as baselines
 from pytest_evalgate.runs import git
 from pytest_evalgate.runs.git_tree import CommitTree

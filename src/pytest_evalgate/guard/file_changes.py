@@ -10,11 +10,11 @@ import ast
 import hashlib
 import posixpath
 import warnings
-from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Final
 
 from pytest_evalgate.config import CommandTarget, ModelTarget, PythonTarget, RecordedTarget
+from pytest_evalgate.frozen import dataclass
 from pytest_evalgate.guard.directions import NOTHING
 from pytest_evalgate.guard.pytest_settings import PytestSettings, pytest_changes, read_settings
 from pytest_evalgate.records.verdicts import GateChange

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, fields
+from dataclasses import fields
 from typing import TYPE_CHECKING, Any, Final
 
 from pytest_evalgate.config import InvarianceGate, MustPassGate, ParityGate, SliceGate
+from pytest_evalgate.frozen import dataclass
 from pytest_evalgate.guard.directions import NOTHING, format_value
 from pytest_evalgate.records.cases import Case
 from pytest_evalgate.records.verdicts import GateChange

@@ -6,10 +6,10 @@ Otherwise a branch that moves an endpoint would send the key of CI to a host tha
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Self
 
 from pytest_evalgate.config import HttpTarget
+from pytest_evalgate.frozen import dataclass
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

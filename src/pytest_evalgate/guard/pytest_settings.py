@@ -6,9 +6,9 @@ import configparser
 import posixpath
 import shlex
 import tomllib
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
+from pytest_evalgate.frozen import dataclass
 from pytest_evalgate.guard.directions import format_value
 from pytest_evalgate.records.verdicts import GateChange
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
+from pytest_evalgate.frozen import dataclass
 from pytest_evalgate.golden.dialects.columns import COLUMN_NAMES, WEAK_IDS, field_of, normal_name
 from pytest_evalgate.golden.record import FIELDS, normalise
 from pytest_evalgate.importing.imported import ImportingError

@@ -10,10 +10,10 @@ import codecs
 import csv
 import io
 import re
-from dataclasses import dataclass
 from itertools import islice
 from typing import TYPE_CHECKING, Final
 
+from pytest_evalgate.frozen import dataclass
 from pytest_evalgate.importing.imported import MOST_LISTED, ImportingError
 from pytest_evalgate.importing.sheets import LIMITS, Sheet, SheetRow, check_shape, plain_name
 from pytest_evalgate.text import foreign

@@ -5,9 +5,10 @@ from __future__ import annotations
 import json
 import re
 from bisect import bisect_right
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
+from pytest_evalgate.frozen import dataclass
 from pytest_evalgate.importing.imported import MOST_LISTED, ImportingError, LeftOut
 from pytest_evalgate.importing.sheets import LIMITS
 from pytest_evalgate.importing.source_rows import SourceRow

@@ -7,9 +7,10 @@ Names decide, never positions: ``--map``, else the dialect of a known tool, else
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from typing import TYPE_CHECKING, Any, Final
 
+from pytest_evalgate.frozen import dataclass
 from pytest_evalgate.golden.dialects import recognise, translate_row
 from pytest_evalgate.golden.dialects.translate import read_alternatives, read_input
 from pytest_evalgate.golden.record import FIELDS, canonical_row, parse_row

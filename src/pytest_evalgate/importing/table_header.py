@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
+from pytest_evalgate.frozen import dataclass
 from pytest_evalgate.golden.dialects.columns import field_of, normal_name
 from pytest_evalgate.importing.column_plan import is_known_name
 from pytest_evalgate.importing.imported import ImportingError, LeftOut

@@ -11,10 +11,10 @@ import io
 import re
 import zipfile
 import zlib
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 from xml.etree import ElementTree as ET  # expat since 2.4.1 bounds the expansion of entities
 
+from pytest_evalgate.frozen import dataclass
 from pytest_evalgate.importing.imported import ImportingError
 from pytest_evalgate.importing.sheets import LIMITS, Cell, Sheet, SheetRow, check_shape, column_letters
 from pytest_evalgate.text import jsonl

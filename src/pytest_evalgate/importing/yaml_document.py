@@ -9,9 +9,10 @@ from __future__ import annotations
 
 import math
 import re
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING, Any, Final
 
+from pytest_evalgate.frozen import dataclass
 from pytest_evalgate.importing.imported import ImportingError
 from pytest_evalgate.records.cases import Place
 from pytest_evalgate.text import files, foreign, jsonl

@@ -6,10 +6,10 @@ import codecs
 import csv
 import io
 import json
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from pytest_evalgate.errors import LineProblem, SettingsError
+from pytest_evalgate.frozen import dataclass
 from pytest_evalgate.judges.label_rows import by_output, cell_of, id_of, labelled_rows, ratings_of, read_rows
 from pytest_evalgate.judges.label_scale import normalise_label, scale_of
 from pytest_evalgate.judges.labels import Columns, LabelsError, load

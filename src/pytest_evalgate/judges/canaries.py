@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from pytest_evalgate.errors import LineProblem, SettingsError
+from pytest_evalgate.frozen import dataclass
 from pytest_evalgate.records.cases import Case, Place
 from pytest_evalgate.records.results import Output
 from pytest_evalgate.text import files, jsonl

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
 from pytest_evalgate.errors import LineProblem
+from pytest_evalgate.frozen import dataclass
 from pytest_evalgate.judges.label_rows import (
     by_output,
     id_of,

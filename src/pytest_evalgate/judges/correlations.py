@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
+from pytest_evalgate.frozen import dataclass
 from pytest_evalgate.judges.rates import Statistic
 from pytest_evalgate.stats.correlation import COEFFICIENTS, correlation, partial_correlation
 

@@ -6,12 +6,13 @@ with the stored ones (`drift`) and write a `DriftRecord` beside the calibration,
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Final, Literal, Self, get_args
 
 import numpy as np
 
 from pytest_evalgate.errors import UserError
+from pytest_evalgate.frozen import dataclass
 from pytest_evalgate.judges import labels
 from pytest_evalgate.runs.record_file import RecordFile, check_filled, check_time
 from pytest_evalgate.stats.agreement import judge_self_consistency

@@ -9,12 +9,12 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
 from pytest_evalgate.errors import LineProblem, SettingsError
+from pytest_evalgate.frozen import dataclass
 from pytest_evalgate.gates.frame import digest_of, first_output
 from pytest_evalgate.gates.pairing import pair_results
 from pytest_evalgate.gates.run_labels import PairLabel, RunLabels, pairs_frame

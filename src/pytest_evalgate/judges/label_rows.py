@@ -5,10 +5,10 @@ from __future__ import annotations
 import csv
 import math
 import unicodedata
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from pytest_evalgate.errors import LineProblem
+from pytest_evalgate.frozen import dataclass
 from pytest_evalgate.judges.label_sample import DrawnFrom
 from pytest_evalgate.records.cases import Case, Place
 from pytest_evalgate.text import foreign, jsonl

@@ -7,12 +7,12 @@ each stratum: its further rows are drawn from those that were left.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
 from pytest_evalgate.errors import SettingsError
+from pytest_evalgate.frozen import dataclass
 from pytest_evalgate.gates.frame import first_output, frame_of
 
 if TYPE_CHECKING:

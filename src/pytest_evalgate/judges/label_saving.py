@@ -11,10 +11,10 @@ import csv
 import io
 import json
 import re
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from pytest_evalgate.errors import UserError
+from pytest_evalgate.frozen import dataclass
 from pytest_evalgate.judges.label_rows import cell_of, id_of, label_of, ratings_of, read_rows
 from pytest_evalgate.judges.label_scale import normalise_label
 from pytest_evalgate.judges.labels import LabelsError

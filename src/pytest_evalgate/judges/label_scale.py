@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Self
 
+from pytest_evalgate.frozen import dataclass
 from pytest_evalgate.judges.label_rows import is_number
 from pytest_evalgate.judges.scale import SCALES
 from pytest_evalgate.text import jsonl

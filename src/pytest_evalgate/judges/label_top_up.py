@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from pytest_evalgate.errors import SettingsError
+from pytest_evalgate.frozen import dataclass
 from pytest_evalgate.judges.label_sample import UNJUDGED
 from pytest_evalgate.judges.rates import WeightedRow, rates_of
 from pytest_evalgate.stats.label_numbers import labels_for_width, width_of

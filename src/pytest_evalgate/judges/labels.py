@@ -7,13 +7,14 @@ scores, and `load` joins them to one `Labelled` per row.
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass, field
+from dataclasses import field
 from operator import attrgetter
 from statistics import fmean
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Final
 
 from pytest_evalgate.errors import LineProblem, UserError
+from pytest_evalgate.frozen import dataclass
 from pytest_evalgate.judges.label_rows import (
     at,
     by_output,

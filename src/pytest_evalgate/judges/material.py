@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
+from pytest_evalgate.frozen import dataclass
 from pytest_evalgate.judges.escaping import escape_for_judge
 from pytest_evalgate.targets.request import question
 from pytest_evalgate.text import jsonl

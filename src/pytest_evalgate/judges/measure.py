@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING, Final
 
 from pytest_evalgate.errors import UserError
+from pytest_evalgate.frozen import dataclass
 from pytest_evalgate.judges.build import fingerprint
 from pytest_evalgate.judges.correlations import CorrelationReport, GradedRow, correlations_of
 from pytest_evalgate.judges.panel import (

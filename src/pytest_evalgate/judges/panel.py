@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import dataclasses
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
+from pytest_evalgate.frozen import dataclass
 from pytest_evalgate.judges.rates import Statistic, rate_of
 from pytest_evalgate.stats.agreement import (
     AgreementGraded,

@@ -6,9 +6,9 @@ in the style of this package.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Literal
 
+from pytest_evalgate.frozen import dataclass
 from pytest_evalgate.judges.canaries import Canary
 from pytest_evalgate.judges.material import material_of
 from pytest_evalgate.judges.question import messages

@@ -8,9 +8,9 @@ judge's fingerprint: a change requires a new calibration.
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
+from pytest_evalgate.frozen import dataclass
 from pytest_evalgate.judges.material import Material, background, nonce_of, output_section, user_message
 from pytest_evalgate.judges.reply import CHOICES, FIELDS, PAIR_FIELDS
 

@@ -9,9 +9,9 @@ row 100 on, this rater was found in 100 %, and another one named in 1.6 % (13 % 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
+from pytest_evalgate.frozen import dataclass
 from pytest_evalgate.stats.exact import stratified_exact
 
 if TYPE_CHECKING:

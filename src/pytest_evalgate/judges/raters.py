@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass
 from statistics import fmean, median
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
 from pytest_evalgate.errors import SettingsError
+from pytest_evalgate.frozen import dataclass
 from pytest_evalgate.judges.rater_drift import drifts_of, majority_of
 from pytest_evalgate.judges.rates import Bootstrap, Statistic, rate_of
 from pytest_evalgate.judges.ratings import ONE_BATCH

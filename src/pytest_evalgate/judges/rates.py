@@ -7,11 +7,11 @@ Rates have Wilson intervals that allow for clusters; those of labels that were d
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
+from pytest_evalgate.frozen import dataclass
 from pytest_evalgate.stats.clusters import effective_n, mean_se_df
 from pytest_evalgate.stats.design import (
     BoundedEstimate,

@@ -9,9 +9,9 @@ as a fail.
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
+from pytest_evalgate.frozen import dataclass
 from pytest_evalgate.text import jsonl
 from pytest_evalgate.text.reasoning import split_text
 

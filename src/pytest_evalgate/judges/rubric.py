@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, Literal
 
@@ -10,6 +9,7 @@ from pydantic import ValidationError
 
 from pytest_evalgate.config.tables import Table
 from pytest_evalgate.errors import SettingsError
+from pytest_evalgate.frozen import dataclass
 from pytest_evalgate.text import files, foreign, jsonl
 from pytest_evalgate.text.problems import explain
 from pytest_evalgate.text.syntax import InvalidToml, parse_toml

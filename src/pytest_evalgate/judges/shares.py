@@ -8,10 +8,11 @@ of ragas (https://docs.ragas.io, Es et al. 2023, arXiv 2309.15217).
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Final, Literal
 
+from pytest_evalgate.frozen import dataclass
 from pytest_evalgate.judges.ask import JudgeQuestion
 from pytest_evalgate.judges.escaping import escape_for_judge
 from pytest_evalgate.judges.material import (

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from pytest_evalgate.errors import LineProblem
+from pytest_evalgate.frozen import dataclass
 from pytest_evalgate.judges.label_rows import at, is_number
 from pytest_evalgate.judges.label_scale import UNIT, NumberRange, normalise_label
 from pytest_evalgate.records.results import Score

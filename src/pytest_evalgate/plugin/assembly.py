@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Final, cast
 
@@ -13,6 +13,7 @@ from pytest_evalgate.config.candidates import candidates_of
 from pytest_evalgate.engine import Grading
 from pytest_evalgate.engine.suite_outputs import SuiteOutputs
 from pytest_evalgate.errors import GoldenSetError, SettingsError
+from pytest_evalgate.frozen import dataclass
 from pytest_evalgate.golden.sampling import sample_plan, select_split
 from pytest_evalgate.golden.shard_rows import load_part
 from pytest_evalgate.records.cases import GoldenSet

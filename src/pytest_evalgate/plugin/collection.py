@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import gc
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from functools import cached_property
 from pathlib import Path, PurePath
 from typing import TYPE_CHECKING
@@ -14,6 +14,7 @@ import pytest
 
 from pytest_evalgate.config import DEFAULT_TIER, with_places
 from pytest_evalgate.errors import StorageError, UserError
+from pytest_evalgate.frozen import dataclass
 from pytest_evalgate.golden.sampling import sample_ids
 from pytest_evalgate.plugin import MARKER, marked
 from pytest_evalgate.plugin.failures import printable

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import json
 import os
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Self
 
 from pytest_evalgate import config
 from pytest_evalgate.app.wiring import new_run_id
+from pytest_evalgate.frozen import dataclass
 from pytest_evalgate.records.traces import RunTrace
 from pytest_evalgate.runs import journal
 from pytest_evalgate.runs.git import tree_sha256

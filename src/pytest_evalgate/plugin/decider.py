@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import time
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from datetime import UTC, datetime
 from functools import cached_property, reduce
 from operator import add
@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from pytest_evalgate.app.decide import RunDecider, rerun_policy
 from pytest_evalgate.config import NoRegressionGate, key_variables
 from pytest_evalgate.errors import BaselineError, SettingsError, StorageError
+from pytest_evalgate.frozen import dataclass
 from pytest_evalgate.plugin.context import is_unversioned
 from pytest_evalgate.plugin.signals import defer_interrupts
 from pytest_evalgate.records.attempts import TakenOver

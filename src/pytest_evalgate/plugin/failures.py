@@ -6,11 +6,11 @@ The representations of failures are private to pytest; this is the only module t
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from _pytest._code.code import ReprEntryNative, ReprExceptionInfo, ReprFileLocation, ReprTraceback
 
+from pytest_evalgate.frozen import dataclass
 from pytest_evalgate.reports.terminal_cases import case_lines, rerun_command
 from pytest_evalgate.reports.view import FULL_TEXT, CaseView, TrialView
 from pytest_evalgate.text.escape import one_line

@@ -6,9 +6,10 @@ of a suite is never decided. If nothing missed, everything runs, as with ``--lf`
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any, Self
 
+from pytest_evalgate.frozen import dataclass
 from pytest_evalgate.text.escape import one_line
 from pytest_evalgate.text.wording import count, first_few
 

@@ -10,7 +10,7 @@ import functools
 import inspect
 import sys
 import unittest
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from itertools import repeat, zip_longest
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn, cast
@@ -22,6 +22,7 @@ from pytest_evalgate import config, targets
 from pytest_evalgate.config import Suite
 from pytest_evalgate.engine import combine_trials, grade_output
 from pytest_evalgate.errors import EngineStopped, ScorerError, SettingsError
+from pytest_evalgate.frozen import dataclass
 from pytest_evalgate.plugin import MARKER
 from pytest_evalgate.plugin.assembly import check_fit
 from pytest_evalgate.plugin.failures import describe_miss, printable

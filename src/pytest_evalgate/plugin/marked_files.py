@@ -6,10 +6,10 @@ collects it although it is outside of ``testpaths``, or only the golden set was 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from fnmatch import fnmatch
 from typing import TYPE_CHECKING
 
+from pytest_evalgate.frozen import dataclass
 from pytest_evalgate.golden.markers import MarkedFile, MarkedTest, describe_place, find_marked, suite_of
 
 if TYPE_CHECKING:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import shlex
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
@@ -12,6 +12,7 @@ import pytest
 
 from pytest_evalgate.app import fit
 from pytest_evalgate.errors import SettingsError, UserError
+from pytest_evalgate.frozen import dataclass
 from pytest_evalgate.golden.load import IMPORTED, import_remedy
 from pytest_evalgate.plugin.marked_files import marked_tests
 from pytest_evalgate.text import files

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections import deque
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Protocol, runtime_checkable
 
 from pytest_evalgate.engine import combine_trials
+from pytest_evalgate.frozen import dataclass
 from pytest_evalgate.plugin.decider import load_gates
 from pytest_evalgate.plugin.ledger import error_result
 from pytest_evalgate.protocols import Target

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextvars
 import inspect
-from dataclasses import dataclass
 from itertools import takewhile
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +11,7 @@ import pytest
 
 from pytest_evalgate.engine import run_trial
 from pytest_evalgate.errors import CodeExit
+from pytest_evalgate.frozen import dataclass
 from pytest_evalgate.plugin.marked import (
     GOLDEN_TEST,
     BodyOutputs,

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Literal
+
+from pytest_evalgate.frozen import dataclass
 
 AlertKind = Literal["fail", "recovered", "trend", "drift", "stalled", "cost"]
 """Event of a run: the build fails, a suite passes again, its trend declines, a judge has drifted, the run ends

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Literal
+
+from pytest_evalgate.frozen import dataclass
 
 OnRerun = Literal["pool", "count"]
 """What a rerun of one commit does: it is decided on the trials of all attempts, or it is only counted."""

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping  # noqa: TC003 - `runs.record_file` validates records by their types
-from dataclasses import dataclass, field
+from dataclasses import field
 from types import MappingProxyType
 from typing import Any, Literal
+
+from pytest_evalgate.frozen import dataclass
 
 Json = Any
 

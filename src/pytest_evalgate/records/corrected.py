@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Literal
+
+from pytest_evalgate.frozen import dataclass
 
 CorrectionMethod = Literal["rogan-gladen", "design", "ppi"]
 

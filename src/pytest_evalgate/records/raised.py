@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import os
 import sys
-from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING, Final
 
 from pytest_evalgate.errors import CodeExit
+from pytest_evalgate.frozen import dataclass
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping  # noqa: TC003 - `runs.record_file` validates records by their types
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING, Final, Literal
 
+from pytest_evalgate.frozen import dataclass
 from pytest_evalgate.records.attempts import TrialAgreement  # noqa: TC001 - as below
 from pytest_evalgate.records.cases import Json, Place, Side, golden_id_of, nothing
 from pytest_evalgate.records.raised import Raised  # noqa: TC001 - as above

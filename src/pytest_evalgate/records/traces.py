@@ -6,8 +6,9 @@ import hashlib
 import re
 import secrets
 import time
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Self
+
+from pytest_evalgate.frozen import dataclass
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping  # noqa: TC003 - `runs.record_file` validates records by their types
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Final, Literal
 
+from pytest_evalgate.frozen import dataclass
 from pytest_evalgate.records.attempts import Repeats, Reruns, TakenOver  # noqa: TC001 - as above
 from pytest_evalgate.records.cases import Json, nothing
 from pytest_evalgate.records.corrected import (  # noqa: TC001 - as above

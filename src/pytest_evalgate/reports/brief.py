@@ -12,9 +12,9 @@
 from __future__ import annotations
 
 import html
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Literal
 
+from pytest_evalgate.frozen import dataclass
 from pytest_evalgate.reports import phrases
 from pytest_evalgate.reports.metric_tables import headline
 from pytest_evalgate.text.escape import code, inline, one_line

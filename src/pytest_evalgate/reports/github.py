@@ -8,11 +8,11 @@ from __future__ import annotations
 import json
 import re
 import secrets
-from dataclasses import dataclass
 from itertools import zip_longest
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from pytest_evalgate.frozen import dataclass
 from pytest_evalgate.reports import phrases
 from pytest_evalgate.reports.markdown import render_summary
 from pytest_evalgate.reports.view import Links, truncate

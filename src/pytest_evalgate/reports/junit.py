@@ -7,11 +7,11 @@ A case without a result is a skipped test.
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass
 from itertools import groupby
 from operator import attrgetter
 from typing import TYPE_CHECKING, Final, Literal
 
+from pytest_evalgate.frozen import dataclass
 from pytest_evalgate.reports import phrases
 from pytest_evalgate.reports.metric_tables import gated_figures
 from pytest_evalgate.text.escape import xml_attribute, xml_text

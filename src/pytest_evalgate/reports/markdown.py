@@ -18,9 +18,10 @@ comment above 65,536 characters.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
+from pytest_evalgate.frozen import dataclass
 from pytest_evalgate.reports import phrases
 from pytest_evalgate.reports.markdown_blocks import collapsible, command, name, prose, table
 from pytest_evalgate.reports.markdown_cases import (

@@ -12,10 +12,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from itertools import chain, islice, zip_longest
 from typing import TYPE_CHECKING, Final
 
+from pytest_evalgate.frozen import dataclass
 from pytest_evalgate.reports import phrases
 from pytest_evalgate.reports.diff import are_alike, condense, one_side
 from pytest_evalgate.reports.markdown_blocks import case_name, collapsible, command, marked, name, prose, step, table

@@ -7,11 +7,12 @@ slices and warnings, the worst suite first, then cost and files, and last the ne
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from itertools import groupby
 from operator import attrgetter
 from typing import TYPE_CHECKING, Final
 
+from pytest_evalgate.frozen import dataclass
 from pytest_evalgate.reports import candidate_table, phrases
 from pytest_evalgate.reports.metric_tables import terminal_lines
 from pytest_evalgate.reports.terminal_cases import judge_lines, worst_lines

@@ -6,9 +6,9 @@ Missed cases are listed whenever there are any, whether a gate failed or not. Ca
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
+from pytest_evalgate.frozen import dataclass
 from pytest_evalgate.reports.phrases import compare_command, look_command, may_retry
 from pytest_evalgate.text.escape import format_command, one_line
 from pytest_evalgate.text.layout import Line, align, truncate_columns, width_of, with_command, wrap_lines

@@ -7,11 +7,12 @@ builds it; the reports render it and compute nothing. Its texts have passed the 
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, field
+from dataclasses import field
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final, Literal
 from urllib.parse import quote
 
+from pytest_evalgate.frozen import dataclass
 from pytest_evalgate.text.pictures import without_image_data
 from pytest_evalgate.text.wording import LEFT_OUT
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from pytest_evalgate.frozen import dataclass
 from pytest_evalgate.text import files
 
 if TYPE_CHECKING:

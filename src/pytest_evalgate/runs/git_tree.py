@@ -6,11 +6,11 @@ import hashlib
 import os
 import posixpath
 import re
-from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING, Final
 
 from pytest_evalgate.errors import BaselineError, UserError
+from pytest_evalgate.frozen import dataclass
 from pytest_evalgate.runs import git
 
 if TYPE_CHECKING:

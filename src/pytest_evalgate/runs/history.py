@@ -10,11 +10,11 @@ from __future__ import annotations
 import dataclasses
 import os
 from collections import Counter
-from dataclasses import dataclass
 from operator import attrgetter
 from typing import TYPE_CHECKING, Final
 
 from pytest_evalgate.errors import RunFileError
+from pytest_evalgate.frozen import dataclass
 from pytest_evalgate.records.verdicts import HistoryRow
 from pytest_evalgate.runs.record_file import RecordFile, check_filled, check_time
 from pytest_evalgate.text import files, jsonl

@@ -12,11 +12,12 @@ import re
 from array import array
 from collections import Counter
 from contextlib import ExitStack
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from itertools import islice
 from typing import TYPE_CHECKING, BinaryIO, Final
 
 from pytest_evalgate.errors import RunFileError
+from pytest_evalgate.frozen import dataclass
 from pytest_evalgate.records.results import PlanPart, Run, SuitePlan, SuiteRun
 from pytest_evalgate.runs import codec, run_file
 from pytest_evalgate.runs.lean import LeanDecoder

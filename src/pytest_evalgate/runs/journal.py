@@ -10,11 +10,11 @@ from __future__ import annotations
 import json
 import os
 import sys
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Final
 
 from pytest_evalgate.errors import RunFileError
+from pytest_evalgate.frozen import dataclass
 from pytest_evalgate.runs.record_file import RecordFile, check_filled
 from pytest_evalgate.text import files, jsonl
 

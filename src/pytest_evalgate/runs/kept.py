@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from pytest_evalgate.errors import RunFileError
+from pytest_evalgate.frozen import dataclass
 from pytest_evalgate.records.verdicts import Verdict
 from pytest_evalgate.runs import baseline as baselines
 from pytest_evalgate.runs import history

@@ -6,10 +6,10 @@ import csv
 import io
 import math
 import re
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Literal
 
 from pytest_evalgate.errors import UserError
+from pytest_evalgate.frozen import dataclass
 from pytest_evalgate.text import files
 from pytest_evalgate.text.jsonl import quote_text
 from pytest_evalgate.text.wording import did_you_mean

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from pytest_evalgate.errors import GoldenSetError, LineProblem
+from pytest_evalgate.frozen import dataclass
 from pytest_evalgate.records.results import PlannedCase, PlanPart, SuitePlan
 from pytest_evalgate.text import jsonl
 

@@ -9,12 +9,12 @@ from __future__ import annotations
 
 import dataclasses
 import functools
-from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final, Generic, Literal, TypeVar
 
 from pydantic import TypeAdapter, ValidationError
 
+from pytest_evalgate.frozen import dataclass
 from pytest_evalgate.text import files, foreign, jsonl
 from pytest_evalgate.text.problems import first_problem
 

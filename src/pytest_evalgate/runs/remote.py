@@ -11,12 +11,12 @@ import os
 import re
 import secrets
 import time
-from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final, Self
 from urllib.parse import urlsplit
 
 from pytest_evalgate.errors import RunFileError, SettingsError, StorageError
+from pytest_evalgate.frozen import dataclass
 from pytest_evalgate.runs.shard import Shard, join_names
 from pytest_evalgate.text import files, jsonl
 from pytest_evalgate.text.redaction import Redactor

@@ -11,7 +11,7 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from itertools import chain, pairwise, repeat
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Annotated, Final
@@ -21,6 +21,7 @@ from pydantic_core import from_json
 
 from pytest_evalgate.config import DEFAULT_TIER
 from pytest_evalgate.errors import RunFileError
+from pytest_evalgate.frozen import dataclass
 from pytest_evalgate.records.answers import agreement_of
 from pytest_evalgate.records.results import PlanPart, Run, StopRule, SuitePlan, SuiteRun
 from pytest_evalgate.runs import codec

@@ -6,10 +6,10 @@ these variables are also set where the tasks do something else.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from pytest_evalgate.errors import SettingsError
+from pytest_evalgate.frozen import dataclass
 from pytest_evalgate.runs.shard import MOST_SHARDS, Shard
 from pytest_evalgate.text.jsonl import quote_text
 

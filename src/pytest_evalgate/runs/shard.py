@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import re
 from array import array
-from dataclasses import dataclass
 from itertools import chain, islice
 from typing import TYPE_CHECKING, Final, Self
 
+from pytest_evalgate.frozen import dataclass
 from pytest_evalgate.text import jsonl
 
 if TYPE_CHECKING:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from itertools import zip_longest
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from pytest_evalgate.errors import RunFileError
+from pytest_evalgate.frozen import dataclass
 from pytest_evalgate.records.results import CaseResult, PlanPart, Run, SuitePlan, SuiteRun
 from pytest_evalgate.runs import run_file
 from pytest_evalgate.runs.joined import MAX_LINE, JoinedShards, ShardFile

@@ -6,10 +6,10 @@ other call. The engine sends calls that wait at the same time as one request.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar, Final, Protocol
 
 from pytest_evalgate.errors import ScorerError
+from pytest_evalgate.frozen import dataclass
 from pytest_evalgate.records.calls import FINISH_MESSAGES, CallFailed, RunStopped, record_of
 from pytest_evalgate.records.results import Output, Score
 from pytest_evalgate.scorers.part import NoPartError, part_of, reads_trajectory

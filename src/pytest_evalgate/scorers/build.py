@@ -5,11 +5,12 @@ from __future__ import annotations
 import functools
 import importlib
 import inspect
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from typing import TYPE_CHECKING, Any, Final
 
 from pytest_evalgate import callables
 from pytest_evalgate.errors import CallableError, GoldenSetError, LineProblem, SettingsError
+from pytest_evalgate.frozen import dataclass
 from pytest_evalgate.records.results import NOTE
 from pytest_evalgate.scorers.notes import NOTE_KIND, ask_for_notes, name_problem, note_judges, note_scorer
 from pytest_evalgate.scorers.registry import (

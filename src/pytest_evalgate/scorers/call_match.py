@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
 
 from pydantic import BeforeValidator
 
 from pytest_evalgate.errors import ScorerError
+from pytest_evalgate.frozen import dataclass
 from pytest_evalgate.records.cases import Json
 from pytest_evalgate.scorers.compare import json_equal
 from pytest_evalgate.scorers.text import format_value

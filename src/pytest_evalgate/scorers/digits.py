@@ -7,12 +7,12 @@ them would pass wrong outputs, so `values` returns both unless a locale decides.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from fractions import Fraction
 from typing import TYPE_CHECKING, Annotated, Final
 
 from pydantic import AfterValidator
 
+from pytest_evalgate.frozen import dataclass
 from pytest_evalgate.text.wording import did_you_mean
 
 if TYPE_CHECKING:

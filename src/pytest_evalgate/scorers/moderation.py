@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any
 
 from pydantic import Field
 
+from pytest_evalgate.frozen import dataclass
 from pytest_evalgate.scorers.asking import AskingScorer, named
 from pytest_evalgate.scorers.registry import ScorerOptions, SpecError, read_options
 from pytest_evalgate.scorers.text import text_of

@@ -5,7 +5,6 @@ from __future__ import annotations
 import functools
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from decimal import Decimal
 from fractions import Fraction
 from typing import TYPE_CHECKING, Annotated, Any, Final
@@ -13,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 from pydantic import Field
 
 from pytest_evalgate.errors import ScorerError
+from pytest_evalgate.frozen import dataclass
 from pytest_evalgate.scorers.digits import Locale  # noqa: TC001 - read at run time from the signature
 from pytest_evalgate.scorers.number_reader import (
     Number,

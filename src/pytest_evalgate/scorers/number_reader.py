@@ -34,12 +34,13 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from decimal import Decimal, localcontext
 from fractions import Fraction
 from itertools import islice
 from typing import TYPE_CHECKING, Final
 
+from pytest_evalgate.frozen import dataclass
 from pytest_evalgate.scorers import digits, written
 from pytest_evalgate.scorers.digits import NO_BREAK
 from pytest_evalgate.scorers.number_token import CORE, MOST_PARTS, POW, SPACES, Token, TokenReader, power_of

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from fractions import Fraction
 from typing import Final
 
+from pytest_evalgate.frozen import dataclass
 from pytest_evalgate.scorers import digits
 from pytest_evalgate.scorers.digits import NO_BREAK
 from pytest_evalgate.scorers.written import CJK_FACTORS, EM_DASH, EN_DASH, SUPERSCRIPTS

@@ -12,12 +12,12 @@ import importlib
 import re
 import unicodedata
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
 
 from pydantic import AfterValidator, Field, ValidationInfo
 
 from pytest_evalgate.errors import ScorerError
+from pytest_evalgate.frozen import dataclass
 from pytest_evalgate.scorers.text import any_expected, as_texts, format_list, format_value, text_of
 from pytest_evalgate.text.jsonl import quote_text
 

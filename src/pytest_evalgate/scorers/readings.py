@@ -10,7 +10,7 @@ from __future__ import annotations
 import contextlib
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
 from pytest_evalgate.config import (
@@ -21,6 +21,7 @@ from pytest_evalgate.config import (
     SpansMetric,
 )
 from pytest_evalgate.errors import ScorerError
+from pytest_evalgate.frozen import dataclass
 from pytest_evalgate.records.results import Output, Reading
 from pytest_evalgate.scorers.compare import comparable
 from pytest_evalgate.scorers.part import NoPartError, part_of

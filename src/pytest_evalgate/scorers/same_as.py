@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, ClassVar, Final, Literal
 
 from pytest_evalgate.errors import ScorerError
+from pytest_evalgate.frozen import dataclass
 from pytest_evalgate.records.results import Output, Score, Trial
 from pytest_evalgate.scorers.asking import AskingScorer, named
 from pytest_evalgate.scorers.cosines import Similarity

@@ -6,11 +6,11 @@ import contextlib
 import inspect
 import math
 import numbers
-from dataclasses import dataclass
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Final, Protocol, TypeGuard
 
 from pytest_evalgate.errors import ScorerError, SettingsError
+from pytest_evalgate.frozen import dataclass
 from pytest_evalgate.protocols import Scorer
 from pytest_evalgate.records.results import Output, Score
 from pytest_evalgate.scorers.part import NoPartError, part_of, reads_trajectory

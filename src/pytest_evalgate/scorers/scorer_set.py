@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated, Any
 
 from pydantic import Field
 
+from pytest_evalgate.frozen import dataclass
 from pytest_evalgate.records.results import Score
 from pytest_evalgate.scorers.build import build_members
 from pytest_evalgate.scorers.registry import ScorerOptions, SpecError, read_options

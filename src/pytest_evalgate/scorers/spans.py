@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from pytest_evalgate.frozen import dataclass
 from pytest_evalgate.scorers.text import format_value
 from pytest_evalgate.text.jsonl import loads
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Protocol
 
+from pytest_evalgate.frozen import dataclass
 from pytest_evalgate.records.calls import Call
 from pytest_evalgate.scorers.registry import SpecError
 from pytest_evalgate.text.jsonl import canonical

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Final, Literal
 
 from pydantic import AfterValidator
 
+from pytest_evalgate.frozen import dataclass
 from pytest_evalgate.records.cases import Json
 from pytest_evalgate.scorers.call_match import (
     Arguments,

@@ -12,10 +12,10 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from pytest_evalgate.errors import ScorerError
+from pytest_evalgate.frozen import dataclass
 from pytest_evalgate.scorers.extras import require
 from pytest_evalgate.scorers.text import format_value
 from pytest_evalgate.scorers.trajectory import name_of

@@ -18,9 +18,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING, Any, Final
 
+from pytest_evalgate.frozen import dataclass
 from pytest_evalgate.records.results import TRAJECTORY_KEYS
 from pytest_evalgate.scorers.text import format_value
 from pytest_evalgate.text.jsonl import loads

@@ -10,12 +10,12 @@ from __future__ import annotations
 
 import hmac
 import socket
-from dataclasses import dataclass
 from hashlib import sha256
 from ipaddress import ip_address
 from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
 
+from pytest_evalgate.frozen import dataclass
 from pytest_evalgate.server.request_problem import RequestError
 
 if TYPE_CHECKING:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import UTC, datetime
 from functools import cache
 from typing import TYPE_CHECKING, Any, Final, cast, get_args
 
 from pytest_evalgate.app import stored_answers
 from pytest_evalgate.app.stored_answers import CaseChoice
+from pytest_evalgate.frozen import dataclass
 from pytest_evalgate.server import answer_schemas as schemas
 from pytest_evalgate.server.parameters import FILTERS, METRIC, SUITE, Parameter, pages
 from pytest_evalgate.store import questions

@@ -5,9 +5,9 @@ One `Parameter` is both a line of the OpenAPI document and the check of a value.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, Literal
 
+from pytest_evalgate.frozen import dataclass
 from pytest_evalgate.store.filters import MOST_CHARACTERS, MOST_LABELS, FilterError, plain_text
 from pytest_evalgate.text.jsonl import escape_text
 from pytest_evalgate.text.wording import did_you_mean

@@ -6,11 +6,12 @@ The same store gives the same bytes. There is no sheet of labels, and there are 
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from hashlib import sha256
 from typing import TYPE_CHECKING, Final
 
 from pytest_evalgate.errors import UserError
+from pytest_evalgate.frozen import dataclass
 from pytest_evalgate.server.pages import case_page, compare_page, overview_page, run_page, suite_page
 from pytest_evalgate.server.pages.page_frame import assets
 from pytest_evalgate.server.view_sources import PageQuery

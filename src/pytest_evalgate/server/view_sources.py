@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import os
 from contextlib import contextmanager
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Self
 
 from pytest_evalgate.app.storing import place_of, project_name
 from pytest_evalgate.config import key_variables
 from pytest_evalgate.errors import SettingsError
+from pytest_evalgate.frozen import dataclass
 from pytest_evalgate.store import Database
 from pytest_evalgate.store.filters import RunFilter
 from pytest_evalgate.text.redaction import Redactor

@@ -5,11 +5,11 @@ from __future__ import annotations
 import math
 import sys
 from collections import Counter
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, get_args
 
 import numpy as np
 
+from pytest_evalgate.frozen import dataclass
 from pytest_evalgate.stats.intervals import Interval, wilson_interval
 from pytest_evalgate.stats.numeric import (
     Numbers,

@@ -7,11 +7,12 @@ weighted mean is the sum of ``(N_h / N)² S_h² / n_h (1 - n_h / N_h)``. Source:
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Literal
 
 import numpy as np
 import numpy.typing as npt
+
+from pytest_evalgate.frozen import dataclass
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import itertools
 import math
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
+from pytest_evalgate.frozen import dataclass
 from pytest_evalgate.stats.correlation import correlate
 from pytest_evalgate.stats.families import holm_adjusted
 from pytest_evalgate.stats.intervals import Interval

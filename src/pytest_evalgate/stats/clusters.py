@@ -7,12 +7,12 @@ Ignoring clusters of five cases nearly doubles the false alarms of a gate: 9 % i
 from __future__ import annotations
 
 import sys
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 
+from pytest_evalgate.frozen import dataclass
 from pytest_evalgate.stats.intervals import Interval, clopper_pearson_lower_one_sided, wilson_interval
 from pytest_evalgate.stats.numeric import (
     ROUNDING,

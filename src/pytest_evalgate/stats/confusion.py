@@ -8,11 +8,11 @@ belongs to no class.
 from __future__ import annotations
 
 from collections.abc import Mapping  # noqa: TC003 - mypy and readers
-from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
+from pytest_evalgate.frozen import dataclass
 from pytest_evalgate.stats.resampling import Array, FigureGroup, Key, Sample
 
 Indices = npt.NDArray[np.intp]

@@ -12,11 +12,11 @@ stratum in which no error was found. Source: Horvitz & Thompson 1952; Cochran 19
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from pytest_evalgate.frozen import dataclass
 from pytest_evalgate.stats.intervals import Interval
 from pytest_evalgate.stats.numeric import ROUNDING, Numbers, as_finite, check_inside, check_within, upper_z
 

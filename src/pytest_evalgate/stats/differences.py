@@ -7,11 +7,12 @@ outputs of some pairs can: the estimate is unbiased whatever the judge does, and
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from pytest_evalgate.frozen import dataclass
 from pytest_evalgate.stats.families import holm_adjusted
 from pytest_evalgate.stats.numeric import ROUNDING, Numbers, as_numbers, check_same_length, check_within, upper_t
 

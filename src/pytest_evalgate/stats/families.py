@@ -9,10 +9,10 @@ from __future__ import annotations
 
 import math
 import sys
-from dataclasses import dataclass
 
 import numpy as np
 
+from pytest_evalgate.frozen import dataclass
 from pytest_evalgate.stats.numeric import Numbers, as_numbers, check_alpha, check_same_length
 
 

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import math
 from bisect import bisect_left
-from dataclasses import dataclass
 
+from pytest_evalgate.frozen import dataclass
 from pytest_evalgate.stats.numeric import check_counts, check_inside, check_rate, check_within, upper_z
 from pytest_evalgate.stats.ufuncs import special
 

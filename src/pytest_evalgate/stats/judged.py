@@ -7,11 +7,11 @@ they are a random part of the same run. `design` has the estimates for labels th
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from pytest_evalgate.frozen import dataclass
 from pytest_evalgate.stats.design import LabelDesign, Proportion
 from pytest_evalgate.stats.intervals import Interval, clopper_pearson_lower_one_sided, wilson_interval
 from pytest_evalgate.stats.numeric import (

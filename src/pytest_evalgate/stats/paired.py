@@ -8,12 +8,12 @@ sign-flip test up to 16 changed cases, else Student's paired t test. With cluste
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 import numpy.typing as npt
 
+from pytest_evalgate.frozen import dataclass
 from pytest_evalgate.stats.clusters import cluster_sums, drop_p, mean_se_df
 from pytest_evalgate.stats.intervals import Interval, wilson_interval
 from pytest_evalgate.stats.numeric import (

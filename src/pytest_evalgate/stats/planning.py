@@ -7,11 +7,11 @@ graded scores, clusters). Levels ``alpha_one_sided`` are one-sided; drops and di
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from pytest_evalgate.frozen import dataclass
 from pytest_evalgate.stats.numeric import (
     binomial_tail,
     bisect,

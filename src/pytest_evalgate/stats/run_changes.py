@@ -8,12 +8,12 @@ variance and keeps its level for any number of cases.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Self
 
 import numpy as np
 import numpy.typing as npt
 
+from pytest_evalgate.frozen import dataclass
 from pytest_evalgate.stats.numeric import as_finite, check_counts, check_inside
 from pytest_evalgate.stats.trend import CHANGE_POINT_MIN_RUNS, MIN_RUNS, MIN_SIDE_RUNS, change_point, explained_share
 from pytest_evalgate.stats.ufuncs import special

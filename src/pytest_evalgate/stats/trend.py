@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import math
 import sys
-from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
+from pytest_evalgate.frozen import dataclass
 from pytest_evalgate.stats.numeric import (
     Numbers,
     as_finite,

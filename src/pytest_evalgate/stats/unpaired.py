@@ -6,11 +6,11 @@ take about 5 ms.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from pytest_evalgate.frozen import dataclass
 from pytest_evalgate.stats.numeric import as_numbers, check_alpha, check_inside, check_same_length
 from pytest_evalgate.stats.ufuncs import special
 

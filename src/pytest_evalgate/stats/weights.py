@@ -7,12 +7,12 @@ proportional to it. Only ratios matter. Cases with equal weights have the same e
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
 import numpy.typing as npt
 
+from pytest_evalgate.frozen import dataclass
 from pytest_evalgate.stats.clusters import cluster_sums, effective_n
 from pytest_evalgate.stats.numeric import ROUNDING, Numbers, as_numbers, check_same_length, upper_t
 

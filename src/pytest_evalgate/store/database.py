@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import contextlib
-from dataclasses import dataclass
 from functools import cache
 from importlib import resources
 from typing import TYPE_CHECKING, Any, Final, Self
 
 from pytest_evalgate.errors import UserError
+from pytest_evalgate.frozen import dataclass
 from pytest_evalgate.store.drivers import PLACEHOLDER, PostgresDriver, SqliteDriver, StoreError, statements
 from pytest_evalgate.text.escape import one_line
 

@@ -9,11 +9,12 @@ import hashlib
 import json
 from collections import Counter, defaultdict
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import field
 from itertools import groupby
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any, Final
 
+from pytest_evalgate.frozen import dataclass
 from pytest_evalgate.store.aggregates import aggregate_rows, history_rows
 from pytest_evalgate.store.case_outcomes import COLUMNS, CaseOutcomes
 from pytest_evalgate.store.drivers import StoreError

@@ -6,11 +6,11 @@ change. `benchmarks/trend_alarms.py` measures it, and the share of changes that 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, Literal
 
 import numpy as np
 
+from pytest_evalgate.frozen import dataclass
 from pytest_evalgate.stats.run_changes import (
     cusum_p,
     distribution_p,

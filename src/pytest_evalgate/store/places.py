@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING, Final, Self
 from urllib.parse import unquote, urlsplit
 
+from pytest_evalgate.frozen import dataclass
 from pytest_evalgate.store.drivers import StoreError
 from pytest_evalgate.text.redaction import MASK, Redactor, encodings_of
 

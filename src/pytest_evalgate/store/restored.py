@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
 from itertools import groupby
 from operator import itemgetter
 from typing import TYPE_CHECKING, Any, cast
 
+from pytest_evalgate.frozen import dataclass
 from pytest_evalgate.records.results import CaseResult, Output, Run, Score, SuitePlan, SuiteRun, Trial
 from pytest_evalgate.runs import codec
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import difflib
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING
 
 from pytest_evalgate import config
 from pytest_evalgate.errors import CallableError, SettingsError, UserError
+from pytest_evalgate.frozen import dataclass
 from pytest_evalgate.protocols import Target
 from pytest_evalgate.targets.outputs import as_output
 from pytest_evalgate.targets.recorded import load

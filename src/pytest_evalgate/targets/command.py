@@ -11,11 +11,12 @@ import signal
 import subprocess
 import sys
 import time
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from pytest_evalgate.errors import MissingOutput, SettingsError
+from pytest_evalgate.frozen import dataclass
 from pytest_evalgate.records.traces import TRACE_HEADER, TRACE_VARIABLE
 from pytest_evalgate.targets.envelope import read_output
 from pytest_evalgate.targets.outputs import MAX_BYTES, TargetFailure

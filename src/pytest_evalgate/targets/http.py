@@ -7,11 +7,11 @@ evaluated.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 from urllib.parse import quote
 
 from pytest_evalgate.errors import SettingsError
+from pytest_evalgate.frozen import dataclass
 from pytest_evalgate.records.calls import Call, record_of
 from pytest_evalgate.records.results import Output
 from pytest_evalgate.targets.beside import beside_output

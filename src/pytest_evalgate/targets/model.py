@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from pytest_evalgate.errors import SettingsError
+from pytest_evalgate.frozen import dataclass
 from pytest_evalgate.records.calls import Call, record_of
 from pytest_evalgate.records.results import Output
 from pytest_evalgate.targets.outputs import expects_empty, has_answer

@@ -9,11 +9,12 @@ import contextvars
 import functools
 import inspect
 import time
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from pytest_evalgate import callables
 from pytest_evalgate.errors import CallableError
+from pytest_evalgate.frozen import dataclass
 from pytest_evalgate.records.results import Output
 from pytest_evalgate.targets.outputs import as_output
 from pytest_evalgate.targets.request import question

@@ -9,10 +9,11 @@ from __future__ import annotations
 import re
 from collections import defaultdict
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 from pytest_evalgate.errors import LineProblem, SettingsError
+from pytest_evalgate.frozen import dataclass
 from pytest_evalgate.text import jsonl
 from pytest_evalgate.text.wording import count
 

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import sys
 import unicodedata
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from functools import partial
 from typing import TYPE_CHECKING
 
 from pytest_evalgate.errors import LineProblem, MissingOutput, RecordingError, group_problems
+from pytest_evalgate.frozen import dataclass
 from pytest_evalgate.records.calls import FINISH_MESSAGES
 from pytest_evalgate.records.results import Output
 from pytest_evalgate.targets.beside import beside_output

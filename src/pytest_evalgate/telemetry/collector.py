@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING, Final, Self
 from urllib.parse import unquote
 
 from pytest_evalgate.errors import SettingsError
+from pytest_evalgate.frozen import dataclass
 from pytest_evalgate.telemetry.conventions import SERVICE_NAME, SERVICE_VERSION
 from pytest_evalgate.text.redaction import read_secret
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING, Final
 
+from pytest_evalgate.frozen import dataclass
 from pytest_evalgate.telemetry.otlp import SpanBatch, encode_metrics, rejected
 from pytest_evalgate.telemetry.sending import NotSentError
 

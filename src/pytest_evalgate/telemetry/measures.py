@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from bisect import bisect_left
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING, Literal
 
+from pytest_evalgate.frozen import dataclass
 from pytest_evalgate.telemetry import conventions as names
 
 if TYPE_CHECKING:

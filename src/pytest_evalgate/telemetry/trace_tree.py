@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING, Final, NamedTuple
 
+from pytest_evalgate.frozen import dataclass
 from pytest_evalgate.records.traces import linked_ids
 from pytest_evalgate.telemetry import conventions as names
 from pytest_evalgate.telemetry.span import SpanEvent, SpanForm, TraceSpan

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING, Any
 
 from pytest_evalgate.errors import MissingOutput
+from pytest_evalgate.frozen import dataclass
 from pytest_evalgate.records.results import Output, Score
 from pytest_evalgate.scorers import Context, build_all, grade
 from pytest_evalgate.targets.outputs import split_output

@@ -15,11 +15,11 @@ import re
 import stat
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass
 from itertools import accumulate
 from typing import TYPE_CHECKING, Any, BinaryIO, Final, NoReturn
 
 from pytest_evalgate.errors import LineProblem
+from pytest_evalgate.frozen import dataclass
 from pytest_evalgate.text import foreign
 from pytest_evalgate.text.syntax import describe_json_error
 

@@ -6,8 +6,10 @@ The data of an image is long, and no reader of a report can use it. Judges are s
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any, Final
+
+from pytest_evalgate.frozen import dataclass
 
 Json = Any
 

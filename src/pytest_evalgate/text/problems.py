@@ -9,9 +9,9 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, Literal
 
+from pytest_evalgate.frozen import dataclass
 from pytest_evalgate.text import jsonl
 from pytest_evalgate.text.escape import escape_hidden
 from pytest_evalgate.text.redaction import MASK, looks_like_key, mask_keys

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import os
 import sys
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from pytest_evalgate.errors import CodeExit
+from pytest_evalgate.frozen import dataclass
 from pytest_evalgate.text.exceptions import describe_error
 
 if TYPE_CHECKING:

@@ -6,7 +6,7 @@ them; measure; write the calibration and its charts.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final
 
@@ -14,6 +14,7 @@ from pytest_evalgate import config, golden
 from pytest_evalgate.app.grade import fields_of, run_judge
 from pytest_evalgate.app.project import resolve_path
 from pytest_evalgate.errors import LineProblem, SettingsError
+from pytest_evalgate.frozen import dataclass
 from pytest_evalgate.judges import calibration as calibrations
 from pytest_evalgate.judges import labels as label_files
 from pytest_evalgate.judges.classes import compare_classes, load_classes

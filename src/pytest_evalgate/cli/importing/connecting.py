@@ -9,7 +9,7 @@ import os
 import re
 import shlex
 from collections import Counter
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, Literal
@@ -27,6 +27,7 @@ from pytest_evalgate.app.starter import (
     with_distinct_names,
 )
 from pytest_evalgate.errors import UserError
+from pytest_evalgate.frozen import dataclass
 from pytest_evalgate.golden.markers import find_marked
 from pytest_evalgate.importing import ImportingError
 from pytest_evalgate.importing.imported import MADE_FROM

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import shlex
 from collections import Counter
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -20,6 +20,7 @@ from pytest_evalgate.cli.importing.connecting import Connector, ToWrite, from_he
 from pytest_evalgate.cli.printing import print_result, wrapped
 from pytest_evalgate.cli.verb import Verb
 from pytest_evalgate.errors import SettingsError, UserError
+from pytest_evalgate.frozen import dataclass
 from pytest_evalgate.golden.record import GoldenRow
 from pytest_evalgate.importing import ImportingError, ImportOptions, read
 from pytest_evalgate.importing.column_plan import parse_map

@@ -6,7 +6,6 @@ Files are read as data; nothing of the project is imported or run.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Final
 
@@ -15,6 +14,7 @@ from pytest_evalgate.app.python_project import PythonProject
 from pytest_evalgate.app.starter import cases_of
 from pytest_evalgate.cli.init.endpoints import find_endpoints
 from pytest_evalgate.errors import UserError
+from pytest_evalgate.frozen import dataclass
 from pytest_evalgate.golden.markers import describe_place, find_marked
 from pytest_evalgate.runs import git
 from pytest_evalgate.text.files import read_head, relative_name

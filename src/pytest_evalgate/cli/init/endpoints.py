@@ -5,10 +5,10 @@ The value of a key is never read further than to see that it is set, and never p
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit, urlunsplit
 
+from pytest_evalgate.frozen import dataclass
 from pytest_evalgate.text.redaction import looks_like_key
 
 if TYPE_CHECKING:

@@ -11,13 +11,13 @@ import base64
 import hashlib
 import json
 import math
-from dataclasses import dataclass
 from importlib import resources
 from typing import TYPE_CHECKING, Final
 
 from pytest_evalgate import config
 from pytest_evalgate.app.starter import RUN, python_target
 from pytest_evalgate.cli.init.placing import Template
+from pytest_evalgate.frozen import dataclass
 from pytest_evalgate.text import jsonl
 
 if TYPE_CHECKING:

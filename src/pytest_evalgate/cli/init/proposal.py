@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 import shlex
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import cached_property
 from importlib import resources
 from pathlib import PurePosixPath
@@ -24,6 +24,7 @@ from pytest_evalgate.app.starter import (
     with_distinct_names,
 )
 from pytest_evalgate.cli.init.placing import Template
+from pytest_evalgate.frozen import dataclass
 from pytest_evalgate.text.wording import count
 
 if TYPE_CHECKING:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import os
 import shlex
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -24,6 +23,7 @@ from pytest_evalgate.cli.options import whole_number
 from pytest_evalgate.cli.printing import WIDTH, print_result
 from pytest_evalgate.cli.verb import Verb
 from pytest_evalgate.errors import GoldenSetError, SettingsError
+from pytest_evalgate.frozen import dataclass
 from pytest_evalgate.golden import read_file
 from pytest_evalgate.golden.data_card import card_path, card_text
 from pytest_evalgate.text import files

@@ -10,12 +10,12 @@ and now break. The first adds no discordant pairs, the second adds one for each 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Literal, get_args
 
 from pytest_evalgate import golden
 from pytest_evalgate.config import NoRegressionGate, PassRateGate, has_part_tests, suite_named
 from pytest_evalgate.errors import RunFileError, SettingsError
+from pytest_evalgate.frozen import dataclass
 from pytest_evalgate.gates.pairing import pair
 from pytest_evalgate.gates.power import DEFAULT_DISCORDANCE
 from pytest_evalgate.golden.sampling import select_split

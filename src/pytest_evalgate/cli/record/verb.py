@@ -7,7 +7,6 @@ import shlex
 import sys
 import time
 from contextlib import redirect_stdout
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -18,6 +17,7 @@ from pytest_evalgate.cli.printing import WIDTH, print_result, wrapped
 from pytest_evalgate.cli.verb import Verb
 from pytest_evalgate.config import CONFIG_FILE, PYPROJECT_FILE
 from pytest_evalgate.errors import SettingsError
+from pytest_evalgate.frozen import dataclass
 from pytest_evalgate.text import files
 from pytest_evalgate.text.escape import one_line
 from pytest_evalgate.text.wording import count, usd

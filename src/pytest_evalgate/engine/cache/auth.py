@@ -12,11 +12,12 @@ import hmac
 import os
 import secrets
 import sys
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from pytest_evalgate.errors import SettingsError
+from pytest_evalgate.frozen import dataclass
 from pytest_evalgate.runs.state import in_ci
 
 if TYPE_CHECKING:

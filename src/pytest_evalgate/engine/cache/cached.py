@@ -6,13 +6,14 @@ import asyncio
 import json
 import time
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Final, TypeGuard
 
 from pytest_evalgate.engine.cache.entries import as_cached, first_difference, key_of
 from pytest_evalgate.engine.cache.inventory import newest
 from pytest_evalgate.engine.cache.store import CacheDamaged, CacheUnavailable
+from pytest_evalgate.frozen import dataclass
 from pytest_evalgate.records.calls import ApplicationFailure, Call, CallFailed, Reply, record_of
 from pytest_evalgate.records.results import Output
 from pytest_evalgate.text import jsonl

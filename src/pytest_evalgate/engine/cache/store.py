@@ -14,7 +14,6 @@ import hashlib
 import os
 import sqlite3
 import stat
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final, Self
 
@@ -23,6 +22,7 @@ import diskcache  # type: ignore[import-untyped]
 from pytest_evalgate.engine.cache.entries import TIME_FORMAT, Entry, decode, key_of, pack, reply_of, unpack
 from pytest_evalgate.engine.cache.leases import Leases
 from pytest_evalgate.engine.cache.writer import Writer
+from pytest_evalgate.frozen import dataclass
 from pytest_evalgate.text import jsonl
 from pytest_evalgate.waits import report_expired
 

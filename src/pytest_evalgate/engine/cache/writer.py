@@ -11,10 +11,10 @@ import contextlib
 import queue
 import threading
 import time
-from dataclasses import dataclass
 from itertools import groupby
 from typing import TYPE_CHECKING, Final
 
+from pytest_evalgate.frozen import dataclass
 from pytest_evalgate.text.exceptions import describe_error
 from pytest_evalgate.waits import report_expired
 

@@ -22,13 +22,13 @@ import asyncio
 import time
 import urllib.request
 import zlib
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, Protocol
 from urllib.parse import urlsplit
 
 import h11
 
 from pytest_evalgate.engine.clients.reply import MAX_BYTES
+from pytest_evalgate.frozen import dataclass
 
 if TYPE_CHECKING:
     import ssl

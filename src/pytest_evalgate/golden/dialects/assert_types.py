@@ -7,9 +7,9 @@ all types, with the differences in meaning.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
+from pytest_evalgate.frozen import dataclass
 from pytest_evalgate.golden.dialects import javascript
 from pytest_evalgate.golden.dialects.equivalents import PROMPTFOO, refusals
 from pytest_evalgate.golden.dialects.translate import TranslationError

@@ -6,8 +6,9 @@ The types of asserts of promptfoo, and the evaluators of pydantic-evals, occur i
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
+
+from pytest_evalgate.frozen import dataclass
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

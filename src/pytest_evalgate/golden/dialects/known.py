@@ -5,11 +5,11 @@ Rows are recognised by the names of their fields alone; values are not examined.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final
 
 from pytest_evalgate.errors import LineProblem
+from pytest_evalgate.frozen import dataclass
 from pytest_evalgate.golden.dialects import agent_runs, asserts, evaluators, translate
 from pytest_evalgate.golden.dialects.translate import Dialect, FieldRule, copy_field, read_field
 from pytest_evalgate.golden.record import FIELDS

@@ -7,9 +7,9 @@ golden set does not contain.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
+from pytest_evalgate.frozen import dataclass
 from pytest_evalgate.golden.dialects.translate import TranslationError
 from pytest_evalgate.text import jsonl
 

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from typing import TYPE_CHECKING, Any, Final
 
 from pytest_evalgate.errors import LineProblem
+from pytest_evalgate.frozen import dataclass
 from pytest_evalgate.golden.record import FIELDS, ParsedRow, parse_row
 from pytest_evalgate.text import jsonl
 

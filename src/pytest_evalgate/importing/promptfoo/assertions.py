@@ -7,11 +7,12 @@ files and templates, sets, code, transforms, weights, and the asserts that ask a
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING, Any, Final
 
 from pytest_evalgate import config
 from pytest_evalgate.errors import SettingsError
+from pytest_evalgate.frozen import dataclass
 from pytest_evalgate.golden.dialects import asserts
 from pytest_evalgate.golden.dialects.assert_types import BY_NOTE, GRADED, LIMITS, negated_note, note_of
 from pytest_evalgate.golden.dialects.transforms import read_transforms

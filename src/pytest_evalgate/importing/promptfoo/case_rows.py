@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import unicodedata
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING, Any, Final
 
+from pytest_evalgate.frozen import dataclass
 from pytest_evalgate.golden.record import LONGEST_ID, normalise
 from pytest_evalgate.importing.imported import ImportingError
 from pytest_evalgate.importing.promptfoo.assertions import ReadAsserts, Reader, as_text

@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import json
 import re
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from jinja2 import ChainableUndefined, TemplateError, Undefined, meta, nodes
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
+from pytest_evalgate.frozen import dataclass
 from pytest_evalgate.golden.dialects import javascript
 from pytest_evalgate.golden.dialects.translate import TranslationError
 from pytest_evalgate.text import jsonl

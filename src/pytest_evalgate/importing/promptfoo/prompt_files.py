@@ -7,10 +7,11 @@ list of messages), JSONL and CSV (one prompt a row). Code that builds a prompt i
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any, Final
 
+from pytest_evalgate.frozen import dataclass
 from pytest_evalgate.importing.imported import ImportingError
 from pytest_evalgate.importing.promptfoo.nunjucks import NunjucksError, translate
 from pytest_evalgate.importing.promptfoo.source import CODE, FILE, ConfigSource, place_of, plain, slug

@@ -7,12 +7,13 @@ HTTP or Python is left out.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from typing import TYPE_CHECKING, Any, Final
 
 from pydantic import ValidationError
 
 from pytest_evalgate import config
+from pytest_evalgate.frozen import dataclass
 from pytest_evalgate.golden.dialects.transforms import dotted
 from pytest_evalgate.importing.promptfoo.source import CODE, FILE, ConfigSource, place_of, plain, slug
 from pytest_evalgate.importing.yaml_document import PlacedDict, read_document

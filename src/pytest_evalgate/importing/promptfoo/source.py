@@ -5,10 +5,11 @@ from __future__ import annotations
 import csv
 import io
 import re
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+from pytest_evalgate.frozen import dataclass
 from pytest_evalgate.importing.imported import ImportingError, LeftOut
 from pytest_evalgate.importing.yaml_document import (
     LARGEST,

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING, Any, Final
 
+from pytest_evalgate.frozen import dataclass
 from pytest_evalgate.importing.imported import MADE_FROM
 from pytest_evalgate.importing.promptfoo.nunjucks import NunjucksError, render
 from pytest_evalgate.importing.promptfoo.python_targets import FILE_NAME, PythonSuite, module_text

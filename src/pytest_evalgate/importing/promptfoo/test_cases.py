@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import itertools
 import re
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING, Any, Final
 
+from pytest_evalgate.frozen import dataclass
 from pytest_evalgate.golden.dialects.asserts import read_columns
 from pytest_evalgate.importing.imported import ImportingError
 from pytest_evalgate.importing.promptfoo.assertions import as_text

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
+from pytest_evalgate.frozen import dataclass
 from pytest_evalgate.reports.charts.svg import Chart, px, shown, svg, text, texts
 from pytest_evalgate.text.layout import truncate_columns
 from pytest_evalgate.text.wording import count, percent

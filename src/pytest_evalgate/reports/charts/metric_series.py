@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 from html import escape
 from typing import TYPE_CHECKING, Final, Literal, Self
 
+from pytest_evalgate.frozen import dataclass
 from pytest_evalgate.reports.charts import svg as charts_svg
 from pytest_evalgate.reports.charts.svg import (
     Chart,

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, TypeVar
 
 from pydantic import TypeAdapter, ValidationError
 
+from pytest_evalgate.frozen import dataclass
 from pytest_evalgate.reports.charts.measured_charts import metric_charts
 from pytest_evalgate.reports.charts.suite import RateRow, history_line, score_histogram, slice_rates
 

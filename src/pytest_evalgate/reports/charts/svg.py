@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
 from html import escape
 from typing import TYPE_CHECKING, Final, Self
 
+from pytest_evalgate.frozen import dataclass
 from pytest_evalgate.text.escape import one_line
 from pytest_evalgate.text.layout import truncate_columns
 

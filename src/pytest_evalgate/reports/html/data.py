@@ -9,11 +9,12 @@ from __future__ import annotations
 import json
 import zlib
 from array import array
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, field
 from itertools import chain, islice
 from tempfile import SpooledTemporaryFile
 from typing import IO, TYPE_CHECKING, Any, Final, Self
 
+from pytest_evalgate.frozen import dataclass
 from pytest_evalgate.reports.html.marks import CHANGES, OUTCOMES
 
 if TYPE_CHECKING:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Literal
+
+from pytest_evalgate.frozen import dataclass
 
 if TYPE_CHECKING:
     from pytest_evalgate.records.results import Outcome

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from itertools import groupby
 from operator import itemgetter
 from typing import TYPE_CHECKING, Final
 
+from pytest_evalgate.frozen import dataclass
 from pytest_evalgate.reports.diff import Piece, are_alike, word_diff
 from pytest_evalgate.server.pages.case_texts import stored_text, texts_of
 from pytest_evalgate.server.pages.page_frame import SERVED, render

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import shlex
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 from pytest_evalgate.app.compared_sentences import detectable, finding
 from pytest_evalgate.app.comparing import CompareOptions, compare
 from pytest_evalgate.app.stored_sides import stored_side
+from pytest_evalgate.frozen import dataclass
 from pytest_evalgate.reports.diff import Piece, are_alike, one_side, word_diff
 from pytest_evalgate.server.pages.case_texts import stored_text, texts_of
 from pytest_evalgate.server.pages.page_frame import SERVED, render

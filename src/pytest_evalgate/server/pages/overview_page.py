@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final
 
+from pytest_evalgate.frozen import dataclass
 from pytest_evalgate.reports.charts.metric_series import SeriesPoint, sparkline
 from pytest_evalgate.server.pages.page_frame import SERVED, render
 from pytest_evalgate.server.pages.series_points import SPARK_RUNS, MetricRow, metric_row, read_points

@@ -6,12 +6,12 @@ only its `Addresses` differ.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
 from typing import TYPE_CHECKING, Any, Final, Protocol
 from urllib.parse import quote, urlencode
 
+from pytest_evalgate.frozen import dataclass
 from pytest_evalgate.reports.charts.svg import STYLE
 from pytest_evalgate.reports.html import environment, resource
 from pytest_evalgate.store.questions import NotStoredError

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
+from pytest_evalgate.frozen import dataclass
 from pytest_evalgate.reports.charts.metric_series import SeriesPoint, Unit, format_value, sparkline
 from pytest_evalgate.store import StoreError, questions
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import date
 from itertools import groupby, zip_longest
 from operator import itemgetter
 from typing import TYPE_CHECKING, Final
 
 from pytest_evalgate.errors import UserError
+from pytest_evalgate.frozen import dataclass
 from pytest_evalgate.judges import calibration
 from pytest_evalgate.reports.charts.heat_map import MOST_RUNS, HeatColumn, slice_heat_map
 from pytest_evalgate.reports.charts.metric_series import RUNS_DRAWN, series_chart
