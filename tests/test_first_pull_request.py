@@ -76,7 +76,8 @@ _WORSE_PROMPT = {"prompts/sum.md": "Answer carelessly.\n\n{{ input }}\n"}
 _STORIES = {
     "python without a key": Story(
         {"shop/bot.py": _BOT, "shop/__init__.py": "", "requirements.txt": ""},
-        {"shop/bot.py": _BOT.replace("number + 1}", "number + 2}")},
+        # of another size: Python takes the compiled file if second and size of the source are equal
+        {"shop/bot.py": _BOT.replace("number + 1}", "number + 10}")},
         'target = { python = "shop.bot:answer" }',
         "pip install pytest-evalgate -r requirements.txt",
     ),
