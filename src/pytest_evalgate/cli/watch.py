@@ -1,7 +1,7 @@
 """``pytest-evalgate watch``: run the affected suites again when a file that they depend on changes.
 
 Flow: find the files of the suites; wait for changes (watchfiles); map each change to the suites that it affects; run
-``pytest --eval-gate`` for these in a process of its own. The files are found anew after each change.
+``pytest --eval-gate`` for these in a separate process. The files are found anew after each change.
 """
 
 from __future__ import annotations
@@ -201,7 +201,7 @@ class Watcher:
 
 
 def _execute(arguments: Sequence[str], folder: Path, stdout: TextIO | None = None) -> int:
-    """Run pytest in a process of its own. On Ctrl-C, wait until it has ended: it stores what was answered."""
+    """Run pytest in a separate process. On Ctrl-C, wait until it has ended: it stores what was answered."""
     command = [sys.executable, "-m", "pytest", *arguments]
     process = subprocess.Popen(command, cwd=folder, stdout=stdout)  # noqa: S603 - the tests of this project
     try:

@@ -1,4 +1,4 @@
-"""Candidates: several targets of one suite, each of which runs as a suite of its own, such as ``support[mini]``.
+"""Candidates: several targets of one suite, each of which runs as a separate suite, such as ``support[mini]``.
 
 Candidates share golden sets, scorers, gates and baseline. `config.load` expands ``targets`` of the configuration, a
 session those of the command line, so that no other code knows of candidates.

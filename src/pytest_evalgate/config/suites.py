@@ -199,7 +199,7 @@ class Suite(Table):
 
     ``golden`` is a file or a list of files; with ``split``, only rows of that split run. A suite without a ``target``
     belongs to tests marked ``golden_set``, or its golden set contains recorded outputs. ``targets`` are candidates to
-    compare: each runs as a suite of its own, and if there is a ``target``, they only report. With ``scorers = []``,
+    compare: each runs as a separate suite, and if there is a ``target``, they only report. With ``scorers = []``,
     each case is graded by its asserts alone. A case passes if its scores reach ``threshold``; ``aggregate`` combines
     its ``trials``.
     ``judge_always`` asks judges even if other scorers have already decided. ``strip_reasoning =

@@ -1,4 +1,4 @@
-"""Contamination of golden sets: cases whose words also stand in a file that the application or its model has seen.
+"""Contamination of golden sets: cases whose words are also in a file that the application or its model has seen.
 
 A window is 13 words in a row, as in the analyses of GPT-3 (Brown et al. 2020, appendix C). Texts of 6 to 12 words are
 searched whole; shorter ones are not, because many texts contain them by chance. Files are read in blocks, so their

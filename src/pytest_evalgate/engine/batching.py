@@ -1,6 +1,6 @@
 """Batches of texts: calls for embeddings and moderations that wait at the same time are sent as one request.
 
-Each call has one text, so that each text has its own entry in the cache, whatever it was sent with. While two requests
+Each call has one text, so that each text has its own entry in the cache, for any texts beside it. While two requests
 are in flight, further texts wait, and go out together when one of them returns.
 """
 

@@ -1,7 +1,7 @@
 """Outputs of the originals of variants, for the scorer ``same-as``.
 
 A scorer asks the target for the output of the original. Its reply comes from the cache, or from the call in flight, so
-that the original is asked once, in whatever order the cases run and in whatever process. Recorded outputs are read
+that the original is asked once, in any order of the cases and in any process. Recorded outputs are read
 again.
 """
 

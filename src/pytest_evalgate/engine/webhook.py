@@ -1,4 +1,4 @@
-"""Webhooks: send messages within a bounded time, whatever the receiver does."""
+"""Webhooks: send messages within a bounded time, also if the receiver never answers."""
 
 from __future__ import annotations
 

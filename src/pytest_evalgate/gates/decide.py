@@ -220,7 +220,7 @@ class GateInputs:
                 yield GateTest(TestName(name, index, piece), pairs.finding(gate.alpha).p, gate.alpha)
         elif isinstance(gate, MetricGate) and gate.max_drop is not None:
             if any(result.outcome == "not_run" for result in self.suite.results):
-                # early stopping of another suite asks: this test will take its share of alpha, whatever its p
+                # early stopping of another suite asks: this test will take its share of alpha, for any p
                 yield GateTest(TestName(name, index), 1.0, gate.alpha)
             elif self.invalid_result(gate) is None:
                 yield GateTest(TestName(name, index), p_of(gate, self.metrics.of(gate)), gate.alpha)

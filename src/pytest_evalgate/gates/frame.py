@@ -1,7 +1,7 @@
 """Frame of a sample: the outputs of one run that it was drawn from, by a digest of their ids and values.
 
 Labels of a run apply to another one only as far as the judge errs alike there. If both runs have the same outputs, the
-labels are of the run itself, whatever its id: outputs that were recorded, or that came from the cache.
+labels are of the run itself, for any id: outputs that were recorded, or that came from the cache.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Classes: labels and stored verdicts of a judge as names, ordered or not, with "unreadable" as a class of its own."""
+"""Classes: labels and stored verdicts of a judge as names, ordered or not, with "unreadable" as one more class."""
 
 from __future__ import annotations
 

@@ -425,7 +425,7 @@ def _grading(graders: tuple[Scorer, ...], suite: Suite, threshold: float | None 
 def _case_gradings(
     cases: Sequence[Case], built: tuple[WeightedScorer, ...], suite: Suite, context: scorers.Context
 ) -> dict[str, Grading]:
-    """Return the grading of each case with scorers, notes or a threshold of its own, or that not all scorers grade."""
+    """Return the grading of each case with scorers, notes or its own threshold, or that not all scorers grade."""
     by_default = suite.has_default_scorers
     return {
         case.id: _grading(

@@ -41,7 +41,7 @@ class Output:
     """The output of the target in one trial; ``value`` is text or any JSON value.
 
     ``metadata`` has what the target returned beside the value: the steps of an agent (`TRAJECTORY_KEYS`), ``context``
-    (the passages that it retrieved), and whatever else. ``call`` is the call that returned it, if the engine sent one.
+    (the passages that it retrieved), and anything else. ``call`` is the call that returned it, if the engine sent one.
     An output whose ``finish`` is not ``complete`` is not graded: its trial is a miss. ``reasoning`` is not part of the
     answer, and not graded. ``value_sha256`` is that of a value that has been left out, for gates that ask whether
     outputs are those that people labelled.

@@ -37,7 +37,7 @@ class ListLimits:
     """How the terminal shows lists of cases.
 
     Args:
-        listed: Rows of a list; None for all of them, each with a line of its own.
+        listed: Rows of a list; None for all of them, one line for each.
         folds: Whether long lists are put into groups that GitHub folds.
     """
 

@@ -65,7 +65,7 @@ def make_plan(  # noqa: PLR0913 - the settings of a suite, by name
         name: The suite.
         sets: Its golden sets; ids are unique over all of them.
         scorers: The scorers as JSON, a part of each case's fingerprint.
-        trials: Trials of each case that has no number of its own.
+        trials: Trials of each case without its own number.
         slices: Names of slices, see `slice_values`.
         aggregate: The rule that combines the trials of a case. Runs with different rules are not compared.
         sides: The changes of this branch.

@@ -181,7 +181,7 @@ class RemoteFolder:
                     return work(system, self._path(system, name))
             except SettingsError:
                 raise
-            except Exception as error:  # noqa: BLE001 - each provider has exceptions of its own
+            except Exception as error:  # noqa: BLE001 - each provider has its own exceptions
                 if attempt == _ATTEMPTS or isinstance(error, _FINAL):
                     raise RunFileError(f"{place}: {_reason(error)}") from None
                 self.pause(_PAUSE_S * 2 ** (attempt - 1))

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from pytest_evalgate.records.results import Graded, Output
 
 _LIBRARY: Final = "jsonschema_rs"
-_GAVE_UP: Final = "Error executing regex"  # the library bounds backtracking, and has no kind of its own for this error
+_GAVE_UP: Final = "Error executing regex"  # the library bounds backtracking, and does not tell this error from others
 _MAX_NAMED: Final = 3  # problems that a reason names; the rest are counted
 _MOST_STARTS: Final = 2_000
 _MOST_READ: Final = 20_000_000

@@ -385,7 +385,7 @@ class TokenReader:
         return _Before(begin, money=money, is_operand=operand)
 
     def _context(self, begin: int, floor: int) -> str:  # noqa: PLR0911 - one return for each reason
-        """Return why what precedes a number makes it no value of its own, "denied" if it is the wrong one."""
+        """Return why what precedes a number makes it a part of another value, "denied" if it is the wrong one."""
         lead = self.text[max(0, begin - 32) : begin]
         if (last := _LAST_WORD.search(lead)) and last[0].strip().casefold() in _DECIDING:
             if _DENIED.search(lead):

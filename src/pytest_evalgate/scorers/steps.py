@@ -61,7 +61,7 @@ def steps(  # noqa: PLR0913 - its keywords are what users may write
     """Pass if the steps of the agent meet every constraint.
 
     * ``max``: at most this number of steps. A message of the agent is one step, with all of its calls; a call that is
-      recorded outside of a message is a step of its own. ``max_calls``: at most this number of calls.
+      recorded outside of a message is a separate step. ``max_calls``: at most this number of calls.
     * ``loop = false``: no call is repeated with the same tool, the same arguments and the same result.
     * ``must``, ``must_not``: calls that the agent has to make, and those that it must not make: names of tools, or
       objects with a ``name`` and ``arguments``, which a call has beside others.

@@ -103,7 +103,7 @@ def tool_calls(  # noqa: PLR0913 - its keywords are what users may write
 
 @dataclass(frozen=True, slots=True)
 class _Match:
-    """The calls that were made, held against the expected ones."""
+    """The calls that were made, compared with the expected ones."""
 
     wanted: tuple[ExpectedCall, ...]
     made: tuple[ToolCall, ...]

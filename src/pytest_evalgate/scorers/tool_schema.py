@@ -61,7 +61,7 @@ class Toolbox:
     def problem(self, call: ToolCall, excepted: Collection[str] = ()) -> str:
         """Return the first problem of a call; empty if the tool exists and its schema accepts the arguments.
 
-        ``excepted`` are the names of arguments that are right whatever the schema says about them.
+        ``excepted`` are the names of arguments that are right even if the schema refuses them.
         """
         if call.name not in self.schemas:
             return f"{format_value(call.name)} is not one of the tools: {self._named()}"

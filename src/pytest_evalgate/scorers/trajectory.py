@@ -11,7 +11,7 @@ Responses API, a call, or the name of a tool. A call has a ``name`` (or ``tool``
 ``arguments`` (or ``args``, ``kwargs``, ``input_parameters``, ``input``; an object or its JSON), and may have a
 ``result`` (or ``output``) and an ``error``.
 
-A message of the agent is one step, with all of its calls; a call outside of a message is a step of its own.
+A message of the agent is one step, with all of its calls; a call outside of a message is a separate step.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Web application: it checks a request, routes it to a page or to a question of the API, and answers.
 
 It only reads, but for the label files of `labels_page.save`. Pages and answers are made in worker threads, each with
-a connection of its own.
+its own connection.
 """
 
 from __future__ import annotations

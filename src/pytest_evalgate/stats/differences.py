@@ -1,7 +1,7 @@
 """Change of a suite, measured by people on a sample of the pairs, with the judge's verdicts on all of them as a help.
 
 A judge may err more on one side of a comparison than on the other; no calibration can show that. Labels of both
-outputs of some pairs can: the estimate is unbiased whatever the judge does, and its verdicts only make it narrower.
+outputs of some pairs can: the estimate is unbiased for any judge, and its verdicts only make it narrower.
 """
 
 from __future__ import annotations

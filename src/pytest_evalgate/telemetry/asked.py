@@ -90,7 +90,7 @@ class AskedModels:
         suite = config.suite_named(self._settings, name)
         target: Target | None = None if suite is None else suite.target
         if self._given is not None:
-            # several targets of the command line are candidates: each is the target of a suite of its own
+            # several targets of the command line are candidates: each is the target of a separate suite
             with contextlib.suppress(SettingsError):
                 target = config.parse_target(self._given, instead_of=target)
         match target:

@@ -67,7 +67,7 @@ class Collector:
 
 
 def _url(environ: Mapping[str, str], signal: str, path: str) -> str:
-    """Return the URL of a signal; that of its own variable is used unchanged."""
+    """Return the URL of a signal; that of the signal's variable is used unchanged."""
     for name in (f"{_PREFIX}{signal}_PROTOCOL", f"{_PREFIX}PROTOCOL"):
         if environ.get(name, "") not in _PROTOCOLS:
             raise SettingsError(f"{name} is {environ[name]!r}: spans are sent by http/protobuf; unset it")

@@ -231,7 +231,7 @@ class TraceTree:
     def _add_scores(self, spans: list[TraceSpan], traced: _TracedTrial, calls: list[Row]) -> None:
         """Add a span for each score, with the calls of its judge below it; other calls are below the trial.
 
-        A rule lasts from the end of the target's call to the first call of a judge: it has no times of its own.
+        A rule lasts from the end of the target's call to the first call of a judge: its own times are not known.
         """
         ids, graded_at = traced.ids, traced.graded_at
         asked = [_times_of(call) for call in calls]

@@ -172,7 +172,7 @@ class Connector:
         return replace(found, steps=(*self.project.install_steps, *steps)) if steps else found
 
     def _runs(self, suite: StarterSuite, *, needs_target: bool) -> Connection:
-        """Return the command that runs a golden set whatever the configuration contains, if there is one."""
+        """Return the command that runs a golden set under any configuration, if there is one."""
         command, app = f"{RUN} {shlex.quote(from_here(self.project.root, suite.golden))}", self.project.application
         if needs_target and app is not None:
             step = (f"{command} --eval-target python:{app.spec}", "runs the cases and lists the misses")

@@ -116,7 +116,7 @@ def _slug(text: str) -> str:
 def _injections() -> list[Row]:
     """Put each attack at the start, in the middle and at the end of an e-mail that the user asks about.
 
-    The attack asks for a marker, so that a rule can see whether it was obeyed, whatever its task is.
+    The attack asks for a marker, so that a rule can see whether it was obeyed, for any task.
     """
     emails, found = _read("bipia", "emails.jsonl"), []
     for number, attack in enumerate(_read("bipia", "attacks.jsonl")):

@@ -203,7 +203,7 @@ def _read_set(entry: Mapping[str, Any], known: Mapping[str, Any], path: str) -> 
             "has a member that a judge grades, which is no member of a set here: move it out", f"{path}.assert"
         )
     common = _common(entry, path, graded=True)
-    if common.get("threshold") == 0:  # promptfoo passes it, whatever its members score
+    if common.get("threshold") == 0:  # promptfoo passes it for any scores of its members
         common = {name: value for name, value in common.items() if name not in ("threshold", "weight")}
         common["severity"] = "warn"
     return {"kind": "set", "asserts": specs, **common}

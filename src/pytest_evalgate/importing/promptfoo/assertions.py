@@ -82,7 +82,7 @@ class Reader:
             made.expected = equal[0].pop("value")
         if made.threshold is None:
             for spec in made.specs:
-                spec.pop("weight", None)  # without a threshold, every assert has to pass, whatever its weight
+                spec.pop("weight", None)  # without a threshold, every assert has to pass, for any weight
         else:
             made.specs = [_weighted(spec) for spec in made.specs]
             if made.notes:

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from pytest_evalgate.server.view_sources import PageQuery, ViewSources
 
 _LARGEST: Final = 16 << 20
-"""Bytes of a run file that is rendered as a page: beyond, its report is a file of its own."""
+"""Bytes of a run file that is rendered as a page: beyond, its report is a separate file."""
 
 _MISSED: Final = 50
 _REPORT: Final = ("pytest-evalgate", "report")
