@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import importlib
 import importlib.metadata
+import importlib.util
 import json
 import os
 import pkgutil
@@ -54,8 +55,14 @@ def _pytest(folder: Path, *arguments: str, code: int = 0) -> str:
 def test_every_module_can_be_imported() -> None:
     names = [module.name for module in pkgutil.walk_packages(pytest_evalgate.__path__, "pytest_evalgate.")]
     assert len(names) > 100
+    lacking = {}
     for name in names:
-        importlib.import_module(name)
+        try:
+            importlib.import_module(name)
+        except ModuleNotFoundError as error:
+            lacking[name] = error.name
+    assert set(lacking.values()) <= {"starlette", "uvicorn"}, lacking  # of the extra "view"
+    assert {name.split(".")[1] for name in lacking} <= {"server"}
 
 
 def test_a_new_project_runs_and_fails_when_its_gate_does(tmp_path: Path) -> None:
@@ -101,6 +108,11 @@ def test_the_templates_of_the_page_are_compiled() -> None:
     made_for = page.PAGE / "compiled" / MADE_FOR
     assert importlib.metadata.version("jinja2").startswith(made_for.read_text("ascii"))
     assert isinstance(page.environment().loader, jinja2.ModuleLoader)
+
+
+@pytest.mark.skipif(importlib.util.find_spec("uvicorn") is not None, reason="the extra view is installed")
+def test_a_verb_without_its_extra_is_refused(tmp_path: Path) -> None:
+    _run(tmp_path, SCRIPT, "view", code=4)
 
 
 def test_ready_rubrics_are_packaged(tmp_path: Path) -> None:
