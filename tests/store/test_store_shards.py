@@ -13,6 +13,7 @@ from tests.support import forked
 
 from pytest_evalgate.app import shard_folders
 from pytest_evalgate.app.shard_folders import StoreFolder, checked_url, shard_folder
+from pytest_evalgate.cli import main
 from pytest_evalgate.config import Settings
 from pytest_evalgate.errors import RunFileError, SettingsError, StorageError
 from pytest_evalgate.store import Database, StoreError, StorePlace, shard_files
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
 
 _URL = "store://nightly/17"
 _VOLATILE = ("run_id", "duration_s")
-_NOT_EVALUATED = 12
+_NOT_EVALUATED, _USAGE = 12, 4
 
 
 def _folder(place: StorePlace, url: str = _URL) -> StoreFolder:
@@ -222,21 +223,21 @@ class _Sessions:
             '{ kind = "slice", by = "lang", min = 0.7, min_n = 50 }]\n'
         )
 
-    def run(self, state: str, *words: str, **environ: str) -> tuple[int, str]:
+    def environment(self, state: str) -> dict[str, str]:
+        """Return the variables of a process, whose state folder has a link to the file of SQLite."""
         folder = self.root / state
         folder.mkdir(exist_ok=True)
         if self._store.file is not None and not (folder / "store.db").is_symlink():
             (folder / "store.db").symlink_to(self._store.file)
+        return {"EVALGATE_DIR": str(folder), "EVALGATE_STORE": self._store.url, "COLUMNS": "100"}
+
+    def run(self, state: str, **environ: str) -> tuple[int, str]:
         kept = {name: os.environ[name] for name in ("PATH", "XDG_CONFIG_HOME", "HOME") if name in os.environ}
-        own = {"EVALGATE_DIR": str(folder), "EVALGATE_STORE": self._store.url, "COLUMNS": "100"}
-        return forked.run(words, self.root, {**kept, **own, **environ})
+        words = ("pytest", "--eval-gate", "-q", "-p", "no:cacheprovider")
+        return forked.run(words, self.root, {**kept, **self.environment(state), **environ})
 
-    def shard(self, number: int, count: int = 4, url: str = _URL) -> tuple[int, str]:
-        environ = {"EVALGATE_SHARD": f"{number}/{count}", "EVALGATE_SHARDS_TO": url}
-        return self.run(f"state-{number}", "pytest", "--eval-gate", "-q", "-p", "no:cacheprovider", **environ)
-
-    def merge(self, url: str = _URL) -> tuple[int, str]:
-        return self.run("merged", "pytest-evalgate", "merge", url, "--expect-shards", "4", "--gate")
+    def shard(self, number: int) -> tuple[int, str]:
+        return self.run(f"state-{number}", EVALGATE_SHARD=f"{number}/4", EVALGATE_SHARDS_TO=_URL)
 
     def verdict(self, state: str) -> Mapping[str, Any]:
         value = json.loads((self.root / state / "verdict.json").read_text())
@@ -250,52 +251,69 @@ def sessions(tmp_path: Path, place: StorePlace) -> _Sessions:
     return _Sessions(root, place)
 
 
-def test_4_shards_as_processes_get_the_verdict_of_the_whole(sessions: _Sessions, place: StorePlace) -> None:
-    assert sessions.run("whole", "pytest", "--eval-gate", "-q", "-p", "no:cacheprovider")[0] == 0
+@pytest.fixture
+def evalgate(
+    sessions: _Sessions, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> Callable[..., tuple[int, str]]:
+    """Return a function that runs a verb in this process; it returns the exit code and what was printed."""
+
+    def run(*words: str) -> tuple[int, str]:
+        monkeypatch.chdir(sessions.root)
+        for name, value in sessions.environment("merged").items():
+            monkeypatch.setenv(name, value)
+        code = main(words)
+        printed = capsys.readouterr()
+        return code, printed.out + printed.err
+
+    return run
+
+
+def test_4_shards_as_processes_get_the_verdict_of_the_whole(
+    sessions: _Sessions, place: StorePlace, evalgate: Callable[..., tuple[int, str]]
+) -> None:
+    assert sessions.run("whole")[0] == 0
     with ThreadPoolExecutor(4) as threads:
         found = list(threads.map(sessions.shard, range(1, 5)))
     assert [code for code, _ in found] == [_NOT_EVALUATED] * 4, found
     stored = f"shard 3 of 4 is stored in {_URL}/3-of-4.jsonl"
     assert f"evalgate: NOT EVALUATED  {stored}   (exit 12)" in found[2][1]
-    assert f"pytest-evalgate merge {_URL}/ --expect-shards 4 --gate" in " ".join(found[2][1].split())
-    code, printed = sessions.merge(f"{_URL}/")
+    command = f"pytest-evalgate merge {_URL}/ --expect-shards 4 --gate"
+    assert command in " ".join(found[2][1].split())
+    merge = command.split()[1:]
+    code, printed = evalgate(*merge)
     assert code == 0, printed
     assert sessions.verdict("merged") == sessions.verdict("whole")
     assert list((sessions.root / "merged").glob("shards-*")) == []
 
     # what prevents a merge of files prevents this one
-    with Database.open(place) as database:
-        change: Callable[..., int] = database.driver.change
-        change("DELETE FROM shard_files WHERE file = '2-of-4.jsonl'", {})
-    code, printed = sessions.merge()
-    assert (code, "shard 2 of 4 is missing (2-of-4.jsonl)" in printed) == (4, True), printed
     third = sessions.root / "state-3" / "shards" / "3-of-4.jsonl"
-    folder = _folder_of(place)
+    folder = StoreFolder(_URL, place, "project")
+    _change(place, "DELETE FROM shard_files WHERE file = '2-of-4.jsonl'")
+    assert "shard 2 of 4 is missing (2-of-4.jsonl)" in _refused(evalgate(*merge))
     folder.put(third, "2-of-4.jsonl")
-    code, printed = sessions.merge()
-    assert (code, "2-of-4.jsonl, " in printed, "each contains shard 3 of 4" in printed) == (4, True, True), printed
+    assert "2-of-4.jsonl, store://nightly/17/3-of-4.jsonl: each contains shard 3 of 4" in _refused(evalgate(*merge))
     changed = third.read_bytes().replace(b'"passed"', b'"missed"', 1)
     assert changed != third.read_bytes()
     (sessions.root / "changed").write_bytes(changed)
     folder.put(sessions.root / "changed", "3-of-4.jsonl")
-    code, printed = sessions.merge()
-    assert (code, "3-of-4.jsonl: " in printed) == (4, True), printed
+    assert "store://nightly/17/3-of-4.jsonl: " in _refused(evalgate(*merge))
     folder.put(third, "3-of-4.jsonl")
     sessions.configure(least=0.5)
     assert sessions.shard(2)[0] == _NOT_EVALUATED
-    code, printed = sessions.merge()
-    assert (code, "shards differ: config_sha256: " in printed) == (4, True), printed
+    assert "shards differ: config_sha256: " in _refused(evalgate(*merge))
 
-    assert sessions.run("merged", "pytest-evalgate", "store", "prune", "--keep-days", "1")[0] == 0
+    assert evalgate("store", "prune", "--keep-days", "1")[0] == 0
     assert len(_stored(place)) == 4
     _change(place, "UPDATE shard_files SET stored = '2020-01-01T00:00:00Z' WHERE file <> '1-of-4.jsonl'")
-    code, printed = sessions.run("merged", "pytest-evalgate", "store", "prune", "--keep-days", "1", "--json")
+    code, printed = evalgate("store", "prune", "--keep-days", "1", "--json")
     assert (code, json.loads(printed)["removed_shards"]) == (0, 3)
     assert _stored(place) == ["1-of-4.jsonl"]
 
 
-def _folder_of(place: StorePlace) -> StoreFolder:
-    return StoreFolder(_URL, place, "project")
+def _refused(found: tuple[int, str]) -> str:
+    code, printed = found
+    assert code == _USAGE, printed
+    return printed
 
 
 def _stored(place: StorePlace) -> list[str]:
@@ -311,5 +329,5 @@ def test_a_shard_ends_before_it_runs_if_its_store_cannot_be_written(tmp_path: Pa
     (tmp_path / "project").mkdir()
     sessions = _Sessions(tmp_path / "project", StorePlace.at(tmp_path / "folder"))
     code, printed = sessions.shard(1)
-    assert (code, "; nothing was sent" in printed) == (4, True), printed
+    assert (code, "; nothing was sent" in printed) == (_USAGE, True), printed
     assert not (sessions.root / "state-1" / "shards").exists()

@@ -172,23 +172,22 @@ def _export(project: Project, run: Run, origin: RunInfo, decided: RunDecision, r
 def _merge(project: Project, folder: str, shards: int) -> tuple[Run, RunInfo]:
     """Merge the shards of a folder, and write the run file. Shards at a URL are copied to a temporary folder."""
 
-    def merge_folder(path: Path) -> tuple[Run, RunInfo]:
+    def merge_folder(path: Path, shown: str) -> tuple[Run, RunInfo]:
         with _without_garbage_collection():
             return merge_into(
-                read_folder(path, shards, folder),
+                read_folder(path, shards, shown),
                 shards,
                 partial(run_file.path_of, project.state.path),
                 lambda name: needs_texts(suite_named(project.settings, name)),
             )
 
     if not is_url(folder):
-        return merge_folder(Path(folder))
+        return merge_folder(Path(folder), folder)
     with tempfile.TemporaryDirectory(prefix="shards-", dir=project.state.path) as copied:
-        source = shard_folder(
-            checked_url(folder, "merge"), project.settings, root=project.root, state=project.state.path
-        )
+        url = checked_url(folder, "merge")
+        source = shard_folder(url, project.settings, root=project.root, state=project.state.path)
         source.fetch(Path(copied), shards)
-        return merge_folder(Path(copied))
+        return merge_folder(Path(copied), url)
 
 
 @contextlib.contextmanager
