@@ -26,8 +26,8 @@ if TYPE_CHECKING:
 # Maximum number of entries in one transaction: other processes wait until it ends.
 _MAX_BATCH: Final = 256
 
-# Time to collect a batch: a commit takes 0.4 ms, independent of its size.
-_BATCH_S: Final = 0.005
+# Time to collect a batch: a commit takes 0.4 ms, independent of its size. Calls do not hold a limiter's slot meanwhile.
+_BATCH_S: Final = 0.01
 
 _JOIN_TIMEOUT_S: Final = 10.0
 
@@ -39,40 +39,41 @@ _ENDED: Final = "its writer has ended"
 
 @dataclass(frozen=True, slots=True)
 class _PendingWrite:
+    key: str
     entry: Entry
     done: asyncio.Future[None]
+    deadline: float
+    """On the monotonic clock."""
 
 
 class Writer:
     """Thread that commits entries in batches. It starts with the first entry."""
 
-    def __init__(self, commit: Callable[[Sequence[Entry]], None], on_exit: Callable[[], None]) -> None:
-        """Call ``commit`` for each batch, and ``on_exit`` at the end of the thread."""
+    def __init__(self, commit: Callable[[Sequence[tuple[str, Entry]]], None], on_exit: Callable[[], None]) -> None:
+        """Call ``commit`` for each batch of entries and their keys, and ``on_exit`` at the end of the thread."""
         self._commit = commit
         self._on_exit = on_exit
         self._queue: queue.SimpleQueue[_PendingWrite | None] = queue.SimpleQueue()
         self._thread: threading.Thread | None = None
         self._end_reason: str | None = None
 
-    async def write(self, entry: Entry) -> None:
-        """Return when ``entry`` is committed. It is committed even if the caller is cancelled.
+    async def write(self, key: str, entry: Entry) -> None:
+        """Return when ``entry`` is committed under ``key``. It is committed even if the caller is cancelled.
 
         Raises:
             OSError: the thread cannot be started or has ended, or there was no commit in time.
         """
-        write = _PendingWrite(entry, asyncio.get_running_loop().create_future())
+        loop = asyncio.get_running_loop()
+        write = _PendingWrite(key, entry, loop.create_future(), time.monotonic() + _WRITE_TIMEOUT_S)
         self._start()
         self._queue.put(write)
         if self._end_reason is not None:  # checked after put(): it may have ended without this entry
             raise OSError(self._end_reason)
-        end = time.monotonic() + _WRITE_TIMEOUT_S
-        while not write.done.done():  # not by loop.time(), which may be another clock
-            left_s = end - time.monotonic()
-            if left_s <= 0:
-                report_expired("a commit of the cache", _WRITE_TIMEOUT_S)
-                raise OSError(f"no commit within {_WRITE_TIMEOUT_S:g} s")
-            await asyncio.wait([write.done], timeout=left_s)
-        write.done.result()
+        timer = loop.call_later(_WRITE_TIMEOUT_S, _expire, write)
+        try:
+            await write.done
+        finally:
+            timer.cancel()
 
     def close(self) -> None:
         """Commit pending entries and end the thread."""
@@ -113,7 +114,7 @@ class Writer:
         failure: OSError | None = None
         try:
             if writes:
-                self._commit([write.entry for write in writes])
+                self._commit([(write.key, write.entry) for write in writes])
         except Exception as error:  # noqa: BLE001 - the run continues without the cache
             failure = OSError(describe_error(error))
         _notify(writes, failure)
@@ -131,6 +132,18 @@ class Writer:
         with contextlib.suppress(queue.Empty):
             while True:
                 yield self._queue.get_nowait()
+
+
+def _expire(write: _PendingWrite) -> None:
+    """Fail a write that is past its deadline."""
+    if write.done.done():
+        return
+    left_s = write.deadline - time.monotonic()
+    if left_s > 0:  # the loop's clock may be another one
+        write.done.get_loop().call_later(left_s, _expire, write)
+        return
+    report_expired("a commit of the cache", _WRITE_TIMEOUT_S)
+    write.done.set_exception(OSError(f"no commit within {_WRITE_TIMEOUT_S:g} s"))
 
 
 def _notify(writes: Sequence[_PendingWrite], failure: OSError | None) -> None:

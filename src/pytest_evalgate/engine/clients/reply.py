@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import math
 from dataclasses import replace
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlsplit, urlunsplit
 
@@ -74,6 +75,7 @@ class _ErrorBody(Exception):  # noqa: N818 - the same
         super().__init__()
 
 
+@lru_cache(maxsize=64)
 def request_url(base_url: str, path: str) -> str:
     """Return ``base_url`` with ``path`` appended to its path, before the query that some gateways need.
 
