@@ -285,7 +285,12 @@ async def test_a_cache_that_is_not_shared_takes_no_lease_and_looks_up_once(
     cache: ReplyCache, ask: Ask, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     keys: list[str] = []
-    monkeypatch.setattr(type(cache), "find_all", lambda _, asked: dict.fromkeys(keys.extend(asked) or ()))
+
+    def find_nothing(_: ReplyCache, asked: Sequence[str]) -> dict[str, Reply]:
+        keys.extend(asked)
+        return {}
+
+    monkeypatch.setattr(type(cache), "find_all", find_nothing)
     monkeypatch.delattr(type(cache), "leases")
     assert (await CachedClient(_Endpoint().open(), ReadThroughCache(cache)).send(ask())).value == "paid"
     assert keys == [key_of(ask())]

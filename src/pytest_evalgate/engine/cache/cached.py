@@ -6,14 +6,13 @@ import asyncio
 import json
 import time
 from contextlib import asynccontextmanager
-from dataclasses import replace
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Final, TypeGuard
 
 from pytest_evalgate.engine.cache.entries import as_cached, first_difference, key_of
 from pytest_evalgate.engine.cache.inventory import newest
 from pytest_evalgate.engine.cache.store import CacheDamaged, CacheUnavailable
-from pytest_evalgate.frozen import dataclass
+from pytest_evalgate.frozen import dataclass, replace
 from pytest_evalgate.records.calls import ApplicationFailure, Call, CallFailed, Reply, record_of
 from pytest_evalgate.records.results import Output
 from pytest_evalgate.text import jsonl
@@ -197,10 +196,11 @@ class ReadThroughCache:
     def _redacted(self, reply: Reply) -> Reply:
         if not self._redactor.forms:
             return reply
-        redact = self._redactor.redact_json
-        return replace(
-            reply, value=redact(reply.value), metadata=redact(dict(reply.metadata)), reasoning=redact(reply.reasoning)
-        )
+        before = reply.value, dict(reply.metadata), reply.reasoning
+        value, metadata, reasoning = self._redactor.redact_json(before)
+        if (value, metadata, reasoning) == before:
+            return reply
+        return replace(reply, value=value, metadata=metadata, reasoning=reasoning)
 
     @asynccontextmanager
     async def _lease(self, key: str) -> AsyncIterator[None]:

@@ -8,12 +8,11 @@ from __future__ import annotations
 
 import json
 import zlib
-from dataclasses import replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Final, NoReturn, get_args
 
 from pytest_evalgate.errors import LineProblem, RecordingError
-from pytest_evalgate.frozen import dataclass
+from pytest_evalgate.frozen import dataclass, replace
 from pytest_evalgate.records.calls import Call, CallKind, Reply
 from pytest_evalgate.runs import record_file
 from pytest_evalgate.text import files, jsonl

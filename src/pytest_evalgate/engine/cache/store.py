@@ -192,7 +192,7 @@ class ReplyCache:
         if not self._can_write:
             return
         try:
-            entry = Entry(call, reply, f"{datetime.now(UTC):{TIME_FORMAT}}", self._run)
+            entry = Entry(call, reply, time.strftime(TIME_FORMAT, time.gmtime()), self._run)
             await self._writer.write(key or key_of(call), entry)
         except OSError as error:  # the reply was paid for: it is returned anyway
             self._disable(error, reads=False)

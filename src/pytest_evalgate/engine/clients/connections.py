@@ -22,7 +22,7 @@ import asyncio
 import time
 import urllib.request
 import zlib
-from typing import TYPE_CHECKING, Any, Final, Protocol
+from typing import TYPE_CHECKING, Any, Final, Protocol, cast
 from urllib.parse import urlsplit
 
 import h11
@@ -275,9 +275,10 @@ class DirectConnection:
         self._tcp.begin(to_send)
         data = await self._tcp.read()
         head = None if request.method == "HEAD" else read_usual_head(data, _MAX_HEADER_BYTES)
+        received: _UsualBody | _H11Response
         if head is None:
-            received: _UsualBody | _H11Response = _H11Response(self._tcp, request.method, data)
-            status, fields = await received.head()
+            received = unusual = _H11Response(self._tcp, request.method, data)
+            status, fields = await unusual.head()
         else:
             received = _UsualBody(self._tcp, data[head.size :], head.length)
             status, fields = head.status, head.headers
@@ -311,7 +312,9 @@ class _UsualBody:
         if self._missing and not self._data:
             self._data = await self._tcp.read()
             if not self._data:
-                raise h11.RemoteProtocolError(f"the connection was closed {self._missing:,} bytes before the body's end")
+                raise h11.RemoteProtocolError(
+                    f"the connection was closed {self._missing:,} bytes before the body's end"
+                )
         chunk, self._data = self._data[: self._missing], self._data[self._missing :]
         self._missing -= len(chunk)
         return chunk
@@ -439,8 +442,9 @@ class TcpConnection(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Store the transport."""
-        assert isinstance(transport, asyncio.Transport)  # noqa: S101 - create_connection makes no other
-        self._transport = transport
+        self._transport = cast(
+            "asyncio.Transport", transport
+        )  # create_connection makes no other; uvloop's are no subclass
 
     def data_received(self, data: bytes) -> None:
         """Add ``data`` to the buffer; close if it was not requested."""

@@ -18,9 +18,9 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 # RFC 9110, 5.6.2: a token, of which methods and names of fields consist.
-_TOKEN: Final = r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+"
-_REQUEST_LINE: Final = re.compile(rf"{_TOKEN} [!-~]+ HTTP/1\.1")
-_REQUEST_FIELD: Final = re.compile(rf"{_TOKEN}: (?:[!-~](?:[\t -~]*[!-~])?)?")
+_CHARACTERS: Final = r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+"
+_REQUEST_LINE: Final = re.compile(rf"{_CHARACTERS} [!-~]+ HTTP/1\.1")
+_REQUEST_FIELD: Final = re.compile(rf"{_CHARACTERS}: (?:[!-~](?:[\t -~]*[!-~])?)?")
 
 _STATUS_LINE: Final = re.compile(rb"HTTP/1\.1 ([2-5][0-9][0-9])(?: [\t -~\x80-\xff]*)?")
 _RESPONSE_FIELD: Final = re.compile(
@@ -42,8 +42,8 @@ def request_bytes(method: str, target: bytes, headers: Mapping[str, str], conten
     """Return a request as it is sent; names in ``headers`` are in lower case, and one of them is ``host``.
 
     Raises:
-        h11.LocalProtocolError: a part contains characters that are not allowed there, such as a line break, or a header
-            states another framing than a length.
+        h11.LocalProtocolError: a part contains characters that are not allowed there, such as a line break, or a
+            header states another framing than a length.
         UnicodeError: ``target`` is not ASCII.
     """
     lines = [f"{method} {target.decode('ascii')} HTTP/1.1"]
@@ -75,7 +75,7 @@ class UsualHead:
 
 
 def read_usual_head(data: bytes, longest: int) -> UsualHead | None:
-    """Return the head with which ``data`` begins; None if it is incomplete, unusual or has more than ``longest`` bytes.
+    """Return the head with which ``data`` begins; None if it is incomplete, unusual or longer than ``longest`` bytes.
 
     It is the head that h11 would return: `tests/engine/clients/test_clients_heads.py` compares the two.
     """

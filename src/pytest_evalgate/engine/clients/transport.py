@@ -74,7 +74,9 @@ class HttpTransport:
         except _CONNECTION_ERRORS as error:
             raise self._fault_factory.fault("connection", f"{type(error).__name__}: {error}") from error
         # some servers repeat the key: it must not get into the cache, a record or a report
-        return HttpResponse(response.status, _by_name(response.headers), self._fault_factory.redact_body(response.body), url)
+        return HttpResponse(
+            response.status, _by_name(response.headers), self._fault_factory.redact_body(response.body), url
+        )
 
     async def close(self) -> None:
         """Close the connections."""
