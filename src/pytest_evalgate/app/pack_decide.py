@@ -50,6 +50,9 @@ _OF_SESSION: Final = frozenset(
 """Fields of a verdict that its session knows, and its run file and configuration do not determine."""
 
 _OF_HISTORY: Final = frozenset({"trend", "notes"})
+_OF_OUTPUTS: Final = ("raw_agreement", "parsed_agreement")
+"""Fields of pooled attempts that a session leaves out, because it decides them without their outputs."""
+
 _OF_PACKAGE: Final = ("prompt", "parser")
 """Parts of a judge that are in this package, and may differ in the one that verifies."""
 
@@ -222,6 +225,9 @@ def _differences(claimed: Verdict, derived: Verdict, file: str) -> Iterator[str]
         for suite in value["suites"].values():
             for name in _OF_HISTORY:
                 suite.pop(name, None)
+            if suite["reruns"] is not None and suite["repeats"] is not None:
+                for name in _OF_OUTPUTS:
+                    suite["repeats"].pop(name, None)
     for place, one, other in _unequal(_plain(here), _plain(there), ""):
         yield f"{file}: {place} is {one}, but the run file and the gates give {other}"
 
