@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Final
 import pytest
 
 from pytest_evalgate import config, golden
-from pytest_evalgate.app.decide import RunDecider
+from pytest_evalgate.app.decide import RunDecider, in_tier
 from pytest_evalgate.app.judge_rules import judge_rules
 from pytest_evalgate.app.pack_archive import write_archive
 from pytest_evalgate.app.project import Project
@@ -103,13 +103,20 @@ class Shop:
         return Project.find()
 
     def decide(
-        self, *, missed: str = "", run_id: str = RUN, changes: tuple[GateChange, ...] = (), attempts: bool = False
+        self,
+        *,
+        missed: str = "",
+        run_id: str = RUN,
+        changes: tuple[GateChange, ...] = (),
+        attempts: bool = False,
+        tier: str = config.DEFAULT_TIER,
     ) -> Run:
         """Store and decide a run of all suites; ``missed`` are ids of cases."""
-        project = self.project
+        project = in_tier(self.project, tier)
         run = self._run(run_id, missed, tuple(project.settings.suites))
         path = run_file.path_of(project.state.path, run.id)
-        info = RunInfo(config_sha256(project.settings), facts={"python": "3.12.3 on Linux", "faq: target": "bot"})
+        facts = {"python": "3.12.3 on Linux", "faq: target": "bot"}
+        info = RunInfo(config_sha256(project.settings), facts=facts, tier=tier)
         run_file.write(run, path, info)
         decider = RunDecider(self.root, project.settings, project.state.path, project.settings.suites.get)
         rules = decider.rules([suite.plan.name for suite in run.suites], pytest.fail)
