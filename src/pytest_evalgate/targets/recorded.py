@@ -170,9 +170,7 @@ def _id_of(row: Mapping[str, Json], first_at: Mapping[str, int]) -> str:
     if not isinstance(given, str | int) or isinstance(given, bool) or given == "":
         raise _InvalidRow("id", "missing or not a string or whole number; write the id of the case")
     text = str(given)
-    case_id = (
-        text if text.isascii() else unicodedata.normalize("NFC", text)
-    )  # as golden/record.py does with the ids of cases
+    case_id = text if text.isascii() else unicodedata.normalize("NFC", text)  # as golden/record.py does with the ids of cases
     if case_id in first_at:
         raise _InvalidRow("id", f"duplicate id {jsonl.quote_text(case_id)} (first at line {first_at[case_id]})")
     return sys.intern(case_id)  # the cases and the results contain the same id
