@@ -66,7 +66,7 @@ def test_the_first_request_leaves_before_statistics_and_reports_are_loaded(
     project.model_suite(server, "a", "b", model={"client": f'"{client}"'})
     server.script(Behaviour.text("yes"))
     _run(project)
-    others = {"openai", "httpx", "httpx2", "anyio"} if client == "http" else set[str]()
+    others = {"openai", "httpx2"} if client == "http" else set[str]()
     assert _loaded(project, "first.json", {*_STATISTICS, *_REPORTS, *_VERBS, *others}) == []
     assert _loaded(project, "end.json", _REPORTS) == sorted(_REPORTS)
 
@@ -80,9 +80,42 @@ def test_a_judge_needs_no_statistics_before_the_first_request(project: Project, 
     assert _loaded(project, "first.json", {*_STATISTICS, *_REPORTS}) == []
 
 
-def test_a_function_is_called_before_anything_of_other_targets_is_loaded(project: Project) -> None:
+def test_a_function_is_called_before_clients_and_statistics_are_loaded(project: Project) -> None:
     project.python_suite(
         "import sys, conftest\ndef answer(question):\n    conftest.note('first.json')\n    return 'yes'\n", "a"
     )
     _run(project)
-    assert _loaded(project, "first.json", {*_STATISTICS, *_REPORTS, *_CLIENTS, "urllib.request"}) == []
+    assert _loaded(project, "first.json", {*_STATISTICS, *_CLIENTS, "urllib.request"}) == []
+
+
+def _estimate_comes_first(project: Project, *args: str) -> bool:
+    """Return whether the estimate is complete before the first case is started."""
+    project.write(
+        "conftest.py",
+        "from pytest_evalgate.plugin.launch import Launch\n"
+        "made = []\n"
+        "estimate, begin = Launch._estimate, Launch._begin\n"
+        "def note_estimate(*args, **options):\n    made.append('estimate')\n    return estimate(*args, **options)\n"
+        "def note_begin(*args):\n    made.append('begin')\n    return begin(*args)\n"
+        "def pytest_configure(config):\n    Launch._estimate, Launch._begin = note_estimate, note_begin\n"
+        "def pytest_unconfigure(config):\n    Launch._estimate, Launch._begin = estimate, begin\n    print(made)\n",
+    )
+    result = project.run("-s", *args)
+    [order] = [line for line in result.outlines if line.startswith("['")]
+    return order == "['estimate', 'begin']"
+
+
+def test_calls_come_before_the_estimate_unless_it_could_refuse_them_or_find_cached_ones(
+    project: Project, server: ScriptedServer
+) -> None:
+    project.model_suite(server, "a")
+    assert _estimate_comes_first(project, "--eval-budget-usd", "1")
+    assert _estimate_comes_first(project)  # the reply is cached now
+    (project.state / "cache").rename(project.state / "old")
+    assert not _estimate_comes_first(project)
+
+
+def test_a_budget_refuses_before_the_first_call(project: Project, server: ScriptedServer) -> None:
+    project.model_suite(server, "a")
+    assert project.run("--eval-budget-usd", "0.0000001").ret == 12
+    assert not server.requests

@@ -37,12 +37,12 @@ class _LoadedLater:
 
 
 @contextlib.contextmanager
-def _one_thread() -> Iterator[None]:
-    """Have OpenBLAS, if it is loaded meanwhile, start no threads: each would first spin for 25 ms, and we need none.
+def _one_thread(library: str) -> Iterator[None]:
+    """Have the OpenBLAS of a library that is loaded now start no threads: each would first spin for 25 ms.
 
-    The variable is not set for longer, so that child processes do not inherit it.
+    numpy and scipy have one each. The variable is not set for longer, so that child processes do not inherit it.
     """
-    if "numpy" in sys.modules or not _LIMITS.isdisjoint(os.environ):
+    if library in sys.modules or not _LIMITS.isdisjoint(os.environ):
         yield
         return
     os.environ[_THREADS] = "1"
@@ -53,13 +53,14 @@ def _one_thread() -> Iterator[None]:
 
 
 def _load_numpy() -> Any:
-    with _one_thread():
+    with _one_thread("numpy"):
         import numpy  # noqa: ICN001, PLC0415 - the reason for this module
     return numpy
 
 
 def _load_special() -> Any:
-    with _one_thread():
+    _load_numpy()
+    with _one_thread("scipy"):
         from pytest_evalgate.stats import ufuncs  # noqa: PLC0415 - the same
     return ufuncs.special
 
