@@ -190,6 +190,15 @@ def test_a_file_that_is_not_that_of_the_commit_is_a_risk(shop: Shop) -> None:
     assert replaced.startswith("golden set golden/faq.jsonl was removed or replaced after the run, so it is not ")
 
 
+def test_a_wanted_value_without_a_case_is_a_risk(shop: Shop) -> None:
+    shop.edit("evalgate.toml", 'requirement = ["R-*"]', 'requirement = ["R-a", "R-z"]')
+    shop.commit("want")
+    shop.decide()
+    brief = build_pack(shop.project, []).brief
+    assert "no case has requirement R-z, which its coverage wants" in [risk.text for risk in brief.runs[0].risks]
+    assert brief.decision == "go with guardrails"
+
+
 def test_a_baseline_that_was_replaced_after_the_run(shop: Shop) -> None:
     shop.decide()
     shop.edit("baselines/faq.json", "20260101T000000Z-base", "20260101T000000Z-next")
