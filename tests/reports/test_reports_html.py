@@ -19,6 +19,7 @@ from tests.attacks import ALL, XSS, view_of
 
 from pytest_evalgate.app.view import ReportContext
 from pytest_evalgate.records.cases import Place
+from pytest_evalgate.records.covered import CoveredField, CoveredValue
 from pytest_evalgate.records.raised import Raised
 from pytest_evalgate.records.results import Score
 from pytest_evalgate.records.verdicts import Calibration, GateChange, HistoryRow
@@ -172,6 +173,20 @@ def test_the_sections_are_in_reading_order(regressed: ReportView) -> None:
         "History",
         "Run",
     ]
+
+
+def test_wanted_values_with_their_cases(regressed: ReportView) -> None:
+    values = (CoveredValue("R-1", 25, 24, ("support-001", "support-002")), CoveredValue("R-2", 0, 0))
+    suite, *others = regressed.suites
+    covered = replace(suite.verdict, coverage=(CoveredField("requirement", values, others=2, without=3),))
+    page = _page(replace(regressed, suites=(replace(suite, verdict=covered), *others)))
+    assert "Coverage" in page.headings
+    text = page.words
+    assert "requirement: 1 of 2 wanted values covered; no case has R-2; not every case passed of R-1." in text
+    assert "R-1 25 24 support-001 , support-002 and 23 more" in text
+    assert "R-2 0 0 ✕ no case" in text
+    assert "2 other values in the golden set. 3 cases without a value." in text
+    assert "Coverage" not in _page(regressed).headings
 
 
 def test_the_banner_has_the_reason_and_the_next_steps(regressed: ReportView) -> None:
