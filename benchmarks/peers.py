@@ -6,8 +6,8 @@ installs each tool into an environment of its own in that folder, if it is not t
 and concurrency in turn, and with ``--page`` writes docs/reference/how-fast.md. A figure is the least of the rounds.
 
 No tool sends anything: telemetry is switched off by each tool's own variables, and connections to anything but this
-machine are refused: in Python by an audit hook (`benchmarks.peer_work`), in Node by a proxy that does not exist. A proxy
-in Python would cost two TLS contexts more for each new client, 30 ms a case in deepeval.
+machine are refused: in Python by an audit hook (`benchmarks.peer_work`), in Node by a proxy that does not exist. A
+proxy in Python would cost two TLS contexts more for each new client, 30 ms a case in deepeval.
 """
 
 from __future__ import annotations
