@@ -6,7 +6,7 @@ BENCH := $(VENV)/bench/bin/python
 SMOKE := env -u PYTHONPATH
 EVALS := cd examples/golden_sets && ../../$(BIN)/pytest --eval-gate --no-header -q
 
-.PHONY: demo test check mutations smoke smoke-oldest bench bench-statistics peers distributed browser docs fuzz realmodel busy cluster coverage clean
+.PHONY: demo test check mutations smoke smoke-oldest sample-log bench bench-statistics peers distributed browser docs fuzz realmodel busy cluster coverage clean
 
 demo: $(VENV)/.demo
 	@echo "== 1. a candidate that is better than its baseline: the gate passes"
@@ -51,6 +51,11 @@ build/smoke/%/.installed: build/dist/.built tests/smoke/oldest.txt
 	$(@D)/bin/python -m pip install --quiet --disable-pip-version-check \
 		$(if $(filter oldest,$*),--constraint tests/smoke/oldest.txt) build/dist/*.whl
 	@touch $@
+
+# a million rows of a log on bounded memory and CPU, as JSON Lines and as Parquet: half a minute
+sample-log: $(VENV)/.dev
+	$(BIN)/python -m benchmarks.sample_log --rows 1000000
+	$(BIN)/python -m benchmarks.sample_log --rows 1000000 --parquet
 
 # as make test runs it, at twice the time
 coverage: $(VENV)/.dev
