@@ -11,6 +11,7 @@ from pytest_evalgate.errors import EngineStopped
 from pytest_evalgate.plugin.stopper import NotNeeded
 
 if TYPE_CHECKING:
+    import threading
     from collections.abc import Callable, Coroutine, Iterable, Sequence
     from concurrent.futures import Future
 
@@ -24,8 +25,8 @@ if TYPE_CHECKING:
     Futures = Sequence[Future[Trial]]
 
 
-_SENDING_S: Final = 0.05
-"""Time in which the engine sends the first 64 calls, if no other thread runs."""
+_OPENING_S: Final = 5.0
+"""Longest wait for the libraries of a client; the SDK takes 0.4 s."""
 
 
 class CaseQueue:
@@ -38,6 +39,7 @@ class CaseQueue:
         max_concurrency: int | None,
         stopper: Stopper,
         meanwhile: Callable[[], None] | None = None,
+        opened: Callable[[], threading.Event | None] = lambda: None,
     ) -> None:
         """Create an empty queue.
 
@@ -47,12 +49,14 @@ class CaseQueue:
             max_concurrency: Maximum of concurrent trials over all suites; None for the window of each suite.
             stopper: Watches the cases, and decides which are no longer needed.
             meanwhile: Called once, after the first calls are sent and while their results are awaited.
+            opened: Returns the event that the first client is open; None if no calls are sent.
         """
         self._engine = engine
         self._progress = progress
         self._max_concurrency = max_concurrency
         self._stopper = stopper
         self._meanwhile = meanwhile
+        self._opened = opened
         self._begun: dict[tuple[str, str], Futures] = {}
 
     def begin(self, suite: ReadySuite, case: Case) -> None:
@@ -115,7 +119,7 @@ class CaseQueue:
         """
         meanwhile, self._meanwhile = self._meanwhile, None
         if meanwhile is not None:
-            _wait_at_most([future], _SENDING_S)
+            self._await_sending(future)
             meanwhile()
         trial = self._engine().wait(future, self._tick)
         self._stopper.check()
@@ -123,8 +127,18 @@ class CaseQueue:
 
     def await_first_calls(self) -> None:
         """Let the engine send the first calls, before this thread works beside it."""
-        if self._begun:
-            _wait_at_most(next(iter(self._begun.values())), _SENDING_S)
+        first = next(iter(self._begun.values()), ())
+        if first:
+            self._await_sending(first[0])
+
+    def _await_sending(self, future: Future[Trial]) -> None:
+        """Wait until the first calls are sent, or ``future`` is done: loading modules would delay them."""
+        opened = self._opened()
+        if opened is not None and not opened.is_set():
+            future.add_done_callback(lambda _: opened.set())
+            opened.wait(_OPENING_S)
+        with contextlib.suppress(EngineStopped):  # the items report it
+            self._engine().take_turns()
 
     def _tick(self) -> None:
         self._progress.tick()
@@ -133,9 +147,3 @@ class CaseQueue:
     def grade(self, suite: ReadySuite, work: Coroutine[Any, Any, CaseResult]) -> CaseResult:
         """Grade the output of a test's body."""
         return self._engine().run(work) if suite.waits else run_sync(work)
-
-
-def _wait_at_most(futures: Futures, seconds: float) -> None:
-    from concurrent.futures import wait  # noqa: PLC0415 - not for recorded outputs
-
-    wait(futures, seconds)
