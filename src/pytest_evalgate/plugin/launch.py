@@ -101,8 +101,9 @@ class Launch:
         self.works_ahead = True
         if getattr(self._context.config.option, "capture", "no") != "no":
             self._context.wiring.code.streams.hold_threads()
-        check_canaries(self._context, {suite.plan.name: suite for suite, _ in self._selected(items)}.values())
-        for item in self._in_start_order(items):
+        waiting = [*filter(_may_wait, items)]
+        check_canaries(self._context, {suite.plan.name: suite for suite, _ in self._selected(waiting)}.values())
+        for item in self._in_start_order(waiting):
             selected = _suite_and_case(item)
             if selected is not None and may_begin(item) and not _is_concurrent(item):
                 self._case_queue.begin(*selected)
@@ -170,7 +171,7 @@ class Launch:
 
     def _estimate(self, items: Iterable[pytest.Item]) -> Estimate | None:
         try:
-            return estimate_calls(self._selected(items), self._context.wiring)
+            return estimate_calls(self._selected(filter(_may_wait, items)), self._context.wiring)
         except SettingsError as error:
             self._refuse(str(error))
 
@@ -227,6 +228,11 @@ class Launch:
     def _print(self, line: str) -> None:
         if not self._context.is_silent:
             self._context.print_line(f"evalgate: {line}")
+
+
+def _may_wait(item: pytest.Item) -> bool:
+    """Return False for a case with a recorded output and with rules only: it sends nothing and starts in its item."""
+    return not isinstance(item, CaseItem) or item.suite.waits
 
 
 def _is_compared(item: pytest.Item) -> bool:

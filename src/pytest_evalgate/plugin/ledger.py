@@ -6,7 +6,6 @@ import contextlib
 import json
 import os
 import tempfile
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, TypedDict
 
@@ -50,7 +49,7 @@ def publish(item: pytest.Item, case: Case, result: CaseResult, stopped: StopRule
 
     ``stopped`` is the rule by which the suite had stopped before this case.
     """
-    item.stash[RESULT] = replace(result, question=case.question)
+    item.stash[RESULT] = result.with_question(case.question)
     if stopped is not None:
         item.stash[STOPPED] = stopped
     if result.outcome != "passed":
@@ -108,10 +107,9 @@ class Spool:
         """Write a line of ASCII text and return its offset. If that fails, `read` raises."""
         place = self._end
         try:
-            with files.storing(self._folder, "used for temporary files"):
-                self._end += self._file.write(line.encode("ascii") + b"\n")
-        except StorageError as error:
-            self._problem = error
+            self._end += self._file.write(line.encode("ascii") + b"\n")
+        except OSError as error:
+            self._problem = files.storage_error(self._folder, "used for temporary files", error)
         return place
 
     def read(self, place: int) -> str:
@@ -122,9 +120,12 @@ class Spool:
         """
         if self._problem is not None:
             raise self._problem
-        with files.storing(self._folder, "used for temporary files"):
-            self._file.seek(place)
+        try:
+            if place != self._file.tell():
+                self._file.seek(place)
             return self._file.readline().decode("ascii").rstrip("\n")
+        except OSError as error:
+            raise files.storage_error(self._folder, "used for temporary files", error) from error
 
     def close(self) -> None:
         """Delete the file."""
