@@ -9,15 +9,12 @@ from __future__ import annotations
 import asyncio
 import math
 from collections import deque
-from contextlib import asynccontextmanager
 from dataclasses import field, replace
 from typing import TYPE_CHECKING, Final, Self
 
 from pytest_evalgate.frozen import dataclass
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
-
     from pytest_evalgate.engine.stop import StopSignal
 
 _DECREASE_FACTOR: Final = 0.7
@@ -130,22 +127,14 @@ class Limiter:
         """State of the limiter."""
         return LimiterSnapshot(self._in_flight, int(self._limit), self._refusals, self._paused_until)
 
-    @asynccontextmanager
-    async def slot(self, tokens: float = 0, *, attempts: int = 0) -> AsyncIterator[None]:
-        """Wait for a slot, and hold it for one request.
+    def slot(self, tokens: float = 0, *, attempts: int = 0) -> Slot:
+        """Return a context manager that waits for a slot, and holds it for one request.
 
         Args:
             tokens: An estimate, for the limit on tokens; `spend` corrects it.
             attempts: Attempts of the call so far. Calls with more of them go first, since they have fewer left.
-
-        Raises:
-            RunStopped: the run stopped before or during the wait.
         """
-        await self._acquire(tokens, attempts)
-        try:
-            yield
-        finally:
-            self._release()
+        return Slot(self, tokens, attempts)
 
     def succeeded(self) -> None:
         """Raise the number of slots after a call that succeeded."""
@@ -273,6 +262,29 @@ class Limiter:
         self.spend(tokens)
         if _now() < self._paused_until + _SLOW_START_S:  # also after the cool-down that follows each refusal
             self._next_start = _now() + _SLOW_START_GAP_S
+
+
+class Slot:
+    """Context manager that holds a slot of a limiter; entering it waits for the slot.
+
+    Entering raises RunStopped if the run stopped before or during the wait.
+    """
+
+    __slots__ = ("_attempts", "_limiter", "_tokens")
+
+    def __init__(self, limiter: Limiter, tokens: float, attempts: int) -> None:
+        """Take nothing yet."""
+        self._limiter = limiter
+        self._tokens = tokens
+        self._attempts = attempts
+
+    async def __aenter__(self) -> None:
+        """Wait for the slot."""
+        await self._limiter._acquire(self._tokens, self._attempts)  # noqa: SLF001 - a part of the limiter
+
+    async def __aexit__(self, *_: object) -> None:
+        """Free the slot."""
+        self._limiter._release()  # noqa: SLF001 - the same
 
 
 @dataclass(slots=True)

@@ -5,12 +5,12 @@ from __future__ import annotations
 import asyncio
 import random
 from collections import Counter, deque
-from dataclasses import field, replace
+from dataclasses import field
 from typing import TYPE_CHECKING, Final
 
 from pytest_evalgate.engine.faults import CallFault
 from pytest_evalgate.engine.spend import estimate_tokens
-from pytest_evalgate.frozen import dataclass
+from pytest_evalgate.frozen import dataclass, replace
 from pytest_evalgate.records.calls import ApplicationFailure, CallFailed, CallRecord, RunStopped
 from pytest_evalgate.text.jsonl import digest
 from pytest_evalgate.waits import report_expired

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
 from importlib import metadata
 from typing import TYPE_CHECKING, Any, Final, NoReturn
 
-from pytest_evalgate.frozen import dataclass
+from pytest_evalgate.frozen import dataclass, replace
 from pytest_evalgate.records.calls import LIST_KINDS, ApplicationFailure, CallFailed, record_of
 from pytest_evalgate.records.verdicts import Calls
 from pytest_evalgate.text.escape import one_line

@@ -12,8 +12,6 @@ from functools import cached_property, reduce
 from operator import add
 from typing import TYPE_CHECKING, Final
 
-import numpy as np
-
 from pytest_evalgate.config import (
     DEFAULT_TIER,
     BudgetGate,
@@ -67,6 +65,7 @@ from pytest_evalgate.gates.violations import decide_invariance, decide_violation
 from pytest_evalgate.records.corrected import CorrectedRate
 from pytest_evalgate.records.served import other_models, served_notes
 from pytest_evalgate.records.verdicts import Accounting, GateResult, SuiteVerdict, Verdict
+from pytest_evalgate.stats.arrays import np
 from pytest_evalgate.text.wording import NO_BASELINE, RETRY, UNSCORED, count, label_command, percent, points
 
 if TYPE_CHECKING:
@@ -74,7 +73,7 @@ if TYPE_CHECKING:
 
     from pytest_evalgate.config import Gate
     from pytest_evalgate.gates.correction import Correction
-    from pytest_evalgate.gates.evidence import Completion, Pairs, RateEstimate, SliceName
+    from pytest_evalgate.gates.evidence import Cases, Completion, Pairs, RateEstimate, SliceName
     from pytest_evalgate.gates.family import Family
     from pytest_evalgate.gates.gaps import GapGate, GapTable
     from pytest_evalgate.gates.power import Blindness
@@ -578,7 +577,21 @@ def _delta(decision: SuiteDecision) -> Delta | None:
 
 def _notes(inputs: GateInputs) -> Iterator[str]:
     """Iterate over the warnings about the numbers of one suite."""
-    cases, compared = inputs.head.cases, inputs.compared
+    compared = inputs.compared
+    if inputs.head.plain_passes is None:
+        yield from _notes_on_cases(inputs.head.cases)
+    if inputs.rules.comparison.margin is not None and compared.pairing is not None:
+        pairs = compared.pairs
+        if not pairs.single_trial and len(pairs) < _FEW_PAIRS:
+            yield f"only {count(len(pairs), 'pair')} of means: below {_FEW_PAIRS} a margin may be met too easily"
+    yield from weighting_notes(weighting_of(inputs.head.results, compared.pairing))
+    details = inputs.head.corrected.rate.judged
+    compares = compared.pairing is not None and compared.labelled is None
+    yield from correction_notes(inputs.suite, inputs.rules, inputs.correction, details, compares=compares)
+    yield from run_label_notes(inputs.rules.run_labels, inputs.rules.baseline, compared.pairing, compared.labelled)
+
+
+def _notes_on_cases(cases: Cases) -> Iterator[str]:
     if cases.clusters is not None:
         clusters = len(np.unique(cases.clusters))
         if clusters < _FEW_CLUSTERS:
@@ -590,15 +603,6 @@ def _notes(inputs: GateInputs) -> Iterator[str]:
                 f"several trials of {count(len(cases), 'case')}, {failures:,} of them with a failure: the coverage of "
                 "the lower bound of the pass rate is below 95% here; add cases rather than trials"
             )
-    if inputs.rules.comparison.margin is not None and compared.pairing is not None:
-        pairs = compared.pairs
-        if not pairs.single_trial and len(pairs) < _FEW_PAIRS:
-            yield f"only {count(len(pairs), 'pair')} of means: below {_FEW_PAIRS} a margin may be met too easily"
-    yield from weighting_notes(weighting_of(inputs.head.results, compared.pairing))
-    details = inputs.head.corrected.rate.judged
-    compares = compared.pairing is not None and compared.labelled is None
-    yield from correction_notes(inputs.suite, inputs.rules, inputs.correction, details, compares=compares)
-    yield from run_label_notes(inputs.rules.run_labels, inputs.rules.baseline, compared.pairing, compared.labelled)
 
 
 def decide(

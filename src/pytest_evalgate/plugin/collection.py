@@ -100,13 +100,17 @@ class CaseCollector:
         may_be_golden = file_path.suffix.lower() in GOLDEN_SUFFIXES or file_path.name in self._golden_names
         path = file_path.resolve() if may_be_golden else None
         names = () if path is None else self._assembly.suites_of(path)
-        if not names:
+        kept = frozenset(self._context.selection.on_controller)
+        if not names or (self._context.is_controller and kept.isdisjoint(names)):
             return None
-        ready = [suite for name in names if (suite := self._assembly.ready(name)).target is not None]
+        elsewhere = kept.intersection(names) if self._context.is_worker else ()
+        here = [name for name in names if name not in elsewhere]
+        ready = [suite for name in here if (suite := self._assembly.ready(name)).target is not None]
         file: GoldenSetFile = GoldenSetFile.from_parent(
             parent,
             path=file_path,
             suites=ready,
+            elsewhere=elsewhere,
             context=self._context,
             case_queue=self._case_queue,
             before=self._session_decider.before,
@@ -253,9 +257,9 @@ class CaseCollector:
         ``--lf`` leaves files out. Their suites are planned here, so that the run is partial.
         """
         context = self._context
-        if context.is_controller or not context.selection.everything:
-            return  # the controller of xdist collects nothing
-        for name in self._assembly.settings.suites:
+        kept = context.selection.on_controller
+        is_here = kept.__contains__ if context.is_controller else lambda name: name not in kept
+        for name in filter(is_here, self._assembly.settings.suites) if context.selection.everything else ():
             suite = self._assembly.ready(name)
             if name not in self._ledger.plans and context.config.getoption("lf", default=False):
                 self._ledger.add_plan(suite.plan)
@@ -289,7 +293,8 @@ class CaseCollector:
     def _planned(self) -> Iterator[str]:
         """Count the cases of marked tests, or of a shard: they are known only after the header is printed."""
         plans, shard = self._ledger.plans.values(), self._context.options.shard
-        if shard is None and self._ledger.plans.keys() <= {suite.plan.name for suite in self._context.suites}:
+        counted = shard is None and self._ledger.plans.keys() <= {suite.plan.name for suite in self._context.suites}
+        if counted or self._context.is_controller:  # the controller of xdist has not collected all of them
             return
         counts = ", ".join(f"{plan.name} {plan.size:,}" for plan in plans)
         share = "" if shard is None else f"; {shard} runs {sum(map(shard.share, plans)):,} of them"

@@ -14,7 +14,7 @@ from pytest_evalgate.records.results import CaseResult
 from pytest_evalgate.text.exceptions import describe_error
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Collection, Iterator, Sequence
 
     from _pytest._code.code import TerminalRepr
 
@@ -32,6 +32,7 @@ class GoldenSetFile(pytest.File):
         self,
         *,
         suites: Sequence[ReadySuite],
+        elsewhere: Collection[str],
         context: SessionContext,
         case_queue: CaseQueue,
         before: Callable[[ReadySuite, Case], BaselineOutcome | None],
@@ -41,6 +42,7 @@ class GoldenSetFile(pytest.File):
 
         Args:
             suites: The suites that run this file.
+            elsewhere: The suites that run this file on the controller of xdist. They have no items here.
             context: The session.
             case_queue: Returns the results.
             before: Returns the baseline's outcome of a case.
@@ -48,6 +50,7 @@ class GoldenSetFile(pytest.File):
         """
         super().__init__(**kwargs)
         self._suites = suites
+        self._elsewhere = elsewhere
         self.context = context
         self.case_queue = case_queue
         self.before = before
@@ -55,6 +58,7 @@ class GoldenSetFile(pytest.File):
     def collect(self) -> Iterator[CaseItem]:
         """Plan the suites and yield an item for each case; its name contains the suite if there are several."""
         path, root = self.path.resolve(), self.context.assembly.root
+        self.context.ledger.add_elsewhere(self._elsewhere)
         for suite in self._suites:
             self.context.ledger.add_plan(suite.plan)
             mark = f"[{suite.plan.name}]" if len(self._suites) > 1 else ""

@@ -147,7 +147,7 @@ class Launch:
             journal.finish(self._context.state.path, self._context.run_identity.run, interrupted=interrupted)
 
     def _selected(self, items: Iterable[pytest.Item]) -> Selected:
-        """Return the cases that will run; the controller of xdist collects nothing, so it takes all of its suites."""
+        """Return the cases that will run; the controller of xdist collects few, so it takes all of its suites."""
         if self._context.is_controller:
             return [(suite, self._cases_to_run(suite)) for suite in self._context.suites]
         cases: dict[str, tuple[ReadySuite, list[Case]]] = {}

@@ -19,7 +19,7 @@ from pytest_evalgate.text import files
 from pytest_evalgate.text.redaction import mask_keys
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator, Mapping
+    from collections.abc import Collection, Iterable, Iterator, Mapping
 
     from pytest_evalgate.records.cases import Case
     from pytest_evalgate.records.results import PlannedCase, StopRule, SuitePlan
@@ -140,6 +140,8 @@ class Ledger:
         """Open an empty ledger."""
         self.plans: dict[str, SuitePlan] = {}
         self.problems: list[str] = []
+        self.has_workers = False
+        self._order: dict[str, None] = {}
         self.not_passed: dict[str, str] = {}
         self._nodes: dict[tuple[str, str], str] = {}
         self._results: dict[str, int] = {}
@@ -166,10 +168,15 @@ class Ledger:
     def add_plan(self, plan: SuitePlan) -> None:
         """Plan the cases of a suite."""
         known = self.plans.setdefault(plan.name, plan)
+        self._order[plan.name] = None
         if known != plan:
             self.add_problem(
                 f"suite {plan.name} is defined twice, differently: give one of them another name (suite=)"
             )
+
+    def add_elsewhere(self, suites: Iterable[str]) -> None:
+        """Note the place of suites that the controller of xdist runs: plans are in the order of collection."""
+        self._order.update(dict.fromkeys(suites))
 
     def add_node(self, suite: str, case_id: str, nodeid: str) -> None:
         """Record which item runs a planned case."""
@@ -209,13 +216,17 @@ class Ledger:
         """Return plans, items and problems as JSON, for the controller."""
         plans = [codec.encode_plan(plan) for plan in self.plans.values()]
         nodes = [[*case, nodeid] for case, nodeid in self._nodes.items()]
-        return json.dumps({"plans": plans, "nodes": nodes, "problems": self.problems})
+        return json.dumps({"plans": plans, "nodes": nodes, "problems": self.problems, "order": [*self._order]})
 
     def merge_worker(self, text: str) -> None:
         """Merge the plans of a worker; workers whose plans differ make the run invalid."""
         value = json.loads(text)
         for plan in value["plans"]:
             self.add_plan(codec.decode_plan(plan))
+        if not self.has_workers:
+            order = dict.fromkeys((*value["order"], *self.plans))
+            self.plans = {name: self.plans[name] for name in order if name in self.plans}
+        self.has_workers = True
         for suite, case_id, nodeid in value["nodes"]:
             self.add_node(suite, case_id, nodeid)
         for problem in value["problems"]:

@@ -37,6 +37,7 @@ class Selection:
         ad_hoc: Golden sets of the command line that no suite contains.
         in_code: Places of the marked tests that run configured suites, by suite.
         arguments: The arguments of pytest. Workers of xdist would otherwise read ``testpaths`` again.
+        on_controller: The suites that the controller of xdist runs; its workers do not read their golden sets.
     """
 
     suites: tuple[str, ...]
@@ -45,6 +46,7 @@ class Selection:
     ad_hoc: tuple[str, ...] = ()
     in_code: Mapping[str, str] = field(default_factory=dict)
     arguments: tuple[str, ...] = ()
+    on_controller: tuple[str, ...] = ()
 
     def export(self) -> dict[str, Any]:
         """Return the selection as plain values, for an xdist worker: ``Selection.of(values)`` reads them."""
@@ -53,7 +55,7 @@ class Selection:
     @classmethod
     def of(cls, values: Mapping[str, Any]) -> Self:
         """Return the selection of the controller."""
-        lists = {key: tuple(values[key]) for key in ("suites", "direct", "ad_hoc", "arguments")}
+        lists = {key: tuple(values[key]) for key in ("suites", "direct", "ad_hoc", "arguments", "on_controller")}
         return cls(everything=values["everything"], in_code=values["in_code"], **lists)
 
     def apply(self, config: pytest.Config, assembly: Assembly) -> None:
@@ -73,7 +75,7 @@ def select(config: pytest.Config, assembly: Assembly) -> Selection:
     _require_existing(config, assembly)
     every = {name: assembly.golden_paths(name, suite) for name, suite in assembly.settings.suites.items()}
     everything = not _names_path(config)
-    arguments = {arg: _path_of(arg, config.invocation_params.dir) for arg in config.args}
+    arguments = {arg: path_of(arg, config.invocation_params.dir) for arg in config.args}
     given = list(arguments.values())
     _reject_importable(arguments, assembly)
     ad_hoc: list[str] = []
@@ -93,14 +95,14 @@ def select(config: pytest.Config, assembly: Assembly) -> Selection:
     for arg, path in [*arguments.items()]:
         if (test := marked.test_of_case(arg, assembly.suites_of(path))) is not None:
             del arguments[arg]
-            arguments[test] = _path_of(test, config.rootpath)
+            arguments[test] = path_of(test, config.rootpath)
     added = marked.arguments(suites, [*arguments.values()], everything=everything)
-    arguments |= {name: _path_of(name, config.rootpath) for name in added}
+    arguments |= {name: path_of(name, config.rootpath) for name in added}
     assembly.in_code.update(marked.places)
     direct = [
         arg
         for arg, path in arguments.items()
-        if not _is_nameable(arg) and path == _whole(arg, config.invocation_params.dir) and assembly.suites_of(path)
+        if not is_nameable(arg) and path == _whole(arg, config.invocation_params.dir) and assembly.suites_of(path)
     ]
     config.args = [arg for arg in arguments if arg not in direct]
     return Selection(suites, everything, tuple(direct), tuple(ad_hoc), marked.places, tuple(config.args))
@@ -112,9 +114,9 @@ def _require_existing(config: pytest.Config, assembly: Assembly) -> None:
         return
     folder = config.invocation_params.dir
     for arg in config.args:
-        if not _path_of(arg, folder).exists():
+        if not path_of(arg, folder).exists():
             known = [*(str(files.relative_name(assembly.root / name, folder)) for name in assembly.golden_names())]
-            known += _siblings(_path_of(arg, folder), folder)
+            known += _siblings(path_of(arg, folder), folder)
             raise SettingsError(f"{arg}: there is no such file or folder{did_you_mean(arg, known)}")
 
 
@@ -156,7 +158,7 @@ def _names_path(config: pytest.Config) -> bool:
     return from_file or not set(typed).isdisjoint(config.args)
 
 
-def _path_of(arg: str, folder: Path) -> Path:
+def path_of(arg: str, folder: Path) -> Path:
     """Return the path in an argument of pytest, without the parts that select a test."""
     whole = _whole(arg, folder)
     return whole if whole.exists() else _whole(arg.partition("::")[0], folder)
@@ -166,7 +168,7 @@ def _whole(arg: str, folder: Path) -> Path:
     return (folder / arg).resolve()
 
 
-def _is_nameable(arg: str) -> bool:
+def is_nameable(arg: str) -> bool:
     """Return whether pytest takes an argument as a path: it reads ``[`` and ``::`` as parts of a test's name."""
     return "[" not in arg and "::" not in arg
 
@@ -180,7 +182,7 @@ def build_selected(selection: Selection, config: pytest.Config, assembly: Assemb
     """
     named = [*map(Path, selection.ad_hoc)]
     if not selection.everything:
-        named += (_path_of(arg, config.invocation_params.dir) for arg in (*config.args, *selection.direct))
+        named += (path_of(arg, config.invocation_params.dir) for arg in (*config.args, *selection.direct))
     ready: list[ReadySuite] = []
     problems: dict[str, None] = {}
     for name in selection.suites:

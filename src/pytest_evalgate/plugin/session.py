@@ -51,6 +51,7 @@ from pytest_evalgate.plugin.selection import Selection, build_selected, fit_warn
 from pytest_evalgate.plugin.signals import defer_interrupts, no_silent_exit, sigterm_as_interrupt
 from pytest_evalgate.plugin.stopper import Stopper
 from pytest_evalgate.plugin.together import ConcurrentBodies
+from pytest_evalgate.plugin.undistributed import Undistributed, keep_on_controller
 from pytest_evalgate.plugin.verdict import VerdictHooks
 from pytest_evalgate.runs.state import STATE_VARIABLE, state_of, storage_message
 from pytest_evalgate.scorers import Context, registry
@@ -202,7 +203,7 @@ class EvalSession:
             settings=settings,
             wiring=wiring,
             assembly=assembly,
-            selection=selection,
+            selection=selection if worker is not None else keep_on_controller(selection, ready, assembly, config),
             suites=[suite for suite in ready if suite.target is not None],
             ledger=ledger,
             problems=SessionProblems(wiring),
@@ -266,7 +267,9 @@ class EvalSession:
             raise pytest.UsageError("--dist each runs every case on every worker, but a gate needs each case once")
         from pytest_evalgate.plugin.xdist import Distribution  # noqa: PLC0415 - only if tests are distributed
 
-        return {**plugins, "xdist": Distribution(context, collector, self._preload)}
+        undistributed = Undistributed(context, collector)
+        distribution = Distribution(context, collector, undistributed, self._preload)
+        return {**plugins, "undistributed": undistributed, "xdist": distribution}
 
     def _preload(self) -> None:
         """Import the gates and the report writers, which takes 0.3 s, while outputs are awaited."""

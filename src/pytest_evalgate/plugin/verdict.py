@@ -136,7 +136,7 @@ class VerdictHooks:
             ledger.add_problem(f"{nodeid} could not be collected")
         for problem in context.problems.problems:
             ledger.add_problem(problem)
-        if context.is_controller and not ledger.plans:  # its workers were stopped before they exported their plans
+        if context.is_controller and not ledger.has_workers:  # they were stopped before they exported their plans
             for suite in context.suites:
                 ledger.add_plan(suite.plan)
         had_problems = bool(ledger.problems)

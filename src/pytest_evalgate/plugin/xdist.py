@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     from pytest_evalgate.plugin.collection import CaseCollector
     from pytest_evalgate.plugin.context import SessionContext
+    from pytest_evalgate.plugin.undistributed import Undistributed
 
 _PINNED = "evalgate"
 """The scope of all pinned tests."""
@@ -27,16 +28,24 @@ _PINNED = "evalgate"
 class Distribution:
     """Hooks of xdist's controller."""
 
-    def __init__(self, context: SessionContext, collector: CaseCollector, preload: Callable[[], None]) -> None:
+    def __init__(
+        self,
+        context: SessionContext,
+        collector: CaseCollector,
+        undistributed: Undistributed,
+        preload: Callable[[], None],
+    ) -> None:
         """Distribute a session.
 
         Args:
             context: The session.
             collector: Reads the pins that the workers wrote.
+            undistributed: Runs the cases that stay on the controller.
             preload: Called once, after the first report, while the workers wait for outputs.
         """
         self._context = context
         self._collector = collector
+        self._undistributed = undistributed
         self._preload: Callable[[], None] | None = preload
         self._nodes: set[Any] = set()
 
@@ -51,7 +60,8 @@ class Distribution:
     def pytest_xdist_make_scheduler(self, config: pytest.Config, log: Any) -> PinnedScheduling:
         """Schedule tests that start early on one worker, so that one limiter and one budget apply to all calls."""
         pins = self._context.settings.xdist == "pin"
-        return PinnedScheduling(config, log, self._starts_early if pins else lambda _: False)
+        is_pinned = self._starts_early if pins else lambda _: False
+        return PinnedScheduling(config, log, is_pinned, self._undistributed.count_items)
 
     def _starts_early(self, nodeid: str) -> bool:
         return nodeid.partition("::")[0] in self._golden_files or nodeid in self._pinned
@@ -102,10 +112,17 @@ class _Unit(dict[str, bool]):
 class PinnedScheduling(LoadScopeScheduling):  # type: ignore[misc]  # xdist ships no types
     """One scope for all pinned items; other tests are distributed by ``--dist``."""
 
-    def __init__(self, config: pytest.Config, log: Any, is_pinned: Callable[[str], bool]) -> None:
-        """Pin the items whose node id ``is_pinned`` accepts."""
+    def __init__(
+        self,
+        config: pytest.Config,
+        log: Any,
+        is_pinned: Callable[[str], bool],
+        on_schedule: Callable[[], None] = lambda: None,
+    ) -> None:
+        """Pin the items whose node id ``is_pinned`` accepts; call ``on_schedule`` whenever work is assigned."""
         super().__init__(config, log)
         self._is_pinned = is_pinned
+        self._on_schedule = on_schedule
         self._scope_of: Callable[[str], str] = _SCOPES.get(config.getvalue("dist"), lambda nodeid: nodeid)
         self._index: dict[str, int] = {}
         self._works_ahead = True
@@ -118,6 +135,7 @@ class PinnedScheduling(LoadScopeScheduling):  # type: ignore[misc]  # xdist ship
         if self.collection is None:
             others = {node: self.assigned_work.pop(node) for node in self.nodes if not _is_first(node)}
             self.assigned_work.update(others)
+        self._on_schedule()
         super().schedule()
 
     def _assign_work_unit(self, node: Any) -> None:
