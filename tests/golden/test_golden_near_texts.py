@@ -48,7 +48,7 @@ def test_finds_exactly_the_near_duplicates(texts: list[tuple[str, str]]) -> None
 
 
 def test_finds_planted_near_duplicates_among_many_texts_of_a_language() -> None:
-    drawn = random.Random(7)
+    drawn = random.Random(7)  # noqa: S311 - not a secret
     vocabulary, weights = [f"w{rank}" for rank in range(2_000)], [1 / (rank + 1) for rank in range(2_000)]
     texts = [" ".join(drawn.choices(vocabulary, weights, k=60)) for _ in range(900)]
     for number in range(100):

@@ -121,7 +121,7 @@ def _timed(grading: Grading, trial: Trial, started: float) -> Trial:
     return replace(trial, timing=Timing(started, time())) if grading.timed else trial
 
 
-async def _graded(grading: Grading, case: Case, index: int, output: Output) -> Trial:
+async def _graded(grading: Grading, case: Case, index: int, output: Output) -> Trial:  # noqa: PLR0911 - one for each kind of result
     calls: tuple[CallRecord, ...] = (output.call,) if output.call else ()
     output = grading.graded(output)
     if output.finish != "complete":
@@ -137,8 +137,8 @@ async def _graded(grading: Grading, case: Case, index: int, output: Output) -> T
         calls = (*calls, *filter(None, [failed.record]))
         return Trial(index, None, output, reason=str(failed), calls=calls, is_final=failed.is_final)
     score_s = round(perf_counter() - started, 6)
-    may_change = any([score.may_change for score in scores])
-    if any([score.calls for score in scores]):
+    may_change = any(score.may_change for score in scores)
+    if any(score.calls for score in scores):
         calls += tuple(call for score in scores for call in score.calls)
         scores = tuple(replace(score, calls=(), may_change=False) if score.calls else score for score in scores)
     counting = [score for score in scores if score.counts]

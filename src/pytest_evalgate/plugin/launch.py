@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import TYPE_CHECKING, NoReturn
+from itertools import filterfalse
+from typing import TYPE_CHECKING, NoReturn, TypeGuard
 
 import pytest
 
@@ -101,8 +102,11 @@ class Launch:
         self.works_ahead = True
         if getattr(self._context.config.option, "capture", "no") != "no":
             self._context.wiring.code.streams.hold_threads()
-        waiting = [*filter(_may_wait, items)]
+        waiting = [*filterfalse(_waits_for_nothing, items)]
         check_canaries(self._context, {suite.plan.name: suite for suite, _ in self._selected(waiting)}.values())
+        for item in items:
+            if _waits_for_nothing(item):
+                self._case_queue.begin(item.suite, item.case)
         for item in self._in_start_order(waiting):
             selected = _suite_and_case(item)
             if selected is not None and may_begin(item) and not _is_concurrent(item):
@@ -171,7 +175,7 @@ class Launch:
 
     def _estimate(self, items: Iterable[pytest.Item]) -> Estimate | None:
         try:
-            return estimate_calls(self._selected(filter(_may_wait, items)), self._context.wiring)
+            return estimate_calls(self._selected(filterfalse(_waits_for_nothing, items)), self._context.wiring)
         except SettingsError as error:
             self._refuse(str(error))
 
@@ -230,9 +234,9 @@ class Launch:
             self._context.print_line(f"evalgate: {line}")
 
 
-def _may_wait(item: pytest.Item) -> bool:
-    """Return False for a case with a recorded output and with rules only: it sends nothing and starts in its item."""
-    return not isinstance(item, CaseItem) or item.suite.waits
+def _waits_for_nothing(item: pytest.Item) -> TypeGuard[CaseItem]:
+    """Return whether an item is a case with a recorded output and with built-in rules only, which sends nothing."""
+    return isinstance(item, CaseItem) and not item.suite.waits
 
 
 def _is_compared(item: pytest.Item) -> bool:

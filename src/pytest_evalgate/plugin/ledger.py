@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, TypedDict
 
 import pytest
 
-from pytest_evalgate.errors import StorageError
 from pytest_evalgate.plugin.failures import printable
 from pytest_evalgate.records.results import CaseResult
 from pytest_evalgate.runs import codec, record_file
@@ -21,6 +20,7 @@ from pytest_evalgate.text.redaction import mask_keys
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Mapping
 
+    from pytest_evalgate.errors import StorageError
     from pytest_evalgate.records.cases import Case
     from pytest_evalgate.records.results import PlannedCase, StopRule, SuitePlan
 

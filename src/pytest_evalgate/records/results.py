@@ -251,9 +251,7 @@ class CaseResult:
 
     def with_question(self, question: Mapping[str, Json]) -> CaseResult:
         """Return the result with the question of its case; `dataclasses.replace` takes three times as long."""
-        return CaseResult(
-            self.case, self.outcome, self.trials, self.reason, question, self.is_final, self.agreement
-        )
+        return CaseResult(self.case, self.outcome, self.trials, self.reason, question, self.is_final, self.agreement)
 
     @property
     def lowest(self) -> float:

@@ -301,7 +301,7 @@ def decode_result(
     return CaseResult(case, value["outcome"], trials, value.get("reason", ""), question, is_final)
 
 
-def _encode_trial(trial: Trial) -> dict[str, Json]:
+def _encode_trial(trial: Trial) -> dict[str, Json]:  # noqa: C901 - one branch for each part
     output = trial.output
     row: dict[str, Json] = {"value": trial.value}
     if trial.reason:
@@ -461,7 +461,5 @@ def _decode_score(value: Mapping[str, Json], *, texts: bool) -> Score:
 
 def _present(**values: Any) -> dict[str, Json]:
     return {
-        name: value
-        for name, value in values.items()
-        if value or (value is not None and value not in ("", [], {}))
+        name: value for name, value in values.items() if value or (value is not None and value not in ("", [], {}))
     }

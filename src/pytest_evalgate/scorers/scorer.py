@@ -101,7 +101,7 @@ def passes(scores: Sequence[Score], threshold: float | None, *, mean: bool = Fal
     scores = [score for score in scores if score.counts]
     if not scores:
         raise ScorerError("no score counts, so the trial cannot be decided: add at least one scorer to the suite")
-    if mean or any([score.weight is not None for score in scores]):
+    if mean or any(score.weight is not None for score in scores):
         return _mean_reaches(scores, threshold)
     found = [score.passed for score in scores]
     return False if False in found else None if None in found else True
