@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 from pytest_evalgate.engine import combine_trials, run_case, run_trial
 from pytest_evalgate.engine.trial import run_sync
 from pytest_evalgate.errors import EngineStopped
+from pytest_evalgate.plugin.ledger import encode
 from pytest_evalgate.plugin.stopper import NotNeeded
 
 if TYPE_CHECKING:
@@ -27,14 +28,6 @@ if TYPE_CHECKING:
 
 _WAVE: Final = 100
 """Cases that wait for nothing and run together."""
-
-
-def _result_or_error(suite: ReadySuite, case: Case) -> CaseResult | Exception:
-    planned, trials = suite.planned[case.id], suite.plan.trials_of(case)
-    try:
-        return run_sync(run_case(suite.required_target, suite.grading_of(case), case, planned, trials))
-    except Exception as error:  # noqa: BLE001 - raised again by the item of this case
-        return error
 
 
 class CaseQueue:
@@ -65,6 +58,7 @@ class CaseQueue:
         self._begun: dict[tuple[str, str], Futures] = {}
         self._next: dict[str, deque[Case]] = {}
         self._graded: dict[tuple[str, str], CaseResult | Exception] = {}
+        self._texts: dict[tuple[str, str], str] = {}
 
     def begin(self, suite: ReadySuite, case: Case) -> None:
         """Queue all trials of a case."""
@@ -100,11 +94,27 @@ class CaseQueue:
             wave = [case]
             if following and following[0] is case:
                 wave = [following.popleft() for _ in range(min(_WAVE, len(following)))]
-            self._graded.update(((suite.plan.name, one.id), _result_or_error(suite, one)) for one in wave)
+            for one in wave:
+                self._grade_now(suite, one)
         found = self._graded.pop(key)
         if isinstance(found, Exception):
             raise found
         return found
+
+    def _grade_now(self, suite: ReadySuite, case: Case) -> None:
+        key = (suite.plan.name, case.id)
+        planned, trials = suite.planned[case.id], suite.plan.trials_of(case)
+        try:
+            result = run_sync(run_case(suite.required_target, suite.grading_of(case), case, planned, trials))
+        except Exception as error:  # noqa: BLE001 - raised again by the item of this case
+            self._graded[key] = error
+        else:
+            self._graded[key] = asked = result.with_question(case.question)
+            self._texts[key] = encode(asked)
+
+    def encoded(self, suite: ReadySuite, case: Case) -> str | None:
+        """Return the result of a case of a wave as JSON, once; None for other cases."""
+        return self._texts.pop((suite.plan.name, case.id), None)
 
     def _submit_case(self, suite: ReadySuite, case: Case) -> Futures:
         indices = range(suite.plan.trials_of(case))

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from pytest_evalgate.records.results import PlannedCase, StopRule, SuitePlan
 
 RESULT: pytest.StashKey[CaseResult] = pytest.StashKey()
+ENCODED: pytest.StashKey[str] = pytest.StashKey()
 STOPPED: pytest.StashKey[StopRule | None] = pytest.StashKey()
 WORKER_OUTPUT = "evalgate"
 """Key of a worker's plans in its output."""
@@ -44,12 +45,26 @@ class AttachedResult(TypedDict):
     stopped: StopRule | None
 
 
-def publish(item: pytest.Item, case: Case, result: CaseResult, stopped: StopRule | None = None) -> None:
+def encode(result: CaseResult) -> str:
+    """Return a result as JSON: a line of the ledger."""
+    return record_file.dumps(codec.encode_result(result))
+
+
+def publish(
+    item: pytest.Item,
+    case: Case,
+    result: CaseResult,
+    stopped: StopRule | None = None,
+    encoded: str | None = None,
+) -> None:
     """Store the result of ``case`` for the report, and add it to JUnit's properties unless the case passed.
 
-    ``stopped`` is the rule by which the suite had stopped before this case.
+    ``stopped`` is the rule by which the suite had stopped before this case. ``encoded`` is the result as JSON, with
+    its question, if it is known already.
     """
     item.stash[RESULT] = result.with_question(case.question)
+    if encoded is not None:
+        item.stash[ENCODED] = encoded
     if stopped is not None:
         item.stash[STOPPED] = stopped
     if result.outcome != "passed":
@@ -62,14 +77,16 @@ def attach(item: pytest.Item, report: pytest.TestReport) -> None:
     """Move the item's result to the report of its call: items live as long as the session."""
     result = item.stash.get(RESULT, None)
     if result is not None:
-        text = record_file.dumps(codec.encode_result(result))
+        encoded = item.stash.get(ENCODED, None)
         attached: AttachedResult = {
-            "result": text,
+            "result": encode(result) if encoded is None else encoded,
             "outcome": result.outcome,
             "stopped": item.stash.get(STOPPED, None),
         }
         setattr(report, _ATTRIBUTE, attached)
         del item.stash[RESULT]
+        if encoded is not None:
+            del item.stash[ENCODED]
 
 
 def attached_result(report: pytest.TestReport) -> AttachedResult | None:
@@ -244,7 +261,7 @@ class Ledger:
             if case.skip is None and nodeid in self._results:
                 yield self._spool.read(self._results[nodeid])
             else:
-                yield record_file.dumps(codec.encode_result(self._missing_result(case, nodeid)))
+                yield encode(self._missing_result(case, nodeid))
 
     def close(self) -> None:
         """Delete the results."""

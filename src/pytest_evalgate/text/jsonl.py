@@ -492,7 +492,7 @@ _ENCODER: Final = json.JSONEncoder(
 # `JSONEncoder.encode` makes one for each value, which takes longer than most values do
 _make_encoder: Final = json.encoder.c_make_encoder  # type: ignore[attr-defined]  # not in typeshed
 _encode: Final = _make_encoder and _make_encoder(
-    *(None, _plain, json.encoder.encode_basestring_ascii, None),  # type: ignore[attr-defined]  # the same
+    *(None, _plain, json.encoder.encode_basestring_ascii, None),
     *(_ENCODER.key_separator, _ENCODER.item_separator, _ENCODER.sort_keys, _ENCODER.skipkeys, _ENCODER.allow_nan),
 )
 
