@@ -65,7 +65,6 @@ from pytest_evalgate.gates.violations import decide_invariance, decide_violation
 from pytest_evalgate.records.corrected import CorrectedRate
 from pytest_evalgate.records.served import other_models, served_notes
 from pytest_evalgate.records.verdicts import Accounting, GateResult, SuiteVerdict, Verdict
-from pytest_evalgate.stats.arrays import np
 from pytest_evalgate.text.wording import NO_BASELINE, RETRY, UNSCORED, count, label_command, percent, points
 
 if TYPE_CHECKING:
@@ -73,7 +72,7 @@ if TYPE_CHECKING:
 
     from pytest_evalgate.config import Gate
     from pytest_evalgate.gates.correction import Correction
-    from pytest_evalgate.gates.evidence import Cases, Completion, Pairs, RateEstimate, SliceName
+    from pytest_evalgate.gates.evidence import Completion, Pairs, RateEstimate, SliceName
     from pytest_evalgate.gates.family import Family
     from pytest_evalgate.gates.gaps import GapGate, GapTable
     from pytest_evalgate.gates.power import Blindness
@@ -98,9 +97,6 @@ NO_CASE_RAN: Final = 5
 
 _WORST_FIRST: tuple[VerdictName, ...] = ("invalid", "fail", "incomplete", "not_evaluated", "inconclusive", "pass")
 
-_FEW_CLUSTERS: Final = 10
-_FEW_CASES: Final = 50  # simulated coverage of the 95 % bound: .94 to .96 from 50 cases, .88 to .93 at 20
-_FEW_FAILURES: Final = 5
 _FEW_PAIRS: Final = 200  # at 100 pairs of means, a true drop of the margin was ruled out in 6 to 11 % of builds
 
 
@@ -578,8 +574,7 @@ def _delta(decision: SuiteDecision) -> Delta | None:
 def _notes(inputs: GateInputs) -> Iterator[str]:
     """Iterate over the warnings about the numbers of one suite."""
     compared = inputs.compared
-    if inputs.head.plain_passes is None:
-        yield from _notes_on_cases(inputs.head.cases)
+    yield from inputs.head.notes()
     if inputs.rules.comparison.margin is not None and compared.pairing is not None:
         pairs = compared.pairs
         if not pairs.single_trial and len(pairs) < _FEW_PAIRS:
@@ -589,20 +584,6 @@ def _notes(inputs: GateInputs) -> Iterator[str]:
     compares = compared.pairing is not None and compared.labelled is None
     yield from correction_notes(inputs.suite, inputs.rules, inputs.correction, details, compares=compares)
     yield from run_label_notes(inputs.rules.run_labels, inputs.rules.baseline, compared.pairing, compared.labelled)
-
-
-def _notes_on_cases(cases: Cases) -> Iterator[str]:
-    if cases.clusters is not None:
-        clusters = len(np.unique(cases.clusters))
-        if clusters < _FEW_CLUSTERS:
-            yield f"only {count(clusters, 'cluster')}: bounds are rough with fewer than {_FEW_CLUSTERS}"
-    elif cases.is_mean and bool((cases.trials > 1).any()):
-        failures = int(np.count_nonzero(cases.values < 1))
-        if len(cases) < _FEW_CASES or failures < _FEW_FAILURES:
-            yield (
-                f"several trials of {count(len(cases), 'case')}, {failures:,} of them with a failure: the coverage of "
-                "the lower bound of the pass rate is below 95% here; add cases rather than trials"
-            )
 
 
 def decide(

@@ -117,7 +117,7 @@ class _ImportedAsWritten:
 
 @contextlib.contextmanager
 def _no_collection() -> Iterator[None]:
-    """Collect no garbage meanwhile: modules and settings live as long as the session, and traversing them cost 30 ms."""
+    """Collect no garbage meanwhile: modules and settings live as long as the session, and traversing cost 30 ms."""
     was_enabled = gc.isenabled()
     gc.disable()
     try:

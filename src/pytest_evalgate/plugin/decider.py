@@ -188,6 +188,15 @@ class SessionDecider:
         self.warnings += [line for line in lines if line not in self.warnings]
         return [*checked.problems, *judge_problems(rules)]
 
+    def needs_arrays(self, suites: Iterable[ReadySuite]) -> bool:
+        """Return whether the decision is likely to use numpy: not if suites have no baseline and only report rates."""
+        return any(map(self._needs_arrays, suites))
+
+    def _needs_arrays(self, ready: ReadySuite) -> bool:
+        suite = self.assembly.suite_settings(ready.plan.name)
+        is_plain = suite is None or not (suite.gates or suite.slices or suite.cluster or suite.metrics or suite.judges)
+        return not is_plain or ready.plan.trials > 1 or self.decider.baselines.get(ready.plan.name) is not None
+
     def attempt(self, plan: SuitePlan) -> int:
         """Return the number of this attempt at the commit with the cases and scorers of a suite: 1 for the first."""
         info = RunInfo(self._config_sha256, self.assembly.options.target)
@@ -389,10 +398,15 @@ class SessionDecider:
         return suite if suite is None or rule is None else suite.model_copy(update={"stop": rule})
 
 
-def load_gates() -> None:
-    """Import the gates, which takes 0.2 s, while outputs are awaited."""
+def load_gates(*, arrays: bool = True) -> None:
+    """Import the gates, and numpy and scipy with ``arrays``, which takes 0.2 s, while outputs are awaited."""
     with defer_interrupts():
-        import pytest_evalgate.app.view  # noqa: F401, PLC0415 - imports the gates, and with them scipy
+        import pytest_evalgate.app.view  # noqa: F401, PLC0415 - imports the gates
+
+        if arrays:
+            from pytest_evalgate.stats.arrays import load  # noqa: PLC0415 - the same
+
+            load()
 
 
 def count_not_run(run: Run) -> int:

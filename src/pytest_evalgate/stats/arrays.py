@@ -64,6 +64,11 @@ def _load_special() -> Any:
     return ufuncs.special
 
 
+def load() -> None:
+    """Load numpy and the functions of scipy now."""
+    _load_special()
+
+
 if not TYPE_CHECKING:
     np = _LoadedLater(_load_numpy)
     special = _LoadedLater(_load_special)

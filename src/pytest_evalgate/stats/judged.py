@@ -183,7 +183,6 @@ def _ratio(square: float, root: float) -> float:
     return square / root if root else 0.0
 
 
-
 _FEWEST = 2
 
 

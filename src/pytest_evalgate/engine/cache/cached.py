@@ -146,6 +146,11 @@ class ReadThroughCache:
         self.misses = 0
         """Calls that were not cached while offline."""
 
+    @property
+    def is_empty(self) -> bool:
+        """Whether no call is cached."""
+        return not self._cassettes and self._store.is_empty
+
     def lookup(self, call: Call) -> Reply | None:
         """Return the cached reply to ``call``, and keep it for `get_or_create`."""
         call = call.cached_as or call

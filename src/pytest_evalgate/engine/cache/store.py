@@ -155,6 +155,14 @@ class ReplyCache:
         return self._can_read
 
     @property
+    def is_empty(self) -> bool:
+        """Whether no look-up can find a reply."""
+        try:
+            return not self._can_read or not len(self._replies)
+        except _STORAGE_ERRORS:
+            return False  # the next look-up reports it
+
+    @property
     def leases(self) -> Leases | None:
         """Leases on calls; None if there is no cache."""
         return self._handle.leases if self._handle else None
