@@ -162,7 +162,7 @@ def write_stream(  # noqa: PLR0913 - the parts of a run file, by name
                 planned = dumps({**codec.encode_case(case), "suite": plan.name})
                 # joins JSON objects; parsing the result takes longer
                 yield f"{start}{planned[1:-1]},{redacted[1:]}\n"
-                value = json.loads(redacted)
+                value = _parse_row(redacted)
                 if run_log is not None:
                     run_log.add_case(plan.name, case.id, value)
                 lean = decoders[plan.name].result(value, case)
