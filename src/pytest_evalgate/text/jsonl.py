@@ -97,13 +97,15 @@ def read(path: Path, *, name: str, limits: JsonLimits | None = None) -> tuple[li
     return lines, problems
 
 
-def stream(file: BinaryIO, *, name: str, start: int = 0) -> Iterator[tuple[int, int, dict[str, Any] | LineProblem]]:
+def stream(
+    file: BinaryIO, *, name: str, start: int = 0, limits: JsonLimits | None = None
+) -> Iterator[tuple[int, int, dict[str, Any] | LineProblem]]:
     """Yield (line number, byte offset, object or problem) of each line that is neither blank nor a comment.
 
     For files that do not fit into memory: nothing is kept. With a ``start``, which is the offset of a line, the lines
     are counted from there.
     """
-    limits = JsonLimits()
+    limits = limits or JsonLimits()
     for raw in _raw_lines(file, limits.line_bytes, start):
         try:
             yield raw.number, raw.offset, _parse_object(raw, limits)
