@@ -1,7 +1,7 @@
-"""The same calls with nothing around them: ``openai|http URL CHAINS LENGTH CONCURRENCY``.
+"""The same calls with nothing around them: ``openai|aiohttp|httpx URL CHAINS LENGTH CONCURRENCY``.
 
-What a careful user writes: ``AsyncOpenAI`` without retries and with as many kept connections as calls at a time, or
-httpx over pools of 8 connections. The calls of a chain follow each other.
+What a careful user writes: ``AsyncOpenAI`` without retries and with as many kept connections as calls at a time,
+``aiohttp`` with as many, or httpx over pools of 8 connections. The calls of a chain follow each other.
 """
 
 from __future__ import annotations
@@ -28,7 +28,9 @@ def main() -> None:
 
 
 async def ask_all(client: str, base_url: str, chains: int, length: int, concurrency: int) -> None:
-    ask, close = {"openai": openai_client, "http": http_client}[client](base_url, concurrency)
+    ask, close = {"openai": openai_client, "aiohttp": aiohttp_client, "httpx": httpx_client}[client](
+        base_url, concurrency
+    )
     slots = list(range(concurrency))
     free = asyncio.Semaphore(concurrency)
 
@@ -44,7 +46,7 @@ async def ask_all(client: str, base_url: str, chains: int, length: int, concurre
 
 
 def openai_client(base_url: str, concurrency: int) -> tuple[Ask, Callable[[], Awaitable[None]]]:
-    import openai  # noqa: PLC0415 - the other loop does without
+    import openai  # noqa: PLC0415 - the other loops do without
 
     limits = type(openai.DEFAULT_CONNECTION_LIMITS)(max_connections=concurrency, max_keepalive_connections=concurrency)
     client = openai.AsyncOpenAI(
@@ -63,8 +65,24 @@ def openai_client(base_url: str, concurrency: int) -> tuple[Ask, Callable[[], Aw
     return ask, client.close
 
 
-def http_client(base_url: str, concurrency: int) -> tuple[Ask, Callable[[], Awaitable[None]]]:
-    import httpx  # noqa: PLC0415 - the other loop does without
+def aiohttp_client(base_url: str, concurrency: int) -> tuple[Ask, Callable[[], Awaitable[None]]]:
+    import aiohttp  # noqa: PLC0415 - the other loops do without
+
+    headers = {"Authorization": f"Bearer {os.environ[KEY_VARIABLE]}"}
+    session = aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=concurrency), headers=headers)
+
+    async def ask(messages: list[dict[str, str]], _: int) -> None:
+        async with session.post(
+            f"{base_url}/chat/completions", json={"model": "scripted", "messages": messages}
+        ) as response:
+            reply = await response.json()
+        assert reply["choices"][0]["message"]["content"] == messages[0]["content"]
+
+    return ask, session.close
+
+
+def httpx_client(base_url: str, concurrency: int) -> tuple[Ask, Callable[[], Awaitable[None]]]:
+    import httpx  # noqa: PLC0415 - the other loops do without
 
     limits = httpx.Limits(max_connections=SHARD, max_keepalive_connections=SHARD)
     headers = {"Authorization": f"Bearer {os.environ[KEY_VARIABLE]}"}

@@ -1,8 +1,12 @@
-"""Calls through the engine, beside the same calls in a bare loop over the same client, and beside the limit.
+"""Calls through the engine, beside the same calls in a bare loop, and beside the limit.
 
-Two calls a case at 200 ms each: the target's, and that of a judge that is shown its answer. ``--second trial`` makes
-the second one by ``trials = 2``, which waits for nothing; ``--second none`` makes one call a case. The limit is
-ceil(calls / c) latencies. Bare and ours run in turn, as whole processes; of the rounds the least is taken.
+Two calls a case at 200 ms each: the target's, and that of a judge that is shown its answer. The limit is
+ceil(cases / c) x 2 latencies: no client can be faster. Bare and ours run in turn, as whole processes with their
+start-up; of the rounds the least is taken. The bare loop of ``http`` is aiohttp, that of ``openai`` is AsyncOpenAI.
+
+With ``--sizes 1000`` (the usual size), each row of the table is for so many calls at a time: wall, CPU, the moment of
+the first request, and the same run once more with everything cached. ``--saturated`` makes 10,000 cases of calls of
+20 ms, 64 at a time, where the CPU is the limit.
 """
 
 from __future__ import annotations
@@ -16,6 +20,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from benchmarks import processes, projects
+from benchmarks.profiled import again
+from benchmarks.rows import Row, print_rows
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -24,56 +30,43 @@ if TYPE_CHECKING:
 
 LATENCY_S: Final = 0.2
 BOUND_SIZE: Final = 1000
-"""The bounds are for so many cases; with fewer, the start-up weighs more."""
+"""The bounds on walls are for so many cases; with fewer, the start-up weighs more."""
 
 BOUNDS: Final = {
-    ("openai", 32): ("bare", 1.08),
-    ("openai", 64): ("bare", 1.15),
-    ("http", 32): ("limit", 1.10),
-    ("http", 64): ("limit", 1.15),
-    ("http", 128): ("limit", 1.30),
+    ("http", 32): ("limit", 1.06),
+    ("http", 64): ("limit", 1.12),
+    ("http", 128): ("limit", 1.25),
+    ("openai", 32): ("bare", 1.02),
+    ("openai", 64): ("bare", 1.04),
+    ("openai", 128): ("bare", 1.05),
 }
-CPU_BOUND_MS: Final = 1.0
-WARM_BOUND_MS: Final = 1.0
-HEAD: Final = """\
-       N    c        limit   bare   ours  x limit  x bare  bound on the wall         CPU ms a case, start-up aside
-                         s      s      s                                            bare  floor   ours   over (bound 1)
-"""
-SECONDS: Final = {
-    "judge": "a target's and a judge's call a case",
-    "trial": "2 calls a case, by trials = 2",
-    "none": "1 call a case",
-}
+BARE: Final = {"http": "aiohttp", "openai": "openai"}
+WARM_BOUND_S: Final = 1.2
+FIRST_BOUNDS_S: Final = {1_000: 0.5, 10_000: 0.8}
+
+SATURATED_CASES: Final = 10_000
+SATURATED_LATENCY_S: Final = 0.02
+SATURATED_CONCURRENCY: Final = 64
+SATURATED_TIMES: Final = 2.0
+SATURATED_CPU_MS: Final = 0.7
 
 
 @dataclass(frozen=True, slots=True)
 class Work:
-    """So many cases by one client, so many calls at a time; ``second`` is what makes the second call of a case."""
+    """So many cases of two calls by one client, so many calls at a time."""
 
     client: str
     cases: int
     concurrency: int
-    second: str
-
-    @property
-    def calls(self) -> int:
-        return self.chains * self.length
-
-    @property
-    def chains(self) -> int:
-        return 2 * self.cases if self.second == "trial" else self.cases
-
-    @property
-    def length(self) -> int:
-        return 2 if self.second == "judge" else 1
+    latency_s: float = LATENCY_S
 
     @property
     def limit_s(self) -> float:
-        return math.ceil(self.calls / self.concurrency) * LATENCY_S
+        return math.ceil(self.cases / self.concurrency) * 2 * self.latency_s
 
-    def one(self) -> Work:
-        """Return the same with a single case: what it takes is the start-up."""
-        return Work(self.client, 1, self.concurrency, self.second)
+    @property
+    def name(self) -> str:
+        return f"{self.client}, N = {self.cases:,}, c = {self.concurrency}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,77 +76,141 @@ class Run:
     used: Used
     seen: Counts
 
+    @property
+    def first_s(self) -> float:
+        """Seconds from the start of the process to its first request."""
+        assert self.seen.first_at is not None, self.used.output
+        return self.seen.first_at - self.used.started_at
+
 
 @dataclass(frozen=True, slots=True)
-class Row:
-    """The least of all rounds, for the bare loop, for ours cold and warm, and for pytest's floor."""
+class Measured:
+    """The least of all rounds of the bare loop and of ours, cold and warm; ``seen`` is of a cold run."""
 
     work: Work
     bare: Used
     cold: Used
     warm: Used
-    floor: Used
     seen: Counts
+    first_s: float
     warm_requests: int
 
 
 def main() -> int:
-    chosen = _arguments()
-    print(f"calls: {LATENCY_S * 1000:.0f} ms each, {SECONDS[chosen.second]}")
-    print(f"  {processes.machine()}; least of {chosen.rounds} rounds, bare and ours in turn")
+    chosen = arguments()
+    title = f"calls: a target's and a judge's call a case; {processes.machine()}; least of {chosen.rounds} rounds"
+    return print_rows(rows(chosen), title)
+
+
+def rows(chosen: argparse.Namespace | None = None) -> Iterator[Row]:
+    chosen = chosen or arguments(["--saturated"])
     with processes.judging_server(LATENCY_S) as server:
         for client in chosen.clients.split(","):
-            _print_client(server, client, chosen)
-    print(f"  {processes.machine()}")
-    return 0
+            for size in map(int, chosen.sizes.split(",")):
+                for concurrency in map(int, chosen.concurrency.split(",")):
+                    yield from _cold_rows(server, Work(client, size, concurrency), chosen.rounds)
+    if chosen.saturated:
+        yield from _saturated_rows(chosen.rounds)
 
 
-def _print_client(server: Server, client: str, chosen: argparse.Namespace) -> None:
-    works = [
-        Work(client, int(size), int(concurrency), chosen.second)
-        for size in chosen.sizes.split(",")
-        for concurrency in (chosen.concurrency.split(",") if chosen.concurrency else _bounded(client))
-    ]
-    start = _row(server, works[0].one(), 2)
-    told = ", ".join(
-        f"{name} {used.wall_s:.2f} s (CPU {used.cpu_s:.2f})"
-        for name, used in (("bare", start.bare), ("cold", start.cold), ("warm", start.warm), ("floor", start.floor))
+def _cold_rows(server: Server, work: Work, rounds: int) -> Iterator[Row]:
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        found = _measure(server, work, rounds, folder)
+        cold, bare, limit_s = found.cold, found.bare, work.limit_s
+        beside, times = BOUNDS.get((work.client, work.concurrency), ("", math.nan))
+        bounds = {"bare": times * bare.wall_s / limit_s, "limit": times}
+        bound = bounds.get(beside) if work.cases >= BOUND_SIZE else None
+        yield Row(
+            work.name,
+            cold.wall_s / limit_s,
+            bound and round(bound, 3),
+            "x limit",
+            bare.wall_s / limit_s,
+            f"{cold.wall_s:.2f} s = {cold.wall_s / bare.wall_s:.3f} x bare (limit {limit_s:.2f} s); "
+            f"{found.seen.peak_in_flight} in flight, {found.seen.connections} connections; {_others(cold)}",
+            profile=lambda: _profile(server, work, folder / "profiled"),
+        )
+        yield Row("  CPU", 1000 * cold.cpu_s / work.cases, None, "ms a case", 1000 * bare.cpu_s / work.cases)
+        yield Row("  peak memory", cold.peak_mb, None, "MiB", bare.peak_mb)
+        if work.client == "http":
+            yield _first_row(found, server, folder)
+        yield Row(
+            "  warm",
+            found.warm.wall_s,
+            WARM_BOUND_S if work.cases == BOUND_SIZE else None,
+            "s",
+            note=f"CPU {found.warm.cpu_s:.2f} s",
+            profile=lambda: again((*processes.GATE, projects.GOLDEN), folder / "0"),
+        )
+        yield Row("  warm", found.warm_requests, 0, "requests")
+
+
+def _first_row(found: Measured, server: Server, folder: Path) -> Row:
+    return Row(
+        "  first request",
+        found.first_s,
+        FIRST_BOUNDS_S.get(found.work.cases),
+        "s",
+        note="from the start of the process",
+        profile=lambda: _profile(server, found.work, folder / "first"),
     )
-    print(f"  client = {client!r}, start-up with N = 1: {told}")
-    print(HEAD, end="")
-    for work in works:
-        for line in _lines(_row(server, work, chosen.rounds), start):
-            print(line, flush=True)
 
 
-def _bounded(client: str) -> list[int]:
-    return [concurrency for name, concurrency in BOUNDS if name == client]
+def _saturated_rows(rounds: int) -> Iterator[Row]:
+    """Yield the rows of calls that are so short that the client's CPU is the limit."""
+    work = Work("http", SATURATED_CASES, SATURATED_CONCURRENCY, SATURATED_LATENCY_S)
+    with processes.judging_server(work.latency_s) as server, tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        found = _measure(server, work, rounds, folder, warm=False)
+        cold, bare, calls = found.cold, found.bare, 2 * work.cases
+        yield Row(
+            f"{work.name}, {1000 * work.latency_s:.0f} ms",
+            cold.wall_s / bare.wall_s,
+            SATURATED_TIMES,
+            "x bare",
+            1.0,
+            f"{cold.wall_s:.2f} s, bare {bare.wall_s:.2f} s, limit {work.limit_s:.2f} s; {_others(cold)}",
+            profile=lambda: _profile(server, work, folder / "profiled"),
+        )
+        yield Row("  CPU", 1000 * cold.cpu_s / calls, SATURATED_CPU_MS, "ms a call", 1000 * bare.cpu_s / calls)
+        yield Row("  peak memory", cold.peak_mb, None, "MiB", bare.peak_mb)
+        yield _first_row(found, server, folder)
 
 
-def _row(server: Server, work: Work, rounds: int) -> Row:
-    """Measure in turn; see to it that nothing was lost, and nothing sent twice."""
-    runs: list[tuple[Run, Run, Run, Used]] = []
-    with tempfile.TemporaryDirectory() as folder:
-        for number in range(rounds):
-            project = _project(Path(folder, str(number)), server, work)
-            floor = processes.pytest_run(project, "-p", "floor", projects.GOLDEN)
-            runs.append((_bare(server, project, work), _gate(server, project), _gate(server, project), floor))
-    bare, cold, warm, floors = zip(*runs, strict=True)
-    assert {run.seen.calls for run in (*bare, *cold)} == {work.calls}, f"not {work.calls} calls: {bare} {cold}"
-    bare_used, cold_used, warm_used = (processes.least([run.used for run in each]) for each in (bare, cold, warm))
-    warm_requests = max(run.seen.calls for run in warm)
-    return Row(work, bare_used, cold_used, warm_used, processes.least(floors), cold[-1].seen, warm_requests)
+def _measure(server: Server, work: Work, rounds: int, folder: Path, *, warm: bool = True) -> Measured:
+    """Measure in turn; check that nothing was lost, and nothing sent twice."""
+    bare, cold, warmed = [], [], []
+    for number in range(rounds):
+        project = _project(folder / str(number), server, work)
+        bare.append(_bare(server, project, work))
+        cold.append(_gate(server, project))
+        warmed.append(_gate(server, project) if warm else cold[-1])
+    assert {run.seen.calls for run in (*bare, *cold)} == {2 * work.cases}, f"not {2 * work.cases} calls: {bare} {cold}"
+    bare_used, cold_used, warm_used = (processes.least([run.used for run in each]) for each in (bare, cold, warmed))
+    first_s, warm_requests = min(run.first_s for run in cold), max(run.seen.calls for run in warmed)
+    return Measured(work, bare_used, cold_used, warm_used, cold[-1].seen, first_s, warm_requests)
+
+
+def _others(used: Used) -> str:
+    """Return how busy the server and the rest of the machine were meanwhile."""
+    return f"others {used.others:.1f} cores"
+
+
+def _profile(server: Server, work: Work, folder: Path) -> str:
+    text = again((*processes.GATE, projects.GOLDEN), _project(folder, server, work))
+    server.counts()
+    return text
 
 
 def _project(folder: Path, server: Server, work: Work) -> Path:
-    trials, judged = work.chains // work.cases, work.second == "judge"
-    asked = projects.Asked(server.base_url, work.client, work.concurrency, trials, judged)
+    asked = projects.Asked(server.base_url, work.client, work.concurrency, judged=True)
     return projects.write(folder, work.cases, asked.toml())
 
 
 def _bare(server: Server, folder: Path, work: Work) -> Run:
-    numbers = map(str, (work.chains, work.length, work.concurrency))
-    used = processes.run([sys.executable, "-m", "benchmarks.bare", work.client, server.base_url, *numbers], folder)
+    numbers = map(str, (work.cases, 2, work.concurrency))
+    used = processes.python_run(folder, "-m", "benchmarks.bare", BARE[work.client], server.base_url, *numbers)
     return Run(used, server.counts())
 
 
@@ -162,58 +219,14 @@ def _gate(server: Server, folder: Path) -> Run:
     return Run(used, server.counts())
 
 
-def _lines(row: Row, start: Row) -> Iterator[str]:
-    work, limit = row.work, row.work.limit_s
-    bare_ms, cold_ms, warm_ms, floor_ms = (
-        1000 * (many.cpu_s - one.cpu_s) / max(1, work.cases - 1)
-        for many, one in (
-            (row.bare, start.bare),
-            (row.cold, start.cold),
-            (row.warm, start.warm),
-            (row.floor, start.floor),
-        )
-    )
-    over_ms = cold_ms - bare_ms
-    cpu_held = _judged(work, held=over_ms <= CPU_BOUND_MS)
-    yield (
-        f"    {work.cases:>5,} {work.concurrency:>4}  cold {limit:6.2f} {row.bare.wall_s:6.2f} {row.cold.wall_s:6.2f} "
-        f"{row.cold.wall_s / limit:8.2f} {row.cold.wall_s / row.bare.wall_s:7.3f}  {_wall_verdict(row):<24} "
-        f"{bare_ms:5.2f} {floor_ms:6.2f} {cold_ms:6.2f} {over_ms:+6.2f} {cpu_held}"
-    )
-    yield (
-        f"{'':22}{row.seen.calls:,} requests, {row.seen.peak_in_flight} in flight at the peak, "
-        f"{row.seen.connections} connections; others kept {row.cold.others:.1f} cores busy"
-    )
-    whole_ms = 1000 * (row.warm.cpu_s - row.floor.cpu_s) / work.cases
-    held = _judged(work, held=whole_ms <= WARM_BOUND_MS and row.warm_requests == 0)
-    yield (
-        f"{'':14}  warm {'':13} {row.warm.wall_s:6.2f} {'':48} {floor_ms:6.2f} {warm_ms:6.2f} "
-        f"{warm_ms - floor_ms:+6.2f}  with the start-up {whole_ms:+.2f} {held}; {row.warm_requests} requests"
-    )
-
-
-def _wall_verdict(row: Row) -> str:
-    beside, times = BOUNDS.get((row.work.client, row.work.concurrency), ("", 0.0))
-    if not beside:
-        return "no bound"
-    bound_s = times * {"bare": row.bare.wall_s, "limit": row.work.limit_s}[beside]
-    return f"{times} x {beside} = {bound_s:.2f} {_judged(row.work, held=row.cold.wall_s <= bound_s)}"
-
-
-def _judged(work: Work, *, held: bool) -> str:
-    if work.cases < BOUND_SIZE:
-        return "-"
-    return "ok" if held else "MISSED"
-
-
-def _arguments(arguments: Sequence[str] | None = None) -> argparse.Namespace:
+def arguments(given: Sequence[str] | None = None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--sizes", default="1000", help="cases, such as 200,1000")
-    parser.add_argument("--concurrency", help="calls at a time; those that have a bound unless told")
-    parser.add_argument("--clients", default="openai,http")
-    parser.add_argument("--second", default="judge", choices=SECONDS, help="what makes the second call of a case")
+    parser.add_argument("--concurrency", default="32,64,128", help="calls at a time")
+    parser.add_argument("--clients", default="http,openai")
     parser.add_argument("--rounds", type=int, default=2)
-    return parser.parse_args(arguments)
+    parser.add_argument("--saturated", action="store_true", help="10,000 cases of calls of 20 ms as well")
+    return parser.parse_args(given)
 
 
 if __name__ == "__main__":

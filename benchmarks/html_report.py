@@ -1,8 +1,9 @@
 """The HTML report of 10,000 cases: its size, the CPU that writing it takes, and the time until it can be used.
 
 Each case has 300 characters of input, 400 of output, 400 of the baseline's and a reason of 200: windows of real texts,
-the baseline's answer once like the candidate's but for fifty characters, once another text. The size is held
-against the same texts as one compressed JSON file, which shows nothing. Chromium, where it is there, opens the file.
+the baseline's answer once like the candidate's but for fifty characters, once a different text. The size is held
+against the same texts as one compressed JSON file, which shows nothing. If Playwright and Chromium are installed, the
+file is opened.
 """
 
 from __future__ import annotations
@@ -16,10 +17,13 @@ import shutil
 import sys
 import tempfile
 import time
-import zlib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+from benchmarks import processes
+from benchmarks.profiled import again
+from benchmarks.rows import Row, print_rows
 
 from pytest_evalgate.app.view import with_cases
 from pytest_evalgate.records.cases import Place
@@ -30,13 +34,12 @@ from pytest_evalgate.reports.html.data import texts
 from pytest_evalgate.reports.view import CaseView, ReportView, SuiteView, TrialView
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
-SIZES = (10_000, 100_000)
+SIZES = (10_000,)
 MEGABYTES = 6
-CPU_SECONDS = 0.6
+CPU_SECONDS = 0.8
 INTERACTIVE_SECONDS = 2
-LEVELS = range(1, 10)
 EXAMPLES = Path(__file__).parents[1] / "examples/golden_sets/gsm8k"
 
 
@@ -89,34 +92,78 @@ def _text(length: int, pool: str, source: random.Random) -> str:
 
 
 def main() -> int:
-    print("HTML report: 300 characters of input, 2 x 400 of output, 200 of reason a case")
-    for number in map(int, sys.argv[1:] or SIZES):
-        for alike in (True, False):
-            _measure(Cases(number, alike))
-    return 0
+    if sys.argv[1:2] == ["--inside"]:
+        number, alike, file = sys.argv[2:]
+        print("MEASURED " + json.dumps(_measured(Cases(int(number), alike == "alike"), Path(file))))
+        return 0
+    sizes = list(map(int, sys.argv[1:])) or [*SIZES, 100_000]
+    title = "HTML report: 300 characters of input, 2 x 400 of output, 200 of reason a case"
+    return print_rows(rows(sizes), f"{title}; {processes.machine()}")
 
 
-def _measure(cases: Cases) -> None:
-    number, view = cases.number, _view(cases)
-    print(f"  N = {number:,}, " + ("answers like the baseline's" if cases.alike else "answers unlike the baseline's"))
-    drawing = _cpu(lambda: sum(1 for _ in view.cases))
-    with tempfile.TemporaryDirectory() as folder:
-        file = Path(folder, "report.html")
-        spilled: list[int] = []
-        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-        with file.open("wb") as out:
-            cpu = _cpu(
-                lambda: out.writelines(render_html(view, lambda _, parts: spilled.append(sum(map(len, parts)))))
-            )
-        memory = (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - peak) / 1024
-        size = file.stat().st_size
-        print(
-            f"    {size / 1e6:.2f} MB (bound for 10,000: {MEGABYTES})"
-            + (f" and {sum(spilled) / 1e6:.1f} MB beside it" if spilled else "")
-            + f", {cpu - drawing:.2f} s CPU (bound for 10,000: {CPU_SECONDS}), {memory:+.0f} MB of memory"
+def rows(sizes: Sequence[int] = SIZES) -> Iterator[Row]:
+    for number in sizes:
+        for alike in ("alike", "different"):
+            yield from _size_rows(number, alike)
+
+
+def _size_rows(number: int, alike: str) -> Iterator[Row]:
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        command = ("-m", "benchmarks.html_report", "--inside", str(number), alike, "report.html")
+        found = json.loads(processes.python_run(folder, *command).output.rpartition("MEASURED ")[2])
+        bound = number == min(SIZES)
+        yield Row(
+            f"HTML, N = {number:,}, {alike} answers",
+            found["page_mb"],
+            MEGABYTES if bound else None,
+            "MB",
+            found["gzip_mb"],
+            f"bare: the same texts as JSON with gzip -9; {found['beside_mb']:.1f} MB beside it",
         )
-        _compare(view, size + sum(spilled))
-        _open(file)
+        yield Row(
+            "  CPU",
+            found["cpu_s"],
+            CPU_SECONDS if bound else None,
+            "s CPU",
+            found["gzip_s"],
+            f"{found['memory_mib']:+.0f} MiB of memory",
+            profile=lambda: again(command, folder),
+        )
+        if times := _open(folder / "report.html"):
+            yield Row(
+                "  usable in Chromium",
+                times[0],
+                INTERACTIVE_SECONDS if bound else None,
+                "s",
+                note=f"all texts searched in {times[1]:.2f} s",
+            )
+
+
+def _measured(cases: Cases, file: Path) -> dict[str, float]:
+    """Write the report, and return sizes in MB (the files beside a large one as well), CPU and memory."""
+    view = _view(cases)
+    drawing_s = _cpu_s(lambda: sum(1 for _ in view.cases))
+    spilled: list[int] = []
+
+    def spill(_: str, parts: Iterable[bytes]) -> None:
+        spilled.append(sum(map(len, parts)))
+
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    with file.open("wb") as out:
+        cpu_s = _cpu_s(lambda: out.writelines(render_html(view, spill)))
+    memory = (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - peak) / 1024
+    bare = json.dumps([texts(case, None) for case in view.cases], ensure_ascii=False).encode()
+    packed: list[bytes] = []
+    gzip_s = _cpu_s(lambda: packed.append(gzip.compress(bare, 9)))
+    return {
+        "page_mb": file.stat().st_size / 1e6,
+        "beside_mb": sum(spilled) / 1e6,
+        "cpu_s": cpu_s - drawing_s,
+        "memory_mib": memory,
+        "gzip_mb": len(packed[0]) / 1e6,
+        "gzip_s": gzip_s,
+    }
 
 
 def _view(cases: Cases) -> ReportView:
@@ -144,37 +191,24 @@ def _view(cases: Cases) -> ReportView:
     return with_cases(view, cases)
 
 
-def _cpu(work: Callable[[], object]) -> float:
+def _cpu_s(work: Callable[[], object]) -> float:
     start = time.process_time()
     work()
     return time.process_time() - start
 
 
-def _compare(view: ReportView, size: int) -> None:
-    """Print what the same texts take as one compressed file, and what each level of compression would do to them."""
-    rows = [texts(case, None) for case in view.cases]
-    bare = json.dumps(rows, ensure_ascii=False).encode()
-    print(f"    {size / len(gzip.compress(bare, 9)):.2f} x the same texts as bare JSON with gzip -9")
-    chunks = [
-        json.dumps(rows[first : first + 500], ensure_ascii=False).encode()
-        for first in range(0, min(len(rows), 10_000), 500)
-    ]
-    for level in LEVELS if len(rows) <= min(SIZES) else ():
-        start = time.process_time()
-        gzipped = sum(len(zlib.compress(chunk, level, wbits=31)) for chunk in chunks)
-        print(f"    gzip level {level}: {gzipped * 4 / 3e6:.2f} MB in base64, {time.process_time() - start:.2f} s CPU")
+def _open(file: Path) -> tuple[float, float] | None:
+    """Return how many seconds Chromium takes until the table is usable, and until all texts are searched.
 
-
-def _open(file: Path) -> None:
-    """Print how long Chromium takes until the table can be used, and until a search has gone through all texts."""
+    None if Playwright or Chromium is missing.
+    """
     chromium = shutil.which("chromium") or shutil.which("google-chrome")
     try:
-        from playwright.sync_api import sync_playwright  # noqa: PLC0415 - not everybody has it
+        from playwright.sync_api import sync_playwright  # noqa: PLC0415 - not everyone has it
     except ImportError:
-        chromium = None
+        return None
     if chromium is None:
-        print("    not opened: playwright or chromium is missing")
-        return
+        return None
     with sync_playwright() as play:
         browser = play.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
         page = browser.new_page()
@@ -185,12 +219,9 @@ def _open(file: Path) -> None:
         start = time.perf_counter()
         page.fill("#query", "nothing has these words")
         page.get_by_text(re.compile("^0 of [0-9,]+ cases(; The texts.*)?$")).wait_for(timeout=600_000)
-        search = time.perf_counter() - start
+        searched = time.perf_counter() - start
         browser.close()
-    print(
-        f"    interactive after {ready:.2f} s (bound for 10,000: {INTERACTIVE_SECONDS}), "
-        f"all texts searched in {search:.2f} s"
-    )
+    return ready, searched
 
 
 if __name__ == "__main__":

@@ -13,22 +13,27 @@ import time
 import urllib.request
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
 ROOT = Path(__file__).resolve().parent.parent
-"""What is measured is the tree that the scripts stand in, whatever is installed."""
+"""The tree that contains the scripts."""
+
+TREE_VARIABLE = "BENCH_TREE"
+"""Folder that contains the package to measure; without it, ``src`` of `ROOT`, whatever is installed. ``make bench``
+sets it to the wheel's, whose templates are compiled."""
 
 KEY_VARIABLE = "BENCH_KEY"
 
 
 @dataclass(frozen=True, slots=True)
 class Used:
-    """What one process took: seconds, seconds of CPU with its children, MB at its peak, and what it printed.
+    """What one process took: seconds, seconds of CPU with its children, MiB at its peak, and what it printed.
 
     ``others`` is how many cores the rest of the machine kept busy meanwhile, the scripted server included.
+    ``started_at`` is in monotonic seconds.
     """
 
     wall_s: float
@@ -36,6 +41,7 @@ class Used:
     peak_mb: float
     others: float
     output: str
+    started_at: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +52,7 @@ class Counts:
     refused: int
     peak_in_flight: int
     connections: int
+    first_at: float | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +67,7 @@ class Server:
         self._ask("POST", "/_reset")
         return found
 
-    def _ask(self, method: str, path: str) -> dict[str, int]:
+    def _ask(self, method: str, path: str) -> dict[str, Any]:
         request = urllib.request.Request(self.base_url.removesuffix("/v1") + path, method=method)  # noqa: S310 - loopback
         with urllib.request.urlopen(request, timeout=10) as response:  # noqa: S310 - the same
             return dict(json.load(response))
@@ -94,14 +101,25 @@ def _served(*arguments: str) -> Iterator[Server]:
             process.stdin.close()  # it ends with its input
 
 
+PYTEST: Final = ("-m", "pytest", "-q", "-p", "no:cacheprovider")
+GATE: Final = (*PYTEST, "-p", "pytest_evalgate", "--eval-gate")
+VERB: Final = ("-c", "import sys; from pytest_evalgate.cli import main; sys.exit(main(sys.argv[1:]))")
+"""Arguments of Python for pytest without foreign plugins, for the gate, and for a verb of the command line tool."""
+
+
 def gate(folder: Path, *arguments: str, code: int = 0) -> Used:
     """Run ``pytest --eval-gate`` in ``folder``, and expect that exit code."""
-    return pytest_run(folder, "-p", "pytest_evalgate", "--eval-gate", *arguments, code=code)
+    return python_run(folder, *GATE, *arguments, code=code)
 
 
 def pytest_run(folder: Path, *arguments: str, code: int = 0) -> Used:
     """Run pytest in ``folder`` without foreign plugins, and expect that exit code."""
-    return run([sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", *arguments], folder, code=code)
+    return python_run(folder, *PYTEST, *arguments, code=code)
+
+
+def python_run(folder: Path, *arguments: str, code: int = 0, timeout_s: float = 600.0) -> Used:
+    """Run Python in ``folder`` with these arguments, and expect that exit code."""
+    return run([sys.executable, *arguments], folder, code=code, timeout_s=timeout_s)
 
 
 def run(
@@ -132,16 +150,17 @@ def run(
         text = output.read()
     assert process.returncode == code, f"{' '.join(command)}: exit code {process.returncode}\n{text[-3000:]}"
     cpu_s = usage.ru_utime + usage.ru_stime
-    return Used(wall_s, cpu_s, usage.ru_maxrss / 1024, max(0.0, busy - cpu_s) / wall_s, text)
+    return Used(wall_s, cpu_s, usage.ru_maxrss / 1024, max(0.0, busy - cpu_s) / wall_s, text, started)
 
 
 def environment(folder: Path) -> dict[str, str]:
     """Return a user's environment without settings of pytest, Python or the build, and with ``folder`` as the home."""
+    tree = os.environ.get(TREE_VARIABLE) or ROOT / "src"
     kept = {name: value for name, value in os.environ.items() if name in {"PATH", "LANG", "LC_ALL", "TMPDIR"}}
     return {
         **kept,
         "HOME": str(folder),
-        "PYTHONPATH": os.pathsep.join(map(str, (ROOT / "src", ROOT, folder))),
+        "PYTHONPATH": os.pathsep.join(map(str, (tree, ROOT, folder))),
         "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1",
         KEY_VARIABLE: "sk-benchmark-0123456789",
     }

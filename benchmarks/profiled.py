@@ -42,7 +42,7 @@ def again(arguments: Sequence[str], folder: Path, *, code: int = 0, timeout_s: f
 
 
 def main() -> None:
-    """Run what follows as ``python`` would: ``-m MODULE ARGUMENTS`` or ``FILE ARGUMENTS``."""
+    """Run what follows as ``python`` would: ``-m MODULE``, ``-c CODE`` or ``FILE``, and its arguments."""
     profiles: list[cProfile.Profile] = []
 
     def begin(*_: object) -> None:
@@ -66,6 +66,9 @@ def _run(arguments: Sequence[str]) -> None:
     if arguments[0] == "-m":
         sys.argv = list(arguments[1:])
         runpy.run_module(arguments[1], run_name="__main__", alter_sys=True)
+    elif arguments[0] == "-c":
+        sys.argv = ["-c", *arguments[2:]]
+        exec(compile(arguments[1], "<string>", "exec"), {"__name__": "__main__"})  # noqa: S102 - as python -c does
     else:
         sys.argv = list(arguments)
         runpy.run_path(arguments[0], run_name="__main__")

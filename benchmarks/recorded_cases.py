@@ -1,46 +1,123 @@
-"""Recorded outputs and rules only: CPU and memory of a gate over N cases, beside pytest's own floor.
+"""Recorded outputs and rules only: CPU and memory of a gate over N cases, and of the verbs that follow it.
 
-The floor is the smallest plugin that makes one item of each line of the same file and does nothing with it. Each size
-runs both in turn, in processes of their own, without other plugins.
+A gate has a baseline, four gates and twenty slices, and is held against pytest's own floor: the smallest plugin that
+makes one item of each line of the same file and does nothing with it. Both run in turn, in processes of their own,
+without other plugins. The last rows are the growth of each phase: the exponent of N in its CPU between the two largest
+sizes, with the start-up (its CPU at N = 1) taken off; 1 is linear. ``python -m benchmarks.recorded_cases SIZES``.
 """
 
 from __future__ import annotations
 
 import json
-import subprocess
+import math
 import sys
 import tempfile
+from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING, Final
 
 from benchmarks import processes, projects
+from benchmarks.profiled import again
+from benchmarks.rows import Row, print_rows
 
-SIZES = {10_000: 130, 100_000: 700}
-CASE_BOUND_MS = 0.25
-ROUNDS = {10_000: 3, 100_000: 1}
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
 
-MEASURE = """
-import json, resource, sys, pytest
-code = pytest.main(sys.argv[1:])
-usage = resource.getrusage(resource.RUSAGE_SELF)
-print("\\nMEASURED " + json.dumps([int(code), usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1024]))
-"""
+    from benchmarks.processes import Used
+
+
+@dataclass(frozen=True, slots=True)
+class Size:
+    """What so many cases may take over pytest's floor, and in memory; None: only shown."""
+
+    case_ms: float | None = None
+    mebibytes: float | None = None
+    rounds: int = 1
+
+
+SIZES: Final = {1_000: Size(rounds=2), 10_000: Size(0.15, 120, rounds=2), 100_000: Size(0.18, 600)}
+EXPONENT: Final = 1.1
+"""Bound of a growth: 26 % more a case when there are ten times as many, which is what caches of the CPU cost."""
+
+GATE: Final = (*processes.GATE, "golden.jsonl")
+PHASES: Final = {
+    "gate": GATE,
+    "promote": (*processes.VERB, "baseline", "promote", "--reason", "growth"),
+    "compare": (*processes.VERB, "compare"),
+    "verify": (*processes.VERB, "verify"),
+    "lint": (*processes.VERB, "lint"),
+    "report": (*processes.VERB, "report"),
+}
 
 
 def main() -> int:
-    sizes = {int(text): SIZES.get(int(text), 0) for text in sys.argv[1:]} or SIZES
-    print("recorded outputs, rules only: CPU a case over pytest's floor, and peak memory")
-    for size, megabytes in sizes.items():
-        with tempfile.TemporaryDirectory() as folder:
-            write_project(Path(folder), size)
-            pairs = [(_run(folder, "floor"), _run(folder, "gate")) for _ in range(ROUNDS.get(size, 1))]
-        floor, gate = zip(*pairs, strict=True)
-        floor_ms, gate_ms = (1000 * min(cpu for cpu, _ in runs) / size for runs in (floor, gate))
-        peak = max(memory for _, memory in gate)
-        print(
-            f"  N = {size:>7,}  gate {gate_ms:.3f} ms a case, floor {floor_ms:.3f}, over {gate_ms - floor_ms:+.3f} "
-            f"(bound {CASE_BOUND_MS})   peak {peak:.0f} MB (bound {megabytes}; floor {max(m for _, m in floor):.0f})"
+    sizes = list(map(int, sys.argv[1:])) or list(SIZES)
+    return print_rows(rows(sizes), f"recorded outputs, rules only; {processes.machine()}")
+
+
+def rows(sizes: Sequence[int] = tuple(SIZES)) -> Iterator[Row]:
+    found: dict[int, dict[str, Used]] = {}
+    for number in (1, *sizes):
+        with tempfile.TemporaryDirectory() as name:
+            folder = Path(name)
+            write_project(folder, number)
+            floor, found[number] = _measure(folder, SIZES.get(number, Size()).rounds)
+            if number > 1:
+                yield from _size_rows(folder, number, floor, found[number]["gate"])
+            if number == max(sizes) and len(sizes) > 1:
+                yield from _growth_rows(found, lambda phase, folder=folder: again(PHASES[phase], folder))  # type: ignore[misc]
+
+
+def _measure(folder: Path, rounds: int) -> tuple[Used, dict[str, Used]]:
+    """Return what pytest's floor takes, and each phase."""
+    processes.python_run(folder, *GATE)
+    found = {"promote": processes.python_run(folder, *PHASES["promote"])}
+    pairs = [
+        (processes.pytest_run(folder, "-p", "floor", "golden.jsonl"), processes.python_run(folder, *GATE))
+        for _ in range(rounds)
+    ]
+    floor, found["gate"] = (processes.least(each) for each in zip(*pairs, strict=True))
+    for phase in PHASES:
+        if phase not in found:
+            found[phase] = processes.python_run(folder, *PHASES[phase])
+    return floor, found
+
+
+def _size_rows(folder: Path, number: int, floor: Used, gate: Used) -> Iterator[Row]:
+    size = SIZES.get(number, Size())
+    yield Row(
+        f"recorded, N = {number:,}, over the floor",
+        1000 * (gate.cpu_s - floor.cpu_s) / number,
+        size.case_ms,
+        "ms a case",
+        1000 * floor.cpu_s / number,
+        f"{gate.cpu_s:.2f} s CPU, {gate.wall_s:.2f} s; others {gate.others:.1f} cores",
+        profile=lambda: again(GATE, folder),
+    )
+    yield Row(
+        "  peak memory",
+        gate.peak_mb,
+        size.mebibytes,
+        "MiB",
+        floor.peak_mb,
+        profile=lambda: "    (its CPU is above)",
+    )
+
+
+def _growth_rows(found: dict[int, dict[str, Used]], profile: Callable[[str], str]) -> Iterator[Row]:
+    start, *sizes = sorted(found)
+    small, large = sizes[-2:]
+    for phase in PHASES:
+        extra = {size: found[size][phase].cpu_s - found[start][phase].cpu_s for size in sizes}
+        each = " / ".join(f"{1000 * extra[size] / size:.3f}" for size in sizes)
+        yield Row(
+            f"growth, {phase}",
+            math.log(extra[large] / max(extra[small], 0.01)) / math.log(large / small),
+            EXPONENT,
+            "exponent of N",
+            note=f"{each} ms a case; {found[large][phase].peak_mb:,.0f} MiB",
+            profile=lambda phase=phase: profile(phase),  # type: ignore[misc]
         )
-    return 0
 
 
 def write_project(folder: Path, size: int) -> None:
@@ -50,33 +127,17 @@ def write_project(folder: Path, size: int) -> None:
             text = f"The answer to question {index} is {index % 97}. " * 4
             case = {"id": f"case-{index:06}", "input": f"What is {index} modulo 97? " * 4, "expected": str(index % 97)}
             cases.write(json.dumps({**case, "tags": [f"group:{index % 20}"]}) + "\n")
-            answers.write(json.dumps({"id": case["id"], "output": text if index % 10 else "no idea"}) + "\n")
+            output = text if index % 10 != 1 else "no idea"
+            answers.write(json.dumps({"id": case["id"], "output": output}) + "\n")
     (folder / "evalgate.toml").write_text(
         '[suites.recorded]\ngolden = "golden.jsonl"\ntarget = { recorded = "outputs.jsonl" }\n'
-        'scorers = ["contains"]\nslices = ["group"]\ngates = [{ kind = "pass-rate", min = 0.8 }]\n',
+        'scorers = ["contains"]\nslices = ["group"]\ngates = [\n'
+        '  { kind = "pass-rate", min = 0.8, bound = "point" },\n  { kind = "no-regression", margin = 0.05 },\n'
+        '  { kind = "slice", by = "group" },\n  { kind = "mean-score", scorer = "contains", min = 0.7 },\n]\n',
         encoding="utf-8",
     )
-    (folder / "floor").mkdir()
-    (folder / "floor" / "floor.py").write_text(projects.FLOOR, encoding="utf-8")
+    (folder / "floor.py").write_text(projects.FLOOR, encoding="utf-8")
     (folder / "pytest.ini").write_text("[pytest]\n", encoding="utf-8")
-
-
-def _run(folder: str, kind: str) -> tuple[float, float]:
-    arguments = {"gate": ["-p", "pytest_evalgate", "--eval-gate"], "floor": ["-p", "floor"]}[kind]
-    command = [sys.executable, "-c", MEASURE, "-q", "-p", "no:cacheprovider", *arguments, "golden.jsonl"]
-    done = subprocess.run(
-        command,
-        cwd=folder,
-        check=False,
-        capture_output=True,
-        text=True,
-        env=processes.environment(Path(folder, "floor")),
-    )
-    line = next((line for line in done.stdout.splitlines() if line.startswith("MEASURED ")), None)
-    assert line is not None, done.stdout + done.stderr
-    code, cpu, memory = json.loads(line.removeprefix("MEASURED "))
-    assert code == 0, done.stdout[-2000:] + done.stderr
-    return cpu, memory
 
 
 if __name__ == "__main__":

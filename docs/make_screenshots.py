@@ -1,6 +1,7 @@
-"""Take the pictures of the HTML report, of the pull-request comment and of the dashboard that the documentation shows.
+"""Take the pictures of the HTML report, the pull-request comment, the dashboard and the page of a release.
 
-They show the example first_hour, walked from its spreadsheet to the red run, and the dashboard of a made-up project.
+They show the example first_hour, walked from its spreadsheet to the red run, the dashboard of a made-up project, and
+the pack of the example golden_sets with the configuration of docs/evidence.md.
 Run it from anywhere, with playwright
 installed and chromium on the PATH: ``python docs/make_screenshots.py``; ``--out FOLDER`` also takes every section at
 1,400, 800 and 390 px, light and dark, to look at.
@@ -11,6 +12,7 @@ installed and chromium on the PATH: ``python docs/make_screenshots.py``; ``--out
 from __future__ import annotations
 
 import argparse
+import re
 import shutil
 import subprocess
 import sys
@@ -61,9 +63,16 @@ def main(arguments: list[str] | None = None) -> int:
         _take_report(browser, report.as_uri(), _DOCS / "images")
         _take_comment(browser, page.as_uri(), _DOCS / "images")
         _take_dashboard(browser, Path(folder, "shop"), _DOCS / "images")
+        release = _release_page(Path(folder, "release"))
+        _take_release(browser, release, _DOCS / "images")
         if options.out is not None:
             options.out.mkdir(parents=True, exist_ok=True)
             _take_everything(browser, report.as_uri(), page.as_uri(), options.out)
+            for width in _WIDTHS:
+                for scheme in _SCHEMES:
+                    page_of_release = _plain(browser, release, _Window(width, 900, scheme))
+                    page_of_release.screenshot(path=options.out / f"release-{width}-{scheme}.png", full_page=True)
+                    page_of_release.close()
         browser.close()
     return 0
 
@@ -106,6 +115,30 @@ def _take_dashboard(browser: Browser, root: Path, out: Path) -> None:
     page = _plain(browser, compared, _Window(1200, 560))
     page.evaluate("document.querySelectorAll('section')[2].scrollIntoView()")
     _shoot(page, out / "dashboard-compare.png")
+
+
+def _release_page(root: Path) -> Path:
+    """Write the pack of the example golden_sets, verify it, and return its page."""
+    shutil.copytree(_ROOT / "examples" / "golden_sets", root)
+    found = re.search(r"```toml\n(.*?)```", (_DOCS / "evidence.md").read_text("utf-8"), re.DOTALL)
+    if found is None:
+        raise ValueError("docs/evidence.md has no configuration")
+    (root / "evalgate.toml").write_text(found[1], "utf-8")
+    identity = ("-c", "user.name=Release Team", "-c", "user.email=release@example.org", "-c", "commit.gpgsign=false")
+    for arguments in (("init", "-q"), ("add", "-A"), (*identity, "commit", "-qm", "release")):
+        subprocess.run(["git", *arguments], cwd=root, check=True)  # noqa: S603, S607 - git on the PATH
+    commands = (["-m", "pytest", "--eval-gate", "-q", "-p", "no:cacheprovider"],)
+    verbs = (["evidence", "--out", "release.zip"], ["evidence", "verify", "release.zip"])
+    for arguments in (*commands, *(["-c", _VERB, *verb] for verb in verbs)):
+        subprocess.run([sys.executable, *arguments], cwd=root, check=True)  # noqa: S603 - our own interpreter
+    shutil.unpack_archive(root / "release.zip", root / "release")
+    return root / "release" / "readiness.html"
+
+
+def _take_release(browser: Browser, page: Path, out: Path) -> None:
+    for scheme in _SCHEMES:
+        _shoot(_plain(browser, page, _Window(1200, 700, scheme)), out / f"release-{scheme}.png")
+    _shoot(_plain(browser, page, _Window(390, 800)), out / "release-narrow.png")
 
 
 _VERB: Final = "import sys; from pytest_evalgate.cli import main; sys.exit(main())"

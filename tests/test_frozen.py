@@ -212,3 +212,27 @@ def test_the_compiled_method_has_the_parameters_of_the_class() -> None:
     Stored("a")
     assert str(inspect.signature(Stored.__init__)) == "(self, name, size=1)"
     assert Stored.__init__.__qualname__ == "Stored.__init__"
+
+
+def test_a_copy_has_the_other_values_and_passes_through_init() -> None:
+    @frozen.dataclass(frozen=True, slots=True)
+    class Pair:
+        first: int
+        second: int = 2
+        total: int = field(init=False, default=0)
+
+        def __post_init__(self) -> None:
+            object.__setattr__(self, "total", self.first + self.second)
+
+    @frozen.dataclass(frozen=True)
+    class Single:
+        only: int
+
+    pair = Pair(1)
+    assert frozen.replace(pair, second=5) == dataclasses.replace(pair, second=5)
+    assert frozen.replace(pair, second=5).total == 6
+    assert frozen.replace(pair) == pair
+    assert frozen.replace(Single(1), only=2) == Single(2)
+    for name in ("third", "total"):
+        with pytest.raises(TypeError, match=f"Pair has no parameter '{name}'"):
+            frozen.replace(pair, **{name: 1})

@@ -25,9 +25,10 @@ Every wait has a wake-up and a bound. In a healthy run none ends by its bound, n
 * a program of a ``command`` target: its exit and the end of its pipes; bound: ``timeout_s``, and 2 s after it was
   killed.
 * a session for its store: the commit; bound: 60 s on PostgreSQL (5 s to connect), 10 s for another writer of the
-  SQLite file.
+  SQLite file. A shard file on its way through the store has 60 s more than 1 s for each MiB.
 * a session for the past runs of its store: the rows; bound: 5 s on PostgreSQL, then it has no trend.
 * a git command: its exit; bound: 20 s.
+* ``ssh-keygen``, when a release pack is signed or its signature is checked: its exit; bound: 120 s.
 * the webhooks of ``notify``, after the verdict: the responses; bound: 10 s for all of them, in daemon threads.
 * the collector of ``telemetry``, after the verdict: the responses; bound: 10 s for all of them, in daemon threads.
 * ``watch`` for its pytest, after Ctrl-C: its exit; bound: 15 s, then it is terminated.

@@ -1,266 +1,176 @@
-"""Release packs: equal bytes, every change found and named, a verdict that follows, and requirements of each kind."""
+"""Release packs: what is in them, equal bytes, several runs, pooled attempts, and requirements of each kind."""
 
 from __future__ import annotations
 
 import hashlib
 import json
-import os
 import shutil
-import subprocess
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
 import pytest
+from tests.support.release_shop import CONFIG, RUN, clean_environment, list_few_distributions, make_shop, names_in
 
-from pytest_evalgate import config, golden
-from pytest_evalgate.app.decide import RunDecider
+from pytest_evalgate import config
 from pytest_evalgate.app.pack_check import check_pack
-from pytest_evalgate.app.project import Project
-from pytest_evalgate.app.release_facts import GoldenFile, requirement_results
-from pytest_evalgate.app.release_pack import MANIFEST, build_pack, to_bytes, write_pack
-from pytest_evalgate.app.report import keep
+from pytest_evalgate.app.release_facts import GoldenFile, ReleaseRun, requirement_results
+from pytest_evalgate.app.release_pack import MANIFEST, build_pack
 from pytest_evalgate.app.view import read_decided
 from pytest_evalgate.config import Settings
-from pytest_evalgate.engine import combine_trials
 from pytest_evalgate.errors import SettingsError
-from pytest_evalgate.records.attempts import Reruns
-from pytest_evalgate.records.results import Run, SuiteRun, Trial
 from pytest_evalgate.records.verdicts import Calibration, GateChange, JudgeVerdict
-from pytest_evalgate.runs import baseline as baselines
-from pytest_evalgate.runs import git, kept, run_file
-from pytest_evalgate.runs.plan import make_plan
-from pytest_evalgate.runs.run_file import RunInfo, config_sha256
-from pytest_evalgate.text.redaction import Redactor
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
     from pathlib import Path
+
+    from tests.support.release_shop import Shop
 
     from pytest_evalgate.app.view import DecidedRun
 
 pytestmark = pytest.mark.skipif(shutil.which("git") is None, reason="the pack names commits")
 
-_RUN: Final = "20260102T000000Z-aaaa"
-_CONFIG: Final = """
-[[acknowledged]]
-change = "suites.faq.gates[0].min"
-reason = "smaller set"
-owner = "qa"
-
-[release]
-requires = [
-  { kind = "suite", suite = "faq" },
-  { kind = "covered", suite = "faq", values = ["R-*"] },
-]
-
-[suites.faq]
-golden = "golden/faq.jsonl"
-baseline = "baselines/faq.json"
-gates = [{ kind = "pass-rate", min = 0.5, bound = "point" }, { kind = "no-regression" }]
-"""
-_DAY: Final = "2026-01-01T00:00:00+00:00"
-
-
-@dataclass(frozen=True)
-class Shop:
-    """A project in a repository, with a decided run."""
-
-    root: Path
-    call: Callable[..., None]
-
-    @property
-    def project(self) -> Project:
-        return Project.find()
-
-    def decide(self, *, missed: str = "", run_id: str = _RUN) -> Run:
-        """Store and decide a run."""
-        project = self.project
-        run = self._run(run_id, missed)
-        path = run_file.path_of(project.state.path, run.id)
-        run_file.write(run, path, RunInfo(config_sha256(project.settings)))
-        decider = RunDecider(self.root, project.settings, project.state.path, project.settings.suites.get)
-        verdict = decider.decide(run, decider.rules(["faq"], pytest.fail))
-        keep(decider, verdict, kept.RunFolder(path.parent), Redactor())
-        return run
-
-    def promote(self) -> None:
-        run = self._run("20260101T000000Z-base", "")
-        found = baselines.promote(run, run.suites[0], reason="first", now="2026-01-01T01:00:00Z")
-        baselines.write(found, self.root / "baselines/faq.json")
-
-    def commit(self, subject: str) -> None:
-        self.call("add", "-A", ":!.evalgate")
-        self.call("commit", "-qm", subject)
-
-    def pack(self, name: str = "release") -> Path:
-        folder = self.root.parent / name
-        write_pack(build_pack(self.project, None), folder)
-        return folder
-
-    def _run(self, run_id: str, missed: str) -> Run:
-        sets = golden.load([self.root / "golden/faq.jsonl"], root=self.root)
-        plan = make_plan("faq", sets, scorers=[], trials=1, slices=())
-        results = tuple(combine_trials(case, [Trial(0, float(case.id not in missed))]) for case in plan.cases)
-        created = f"{run_id[:4]}-{run_id[4:6]}-{run_id[6:8]}T00:00:00Z"
-        return Run(run_id, created, git.head(self.root), (SuiteRun(plan, results),))
-
 
 @pytest.fixture
 def shop(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Shop:
-    root = tmp_path / "shop"
-    (root / "golden").mkdir(parents=True)
-    for name in [name for name in os.environ if name.startswith(("EVALGATE_", "GITHUB_"))]:
-        monkeypatch.delenv(name)
-    monkeypatch.delenv("CI", raising=False)
-    monkeypatch.chdir(root)
-    environment = os.environ | {"GIT_CONFIG_GLOBAL": os.devnull, "GIT_CONFIG_SYSTEM": os.devnull}
-    names = {"GIT_AUTHOR_NAME": "x", "GIT_AUTHOR_EMAIL": "x@example.com", "GIT_AUTHOR_DATE": _DAY}
-    names |= {name.replace("AUTHOR", "COMMITTER"): value for name, value in names.items()}
-
-    def call(*arguments: str) -> None:
-        subprocess.run(["git", *arguments], cwd=root, env=environment | names, check=True, capture_output=True)
-
-    rows = [{"id": id_, "input": id_, "tags": [f"requirement:R-{id_}"]} for id_ in "abcdefgh"]
-    (root / "golden/faq.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows), "utf-8")
-    (root / "evalgate.toml").write_text(_CONFIG, "utf-8")
-    found = Shop(root, call)
-    call("init", "-qb", "main")
-    found.promote()
-    found.commit("base")
-    return found
-
-
-def _names(folder: Path) -> list[str]:
-    return sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file())
+    clean_environment(monkeypatch)
+    list_few_distributions(monkeypatch)
+    (tmp_path / "shop").mkdir()
+    monkeypatch.chdir(tmp_path / "shop")
+    return make_shop(tmp_path / "shop")
 
 
 def test_a_pack_holds_the_evidence_and_is_verified(shop: Shop) -> None:
     shop.decide()
     folder = shop.pack()
-    assert _names(folder) == [
+    assert names_in(folder) == [
         "audit.json",
+        "coverage.json",
+        "environment.json",
         "golden.json",
         "manifest.json",
+        "model-card.md",
+        "models.json",
         "project/evalgate.toml",
+        "project/golden/faq.card.toml",
         "readiness.html",
         "readiness.md",
-        "run.jsonl",
-        "suites/0.json",
-        "verdict.json",
+        f"runs/{RUN}/run.jsonl",
+        f"runs/{RUN}/suites/0.json",
+        f"runs/{RUN}/verdict.json",
+        "sources.json",
     ]
     found = check_pack(folder, repository=shop.root)
     assert found.problems == ()
     digest = hashlib.sha256((folder / MANIFEST).read_bytes()).hexdigest()
     assert (found.sha256, check_pack(folder, sha256=digest).problems) == (digest, ())
-    audit = json.loads((folder / "audit.json").read_text("ascii"))
-    assert [(one["author"], one["committed"], one["reason"]) for one in audit["baselines"]] == [
+
+
+def test_what_the_files_of_a_pack_say(shop: Shop) -> None:
+    shop.decide()
+    read = {
+        name: json.loads(data) for name, data in build_pack(shop.project, []).files.items() if name.endswith(".json")
+    }
+    audit, [file] = read["audit.json"], read["golden.json"]["faq"]
+    assert [(one["author"], one["committed"], one["reason"]) for one in audit["baselines"][RUN]] == [
         ("x", "2026-01-01", "first")
     ]
     assert [(one["author"], one["owner"]) for one in audit["acknowledgements"]] == [("x", "qa")]
-    [file] = json.loads((folder / "golden.json").read_text("ascii"))["faq"]
     sha256 = hashlib.sha256((shop.root / "golden/faq.jsonl").read_bytes()).hexdigest()
     assert file == {"path": "golden/faq.jsonl", "sha256": sha256, "changed": "2026-01-01"}
+    assert [(one["role"], one["path"], one["sha256"] == one["committed"]) for one in read["sources.json"]] == [
+        ("baseline", "baselines/faq.json", True),
+        ("configuration", "evalgate.toml", True),
+        ("data card", "golden/faq.card.toml", True),
+        ("golden set", "golden/faq.jsonl", True),
+    ]
+    assert read["coverage.json"][RUN]["faq"]["requirement"]["wanted"] == {"R-*": list("abcdefgh")}
+    [installed] = read["environment.json"]["distributions"]
+    assert installed["name"] == "pytest-evalgate"
+    assert read["models.json"]["runs"][RUN]["facts"]["faq: target"] == "bot"
 
 
-def test_two_packs_of_a_run_have_equal_bytes(shop: Shop) -> None:
+def test_the_model_card_quotes_the_data_card_and_the_results(shop: Shop) -> None:
+    shop.decide(missed="ab")
+    card = build_pack(shop.project, []).files["model-card.md"].decode()
+    assert "| `20260102T000000Z-aaaa` | `faq` | 8 | 75.0% (40.9-92.9) | PASS |" in card
+    assert "| `faq` | lang=de | 2 | 0.0% (0.0-65.8) |" in card
+    for text in (
+        "source: tickets of 2025",
+        "known gaps: no voice",
+        "written for 8 cases of another version of the set",
+        "lang=en",
+        "SHA-256 of the",
+    ):
+        assert text in card
+
+
+def test_texts_are_in_the_pack_if_asked_for(shop: Shop) -> None:
     shop.decide()
-    one, other = shop.pack("one"), shop.pack("other")
-    assert _names(one) == _names(other)
-    assert all((one / name).read_bytes() == (other / name).read_bytes() for name in _names(one))
+    folder = shop.pack("release", texts=True)
+    assert (folder / "project/golden/faq.jsonl").read_bytes() == (shop.root / "golden/faq.jsonl").read_bytes()
+    assert check_pack(folder, repository=shop.root).problems == ()
 
 
-def test_every_byte_counts(shop: Shop) -> None:
-    shop.decide()
-    folder = shop.pack()
-    for name in _names(folder):
-        path = folder / name
-        data = path.read_bytes()
-        for position in {0, len(data) - 1, *range(0, len(data), max(1, len(data) // 40))} if data else ():
-            path.write_bytes(data[:position] + bytes([data[position] ^ 1]) + data[position + 1 :])
-            problems = check_pack(folder).problems
-            assert problems, f"{name} at {position}"
-            named = any(problem.startswith(f"{name}: ") for problem in problems)
-            assert named or name == MANIFEST, problems  # a digest in the manifest that was changed names its file
-        path.write_bytes(data)
-    assert check_pack(folder).problems == ()
-
-
-def test_a_missing_an_extra_and_a_linked_file(shop: Shop, tmp_path: Path) -> None:
-    shop.decide()
-    folder = shop.pack()
-    for name in _names(folder):
-        data = (folder / name).read_bytes()
-        (folder / name).unlink()
-        assert check_pack(folder).problems == (f"{name}: missing",)
-        (folder / name).write_bytes(data)
-    (folder / "suites/9.json").write_text("{}", "ascii")
-    assert check_pack(folder).problems == ("suites/9.json: not in manifest.json",)
-    (folder / "suites/9.json").unlink()
-    (tmp_path / "elsewhere").write_bytes((folder / "run.jsonl").read_bytes())
-    (folder / "run.jsonl").unlink()
-    (folder / "run.jsonl").symlink_to(tmp_path / "elsewhere")
-    assert check_pack(folder).problems == ("run.jsonl: not a regular file", "run.jsonl: missing")
-    assert check_pack(tmp_path / "none").problems == (f"{tmp_path / 'none'}: not a folder", "manifest.json: missing")
-
-
-def _reseal(folder: Path) -> None:
-    """Write a manifest that fits the files, as a forger would."""
-    manifest = json.loads((folder / MANIFEST).read_text("ascii"))
-    names = [name for name in _names(folder) if name != MANIFEST]
-    manifest["files"] = {name: hashlib.sha256((folder / name).read_bytes()).hexdigest() for name in names}
-    (folder / MANIFEST).write_bytes(to_bytes(manifest))
-
-
-def _edit(folder: Path, name: str, before: str, now: str) -> None:
-    text = (folder / name).read_text("utf-8")
-    assert before in text
-    (folder / name).write_text(text.replace(before, now), "utf-8")
-
-
-_FORGERIES: Final[Mapping[str, tuple[str, str, str, str]]] = {
-    "verdict": ("verdict.json", '"verdict": "fail"', '"verdict": "pass"', "verdict.json: "),
-    "exit code": ("verdict.json", '"exit_code": 1', '"exit_code": 0', "verdict.json: exit_code is 0"),
-    "rate": ("verdict.json", '"pass_rate": 0.25', '"pass_rate": 0.75', "verdict.json: suites.faq.pass_rate is 0.75"),
-    "gate": ("project/evalgate.toml", "min = 0.5", "min = 0.1", "project: the run of run.jsonl has another"),
-    "score": ("run.jsonl", '"value":0.0', '"value":1.0', "the verdict cannot be derived: "),
-    "page": ("readiness.md", "hold", "go", "readiness.md: it does not follow"),
-    "web page": ("readiness.html", "hold", "go", "readiness.html: it does not follow"),
-    "who": ("audit.json", '"author": "x"', '"author": "y"', "readiness.md: it does not follow"),
-    "baseline": ("audit.json", "20260101T000000Z-base", "20260101T000000Z-good", "audit.json: its baselines"),
-    "requirement": ("project/evalgate.toml", '["R-*"]', '["R-z"]', "readiness.md: it does not follow"),
-    "commit": (MANIFEST, '"commit": "', '"commit": "0', "manifest.json: its run or its commit"),
-}
-
-
-@pytest.mark.parametrize("kind", _FORGERIES)
-def test_a_forgery_with_fitting_digests_does_not_follow_from_the_run(shop: Shop, kind: str) -> None:
-    shop.decide(missed="abcdef")
-    folder = shop.pack()
-    assert check_pack(folder).problems == ()
-    name, before, now, problem = _FORGERIES[kind]
-    _edit(folder, name, before, now)
-    _reseal(folder)
-    problems = check_pack(folder).problems
-    assert any(one.startswith(problem) for one in problems), problems
-
-
-def test_swapped_runs(shop: Shop) -> None:
+def test_two_runs_of_a_release(shop: Shop) -> None:
     shop.decide(missed="abcdef")
     shop.decide(run_id="20260103T000000Z-bbbb")
+    folder = shop.pack("release", "20260103T000000Z-bbbb", RUN)
+    other = shop.pack("other", RUN, "20260103T000000Z-bbbb", RUN)
+    assert all((folder / name).read_bytes() == (other / name).read_bytes() for name in names_in(folder))
+    found = check_pack(folder, repository=shop.root)
+    assert (found.problems, found.decision) == ((), "hold")
+    text = (folder / "readiness.md").read_text("utf-8")
+    assert f"- not met: suite faq passes: faq: FAIL (run {RUN})\n" in text
+    assert "- go with guardrails: suite faq covers requirement R-\\*: not every case passed" in text
+    assert f"## Gates of run {RUN}" in text
+    assert "## Gates of run 20260103T000000Z-bbbb" in text
+
+
+def test_runs_of_two_commits_are_not_one_release(shop: Shop) -> None:
+    shop.decide()
+    shop.write("new.txt", "x")
+    shop.commit("new")
+    shop.decide(run_id="20260103T000000Z-bbbb")
+    with pytest.raises(SettingsError, match="a release has one commit"):
+        shop.pack("release", RUN, "20260103T000000Z-bbbb")
+
+
+def test_attempts_that_were_pooled_are_in_the_pack(shop: Shop) -> None:
+    shop.write("evalgate.toml", f'on_rerun = "pool"\n{CONFIG}')
+    shop.commit("pool")
+    shop.decide(missed="abcde", run_id="20260102T000000Z-0001", attempts=True)
+    shop.decide(missed="abc", attempts=True)
     folder = shop.pack()
-    shutil.copy(shop.root / f".evalgate/runs/{_RUN}/run.jsonl", folder / "run.jsonl")
-    _reseal(folder)
-    assert any(f"not to run {_RUN}" in one for one in check_pack(folder).problems)
+    assert {name for name in names_in(folder) if name.startswith("runs/20260102T000000Z-0001")} == {
+        "runs/20260102T000000Z-0001/run.jsonl"
+    }
+    verdict = json.loads((folder / f"runs/{RUN}/verdict.json").read_text("ascii"))["suites"]["faq"]
+    assert verdict["reruns"] == {"attempt": 2, "pooled": 2, "gone": []}
+    assert check_pack(folder).problems == ()
+    shutil.rmtree(shop.root / ".evalgate/runs/20260102T000000Z-0001")
+    with pytest.raises(SettingsError, match="run 20260102T000000Z-0001, whose file is gone"):
+        shop.pack("gone")
+    (shop.root / ".evalgate/history.jsonl").unlink()
+    with pytest.raises(SettingsError, match="the history lists 0"):
+        shop.pack("none")
+
+
+def test_attempts_that_were_only_counted(shop: Shop) -> None:
+    shop.decide(missed="abcde", run_id="20260102T000000Z-0001", attempts=True)
+    shop.decide(missed="abc", attempts=True)
+    folder = shop.pack()
+    assert f"runs/{RUN}/attempts.jsonl" in names_in(folder)
+    assert check_pack(folder).problems == ()
 
 
 def test_files_of_another_commit(shop: Shop) -> None:
     shop.decide()
     folder = shop.pack()
-    _edit(shop.root, "evalgate.toml", "min = 0.5", "min = 0.4")
+    shop.edit("evalgate.toml", "min = 0.5", "min = 0.4")
     shop.commit("loosen")
     assert check_pack(folder, repository=shop.root).problems == ()
     shop.decide(run_id="20260104T000000Z-cccc")
-    _edit(shop.root, "evalgate.toml", '["R-*"]', '["R-a"]')
+    shop.edit("evalgate.toml", 'values = ["R-*"]', 'values = ["R-a"]')
     folder = shop.pack("other")
     assert check_pack(folder).problems == ()
     [problem] = check_pack(folder, repository=shop.root).problems
@@ -268,34 +178,88 @@ def test_files_of_another_commit(shop: Shop) -> None:
     assert check_pack(folder, sha256="0" * 64).problems[-1].endswith("this is another pack")
 
 
+def test_a_file_that_is_not_that_of_the_commit_is_a_risk(shop: Shop) -> None:
+    shop.edit("evalgate.toml", 'values = ["R-*"]', 'values = ["R-a"]')
+    shop.decide()
+    shop.write("golden/faq.jsonl", '{"id": "a", "input": "other"}\n')
+    pack = build_pack(shop.project, [])
+    commit = (json.loads(pack.manifest)["commit"])[:12]
+    assert pack.brief.decision == "go with guardrails"
+    edited, replaced = (risk.text for risk in pack.brief.risks)
+    assert edited == f"configuration evalgate.toml differs from that of commit {commit}"
+    assert replaced.startswith("golden set golden/faq.jsonl was removed or replaced after the run, so it is not ")
+
+
+def test_a_wanted_value_without_a_case_is_a_risk(shop: Shop) -> None:
+    shop.edit("evalgate.toml", 'requirement = ["R-*"]', 'requirement = ["R-a", "R-z"]')
+    shop.commit("want")
+    shop.decide()
+    brief = build_pack(shop.project, []).brief
+    assert "no case has requirement R-z, which its coverage wants" in [risk.text for risk in brief.runs[0].risks]
+    assert brief.decision == "go with guardrails"
+
+
+def test_a_baseline_that_was_replaced_after_the_run(shop: Shop) -> None:
+    shop.decide()
+    shop.edit("baselines/faq.json", "20260101T000000Z-base", "20260101T000000Z-next")
+    pack = build_pack(shop.project, [])
+    [risk] = pack.brief.risks
+    assert risk.text.startswith("baseline baselines/faq.json was removed or replaced after the run")
+
+
+def test_changes_of_the_gate_since_the_last_release(shop: Shop) -> None:
+    shop.call("tag", "v1.0")
+    shop.edit("evalgate.toml", "min = 0.5", "min = 0.4")
+    shop.commit("loosen")
+    shop.decide()
+    shop.call("tag", "v1.1")  # that of this release
+    folder = shop.pack()
+    text = (folder / "readiness.md").read_text("utf-8").replace("\\", "")
+    assert "## Changes of the gate since v1.0" in text
+    assert "- weaker: gate changed at suites.faq.gates[0].min: 0.5 -&gt; 0.4" in text
+    assert "- the gate since v1.0: gate changed at suites.faq.gates[0].min" in text
+    since = json.loads((folder / "audit.json").read_text("ascii"))["since"]
+    assert [(one["where"], one["effect"]) for one in since["changes"]] == [("suites.faq.gates[0].min", "weaker")]
+    assert check_pack(folder, repository=shop.root).problems == ()
+    assert build_pack(shop.project, [], since="none").brief.since is not None
+
+
+def test_promotions_of_the_store_are_in_the_pack(shop: Shop) -> None:
+    from pytest_evalgate.app.promotions import Replaced, store_promotions  # noqa: PLC0415 - the store
+    from pytest_evalgate.runs import baseline as baselines  # noqa: PLC0415 - for this test alone
+    from pytest_evalgate.text.redaction import Redactor  # noqa: PLC0415 - for this test alone
+
+    shop.decide()
+    path = shop.root / "baselines/faq.json"
+    baseline = baselines.find(None, suite="faq", file=path, root=shop.root)
+    assert baseline is not None
+    assert store_promotions(shop.project, [(baseline, path, Replaced(None, None))], Redactor()) is None
+    [row] = json.loads(build_pack(shop.project, []).files["audit.json"])["promotions"]
+    assert (row["suite"], row["run_id"], row["reason"]) == ("faq", "20260101T000000Z-base", "first")
+
+
 def test_a_pack_that_cannot_be_made(shop: Shop) -> None:
     shop.decide()
     folder = shop.pack()
     with pytest.raises(SettingsError, match="is not an empty folder"):
         shop.pack()
-    path = shop.root / f".evalgate/runs/{_RUN}/verdict.json"
-    verdict = kept.read(path)
-    pooled = replace(verdict.suites["faq"], reruns=Reruns(2, 2))
-    kept.write(replace(verdict, suites={"faq": pooled}), path)
-    with pytest.raises(SettingsError, match="decided together with earlier attempts"):
-        shop.pack("pooled")
-    _edit(shop.root, "evalgate.toml", "min = 0.5", "min = 0.4")
+    shop.edit("evalgate.toml", "min = 0.5", "min = 0.4")
     with pytest.raises(SettingsError, match="has another configuration"):
         shop.pack("another")
     assert folder.exists()
 
 
 def test_a_missed_requirement_holds_a_run_that_passes(shop: Shop) -> None:
-    _edit(shop.root, "evalgate.toml", '["R-*"]', '["R-z"]')
+    shop.edit("evalgate.toml", 'values = ["R-*"]', 'values = ["R-z"]')
     shop.commit("require")
     shop.decide()
     folder = shop.pack()
-    text = (folder / "readiness.md").read_text("utf-8")
-    assert text.startswith("# Release brief: hold\n")
+    text = (folder / "readiness.md").read_text("utf-8").replace("\\", "")
+    assert text.startswith("# Release brief: hold\n\n- not met: suite faq covers requirement R-z: no case has R-z\n\n")
     assert "1 requirement not met. PASS: 2 of 2 gates" in text
-    assert "- hold: suite faq covers requirement R-z: no case has R-z" in text.replace("\\", "")
+    assert "- hold: suite faq covers requirement R-z: no case has R-z" in text
     page = (folder / "readiness.html").read_text("utf-8")
-    assert "<h1>Release readiness: hold</h1>" in page
+    assert '<h1>Release readiness: <strong class="hold">hold</strong></h1>' in page
     assert "<script" not in page
     assert check_pack(folder).decision == "hold"
 
@@ -351,7 +315,9 @@ def test_requirements(
     settings = Settings.model_validate({**known, "release": {"requires": [requirement]}})
     decided = _changed(read_decided(shop.project.decided(None)), changed)
     goldens = {"faq": (GoldenFile("g.jsonl", "s", "2025-12-01"),), "sql": (GoldenFile("new.jsonl", "s", ""),)}
-    [found] = requirement_results(settings, decided, goldens, {"tone": _calibration("2025-12-23T00:00:00Z")})
+    [found] = requirement_results(
+        settings, [ReleaseRun(decided, {"tone": _calibration("2025-12-23T00:00:00Z")})], goldens
+    )
     assert found.decision == decision
     assert reason in found.reason
 
@@ -375,7 +341,7 @@ def _changed(decided: DecidedRun, fields: dict[str, Any]) -> DecidedRun:
     ],
 )
 def test_a_requirement_of_what_is_not_configured(shop: Shop, requirement: str, problem: str) -> None:
-    text = _CONFIG[_CONFIG.index("[suites") :]
+    text = CONFIG[CONFIG.index("[suites") :]
     (shop.root / "evalgate.toml").write_text(f"[release]\nrequires = [{requirement}]\n{text}", "utf-8")
     with pytest.raises(SettingsError) as error:
         config.load(shop.root)

@@ -78,14 +78,14 @@ def test_the_brief_names_who_accepted_the_baseline(project: Project, git: Callab
         assert "run 20260101T000000Z-base of commit 8c1f2d0, promoted 2026-01-01, by x on 20" in " ".join(
             shown.split()
         )
-        assert "none known" in shown
+        assert "3 files could not be compared with commit 8c1f2d0aaaaa" in " ".join(shown.split())
     assert project.json("--format", "brief") == {"run_id": _RUN, "decision": "go", "files": [".evalgate/brief.md"]}
 
 
 def test_an_uncommitted_baseline_has_no_author(project: Project) -> None:
     project.baseline("baselines/faq.json", "P" * 40)
     decided, _ = _decided(project, "P" * 40)
-    [baseline] = _brief(decided).baselines
+    [baseline] = _brief(decided).runs[0].baselines
     assert (baseline.author, baseline.reason, baseline.source) == ("", "first", "file:baselines/faq.json")
     assert "promoted 2026-01-01, not committed: first" in render_brief(_brief(decided))
 
@@ -104,7 +104,7 @@ def test_a_first_run_has_guardrails(project: Project) -> None:
     decided, _ = _decided(project, "P" * 40)
     brief = _brief(decided)
     assert brief.decision == "go with guardrails"
-    assert [risk.text for risk in brief.risks] == ["no baseline: nothing shows whether it got worse"]
+    assert [risk.text for risk in brief.runs[0].risks] == ["no baseline: nothing shows whether it got worse"]
     assert "`faq`: none" in render_brief(brief)
 
 
@@ -157,14 +157,14 @@ def test_what_the_gates_could_not_see(project: Project) -> None:
     decided, _ = _decided(project, "PPP")
     brief = _brief(decided)
     assert brief.decision == "go with guardrails"
-    assert [risk.text.partition(";")[0] for risk in brief.risks] == [
+    assert [risk.text.partition(";")[0] for risk in brief.runs[0].risks] == [
         "no-regression is blind: no drop could have failed it"
     ]
     found = decided.verdict.suites["faq"]
     assert found.delta is not None
     piece = SliceResult("lang", "de", 3, 0, 0.0, (0.0, 0.7), replace(found.delta, finding="regressed"))
     suite = replace(found, slices=(piece,), accounting=replace(found.accounting, errored=1, passed=2))
-    texts = [risk.text for risk in _brief(decided, replace(decided.verdict, suites={"faq": suite})).risks]
+    texts = [risk.text for risk in _brief(decided, replace(decided.verdict, suites={"faq": suite})).runs[0].risks]
     assert "slice lang=de dropped, and no gate decides it" in texts
     assert "1 of 3 cases have no answer" in texts
 
@@ -180,7 +180,7 @@ def test_texts_of_others_do_nothing_in_a_brief(project: Project) -> None:
     )
     text = render_brief(brief)
     assert "<img" not in text
-    assert "8 more are in the verdict" in text
+    assert "9 more are in the verdict" in text
 
 
 @pytest.mark.parametrize("has_browser", [True, False])

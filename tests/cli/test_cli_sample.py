@@ -70,6 +70,15 @@ def test_the_same_seed_gives_the_same_bytes(log: Path, evalgate: Command) -> Non
     assert written[0][0] != written[2][0]
 
 
+@pytest.mark.usefixtures("log")
+def test_a_log_that_is_smaller_than_the_sample_is_named(evalgate: Command) -> None:
+    code, out, _ = evalgate(
+        "sample", "log.jsonl", "--n", "1001", "--out", "golden/all.jsonl", "--near-duplicates", "keep"
+    )
+    assert code == 0
+    assert "1,000 rows are fewer than the 1,001 cases of --n: every row is drawn\n" in out
+
+
 def test_json_is_the_plan(log: Path, evalgate: Command) -> None:
     code, out, _ = evalgate(*_COMMAND, "--json")
     assert code == 0

@@ -125,7 +125,10 @@ def test_a_check_adds_the_outcomes_that_an_older_version_did_not_store(shop: Pat
     _push(evalgate)
     with closing(sqlite3.connect(shop / ".evalgate/store.db")) as connection:
         before = connection.execute("SELECT * FROM outcomes").fetchall()
-        connection.executescript("DROP TABLE outcomes; DELETE FROM schema_versions WHERE version = 4")
+        connection.executescript(
+            "DROP TABLE outcomes; DROP TABLE shard_files; DROP TABLE shard_pieces;"
+            "DELETE FROM schema_versions WHERE version >= 4"
+        )
         code, out, _ = evalgate("store", "check")
         after = connection.execute("SELECT * FROM outcomes").fetchall()
     assert (code, out.splitlines()[-1]) == (0, "sound")

@@ -9,10 +9,13 @@ import pytest
 from scipy import stats
 
 from pytest_evalgate.curation.coverage_map import log_coverage
-from pytest_evalgate.curation.wanted_values import coverage_findings, coverage_lines, wanted_coverage
+from pytest_evalgate.curation.wanted_values import coverage_findings, coverage_lines, covered_fields, wanted_coverage
+from pytest_evalgate.engine import combine_trials
 from pytest_evalgate.errors import GoldenSetError, SettingsError
 from pytest_evalgate.golden.freshness import blamed_days, stale_cases
 from pytest_evalgate.records.cases import Case, Place
+from pytest_evalgate.records.covered import CoveredField, CoveredValue
+from pytest_evalgate.records.results import PlannedCase, SuitePlan, SuiteRun, Trial
 
 if TYPE_CHECKING:
     from tests.curation.conftest import WriteLog
@@ -63,7 +66,9 @@ def test_fields_of_the_metadata_and_tags_are_read(write_log: WriteLog) -> None:
 def test_what_cannot_be_compared_is_refused(write_log: WriteLog) -> None:
     log = write_log({"input": "a", "lang": "de", "id": number} for number in range(10_001))
     cases = _cases({"en": 2})
-    with pytest.raises(SettingsError, match="--by nothing: no row of the log has this field"):
+    with pytest.raises(
+        SettingsError, match='--by nothing: no row has this field; the fields are "input", "lang", "id"'
+    ):
         log_coverage(cases, [log], ["nothing"])
     with pytest.raises(SettingsError, match="--by id: more than 10,000 values"):
         log_coverage(cases, [log], ["id"])
@@ -149,3 +154,36 @@ def test_old_cases_are_found_by_their_day_or_that_of_git() -> None:
         ("g.jsonl:3: stale: 2 cases older than max_age_days = 365, the oldest of 2024-05-01: " + _RENEW, "warning")
     ]
     assert list(stale_cases(cases, days, 2000, dt.date(2026, 2, 1))) == []
+
+
+def _run(*cases: tuple[str, tuple[str, ...], tuple[tuple[str, str], ...], float]) -> SuiteRun:
+    results = [
+        combine_trials(PlannedCase(name, Place("g.jsonl", number), "f", tags, slices), [Trial(0, value)])
+        for number, (name, tags, slices, value) in enumerate(cases, 1)
+    ]
+    plan = SuitePlan("faq", ("g.jsonl",), "g", "s", 1, tuple(result.case for result in results))
+    return SuiteRun(plan, tuple(results))
+
+
+def test_coverage_of_a_run_counts_what_passed() -> None:
+    run = _run(
+        ("a", ("requirement:R-1", "vip"), (("lang", "de"),), 1.0),
+        ("b", ("requirement:R-1", "requirement:R-2"), (("lang", "en"),), 0.0),
+        ("c", (), (("lang", "it"),), 1.0),
+    )
+    wanted = {"requirement": ["R-1", "R-*", "R-9"], "lang": ["de", "en"], "tag": ["vip"], "metadata.kind": ["x"]}
+    requirement, lang, tag = covered_fields(run, wanted)  # no kind: it is not in the run
+    assert requirement == CoveredField(
+        "requirement",
+        (CoveredValue("R-1", 2, 1, ("a", "b")), CoveredValue("R-*", 2, 1, ("a", "b")), CoveredValue("R-9", 0, 0)),
+        without=1,
+    )
+    assert requirement.missing == ("R-9",)
+    assert lang == CoveredField("lang", (CoveredValue("de", 1, 1, ("a",)), CoveredValue("en", 1, 0, ("b",))), others=1)
+    assert tag == CoveredField("tag", (CoveredValue("vip", 1, 1, ("a",)),), without=2)
+
+
+def test_coverage_of_a_run_lists_the_first_cases() -> None:
+    run = _run(*((f"c{number:03}", ("k:v",), (), 1.0) for number in range(100)))
+    [field] = covered_fields(run, {"k": ["v"]})
+    assert field.values == (CoveredValue("v", 100, 100, tuple(f"c{number:03}" for number in range(20))),)

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import csv
+import hashlib
 import json
 import re
+import subprocess
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +14,8 @@ import pytest
 from tests.support.behaviours import Behaviour
 
 from pytest_evalgate import config as config_
+from pytest_evalgate.app.pack_check import check_pack
+from pytest_evalgate.app.release_pack import to_bytes
 from pytest_evalgate.cli import main
 from pytest_evalgate.engine.retry import RetryPolicy
 from pytest_evalgate.errors import SettingsError
@@ -135,6 +139,24 @@ def test_a_judge_grades_what_the_target_answers(
     assert (judge["name"], judge["calibrated"], judge["why_not"], judge["scored"]) == ("tone", True, None, 5)
     assert judge["pass_rate"] == 0.6
     assert judge["labels"] == 2 * _HOLDS
+
+
+def test_a_release_pack_has_the_calibration_and_its_labels(judged: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(judged.path)
+    for command in (["init", "-q"], ["add", "-A", ":!.evalgate"], ["commit", "-qm", "first"]):
+        subprocess.run(["git", "-c", "user.name=x", "-c", "user.email=x@example.org", *command], check=True)
+    judged.run()
+    assert main(["evidence", "--out", ".evalgate/release"]) == 0
+    pack = judged.state / "release"
+    assert check_pack(pack, repository=judged.path).problems == ()
+    [judge] = json.loads((pack / "models.json").read_text("ascii"))["judges"].values()
+    assert (judge["model"], judge["labels"], len(judge["parts"])) == ("candidate", _LABELS, 8)
+    labels = pack / "project" / _LABELS
+    labels.write_text(labels.read_text("utf-8").replace("fail", "pass", 1), "utf-8")
+    manifest = json.loads((pack / "manifest.json").read_text("ascii"))
+    manifest["files"][f"project/{_LABELS}"] = hashlib.sha256(labels.read_bytes()).hexdigest()
+    (pack / "manifest.json").write_bytes(to_bytes(manifest))
+    assert check_pack(pack).problems[0].startswith(f"project/{_LABELS}: its labels are not those of runs/")
 
 
 def test_only_what_has_changed_is_asked_again(judged: Project, server: ScriptedServer) -> None:

@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 import subprocess
+import zipfile
 from typing import TYPE_CHECKING
 
 import pytest
 
+from pytest_evalgate.app.pack_check import check_pack
+from pytest_evalgate.app.release_pack import to_bytes
+from pytest_evalgate.cli import main
+
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from tests.plugin.conftest import Project
 
 _CASES = [f"case-{number:02}" for number in range(20)]
@@ -55,6 +63,31 @@ def test_in_ci_a_lucky_rerun_is_decided_with_the_earlier_attempt(
     _rerun(committed, monkeypatch)
     assert committed.verdict["suites"]["faq"]["reruns"] == {"attempt": 3, "pooled": 3, "gone": []}
     assert committed.verdict["suites"]["faq"]["pass_rate"] == pytest.approx(0.9)
+
+
+def test_a_release_pack_has_the_attempts_that_were_decided_together(
+    committed: Project, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    committed.run()
+    _rerun(committed, monkeypatch)
+    monkeypatch.chdir(committed.path)
+    assert main(["evidence", "--out", ".evalgate/release.zip"]) == 0
+    assert main(["evidence", "verify", ".evalgate/release.zip", "--repository", "."]) == 0
+    assert "verified: hold" in capsys.readouterr().out
+    with zipfile.ZipFile(committed.state / "release.zip") as archive:
+        assert len([name for name in archive.namelist() if name.endswith("/run.jsonl")]) == 2
+        archive.extractall(committed.state / "release")
+    [first] = [path.parent for path in (committed.state / "release/runs").glob("*/run.jsonl") if _is_alone(path)]
+    shutil.rmtree(first)
+    manifest = json.loads((committed.state / "release/manifest.json").read_text("ascii"))
+    del manifest["files"][f"runs/{first.name}/run.jsonl"]
+    (committed.state / "release/manifest.json").write_bytes(to_bytes(manifest))
+    [problem] = check_pack(committed.state / "release").problems
+    assert "verdict.json: " in problem
+
+
+def _is_alone(run_file: Path) -> bool:
+    return not run_file.with_name("verdict.json").exists()
 
 
 @pytest.mark.parametrize(("ci", "policy", "fails"), [("", "", False), ("1", "count", False), ("", "pool", True)])

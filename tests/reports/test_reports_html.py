@@ -19,6 +19,7 @@ from tests.attacks import ALL, XSS, view_of
 
 from pytest_evalgate.app.view import ReportContext
 from pytest_evalgate.records.cases import Place
+from pytest_evalgate.records.covered import CoveredField, CoveredValue
 from pytest_evalgate.records.raised import Raised
 from pytest_evalgate.records.results import Score
 from pytest_evalgate.records.verdicts import Calibration, GateChange, HistoryRow
@@ -115,7 +116,22 @@ def _notes(view: ReportView, **options: Any) -> tuple[str, ...]:
 
 def _chunks(page: Page) -> list[Any]:
     numbered = sorted(name for name in page.islands if name.startswith("texts-"))
-    return [row for name in numbered for row in _unpacked(page, name)]
+    return [row for name in numbered for row in _joined(_unpacked(page, name))]
+
+
+def _joined(chunk: Any) -> list[Any]:
+    """Join the texts of a chunk as the page does (`joinPieces` in report.js)."""
+
+    def joined(value: Any) -> Any:
+        if isinstance(value, dict):
+            return {name: joined(one) for name, one in value.items()}
+        if not isinstance(value, list):
+            return value
+        if all(isinstance(one, dict) for one in value):
+            return [joined(one) for one in value]
+        return "".join(chunk["pieces"][part] if isinstance(part, int) else part for part in value)
+
+    return [joined(row) for row in chunk["texts"]]
 
 
 def _unpacked(page: Page, name: str) -> Any:
@@ -157,6 +173,20 @@ def test_the_sections_are_in_reading_order(regressed: ReportView) -> None:
         "History",
         "Run",
     ]
+
+
+def test_wanted_values_with_their_cases(regressed: ReportView) -> None:
+    values = (CoveredValue("R-1", 25, 24, ("support-001", "support-002")), CoveredValue("R-2", 0, 0))
+    suite, *others = regressed.suites
+    covered = replace(suite.verdict, coverage=(CoveredField("requirement", values, others=2, without=3),))
+    page = _page(replace(regressed, suites=(replace(suite, verdict=covered), *others)))
+    assert "Coverage" in page.headings
+    text = page.words
+    assert "requirement: 1 of 2 wanted values covered; no case has R-2; not every case passed of R-1." in text
+    assert "R-1 25 24 support-001 , support-002 and 23 more" in text
+    assert "R-2 0 0 ✕ no case" in text
+    assert "2 other values in the golden set. 3 cases without a value." in text
+    assert "Coverage" not in _page(regressed).headings
 
 
 def test_the_banner_has_the_reason_and_the_next_steps(regressed: ReportView) -> None:
@@ -314,7 +344,10 @@ def test_a_reason_in_the_index_is_cut(regressed: ReportView) -> None:
     assert _chunks(page)[0]["reason"] == "x" * 500
 
 
-def test_the_texts_are_in_chunks_in_the_order_of_the_index(regressed: ReportView) -> None:
+def test_the_texts_are_in_chunks_in_the_order_of_the_index(
+    regressed: ReportView, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(html_data, "CHUNK", 500)
     cases = [replace(_case(), id=f"c{number}", input=f"input {number}") for number in range(1201)]
     page = _page(replace(regressed, cases=cases))
     assert sum(name.startswith("texts-") for name in page.islands) == 3
@@ -498,7 +531,7 @@ def test_a_larger_one_leaves_the_texts_to_files(regressed: ReportView, monkeypat
 
     page = _page(regressed, spill=spill)
     assert list(written) == ["report_files/texts-0000.json.gz"]
-    assert len(json.loads(zlib.decompress(written["report_files/texts-0000.json.gz"], wbits=31))) == 300
+    assert len(json.loads(zlib.decompress(written["report_files/texts-0000.json.gz"], wbits=31))["texts"]) == 300
     assert _chunks(page) == []
     assert "their texts are in 1 file in report_files/ beside the report" in page.words
     assert "files" in set(page.attributes("id"))

@@ -9,7 +9,7 @@ import pytest
 
 from pytest_evalgate.records.measured import ConfusionMatrix, Figure, FigureChange, MetricResult, ReliabilityBin
 from pytest_evalgate.reports import metric_tables
-from pytest_evalgate.reports.brief import Brief, render_brief, render_brief_text
+from pytest_evalgate.reports.brief import Brief, RunBrief, render_brief, render_brief_text
 from pytest_evalgate.reports.html.page import render_html
 from pytest_evalgate.reports.junit import render_junit
 from pytest_evalgate.reports.markdown import render_comment, render_summary
@@ -143,7 +143,7 @@ def test_junit_has_a_property_for_each_figure_over_all_cases(screen: Screen) -> 
 
 
 def test_the_brief_has_a_line_for_each_metric(screen: Screen) -> None:
-    brief = Brief("hold", _view(screen, CLASSES), "2026-11-21T10:15:00Z", (), ())
+    brief = Brief("hold", (RunBrief(_view(screen, CLASSES), "2026-11-21T10:15:00Z", (), ()),))
     line = "support-faq, intent: accuracy 0.912 (0.871-0.944), macro-f1 0.870 (0.800-0.921)"
     assert line.replace("support-faq", "`support-faq`") in render_brief(brief)
     assert any(line in one.text for one in render_brief_text(brief, 120))

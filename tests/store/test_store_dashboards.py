@@ -19,7 +19,8 @@ if TYPE_CHECKING:
     Make = Callable[..., StoredSource]
 
 LAST = {**replace(ALL, suite="faq").parameters(), "last_runs": 2}
-CASE = {"run_id": "r3", "suite": "faq", "case_id": "c5", "place": 5, "project": "shop"}
+CASE = {"run_id": "r3", "suite": "faq", "place": 5, "project": "shop"}
+CASES = {**CASE, **{f"case_{number}": None for number in range(1, 41)}, "case_7": "c5", "case_40": "c7"}
 
 
 @pytest.fixture
@@ -84,9 +85,15 @@ def test_missed_cases_have_their_reason(database: Database) -> None:
 def test_a_case_in_the_last_runs_and_in_one(database: Database) -> None:
     last = database.query("trials_of_case", **LAST, case_id="c5")
     assert [(row["run_id"], row["trial"], row["passed"]) for row in last] == [("r3", 1, 0.0), ("r2", 1, 1.0)]
-    assert database.query("case_of_run", **CASE) == [last[0]]
+    found = database.query("cases_of_run", **CASES)
+    assert [(row["case_id"], row["trial"], row["passed"], row["error"]) for row in found] == [
+        ("c5", 1, 0.0, None),
+        ("c7", 1, None, "timeout"),
+    ]
+    assert found[0] == {name: last[0].get(name, "c5") for name in found[0]}
     scores = database.query("scores_of_case", **CASE)
     assert [(row["scorer"], row["value"], row["passed"]) for row in scores] == [("exact", 0.0, 0)]
+    assert database.query("scores_of_cases", **CASES) == [{"place": 5, **scores[0]}]
 
 
 def test_runs_of_a_judge(database: Database) -> None:
@@ -99,12 +106,18 @@ def test_the_trials_of_a_case_are_found_by_their_index(database: Database) -> No
         pytest.skip("the plan of PostgreSQL depends on the size of the tables")
     from pytest_evalgate.store.database import query_text  # noqa: PLC0415 - of this test alone
 
-    for name, parameters in (("trials_of_case", {**LAST, "case_id": "c5"}), ("case_of_run", CASE)):
+    def read(name: str, parameters: dict[str, Any]) -> list[str]:
         used = {key: value for key, value in parameters.items() if f":{key}" in query_text(name)}
         plan = [row["detail"] for row in database.driver.rows(f"EXPLAIN QUERY PLAN {query_text(name)}", used)]
-        read = [step for step in plan if "results_by_case" in step or step.startswith("SEARCH x")]
-        assert "suite=? AND case_id=?" in read[0]
-        assert "PRIMARY KEY (run_id=? AND suite=? AND place=?)" in read[1]
+        return [step for step in plan if "results_by_case" in step or step.startswith(("SEARCH x", "SEARCH s "))]
+
+    by_index, by_key = read("trials_of_case", {**LAST, "case_id": "c5"})
+    assert "suite=? AND case_id=?" in by_index
+    assert "PRIMARY KEY (run_id=? AND suite=? AND place=?)" in by_key
+    for name in ("cases_of_run", "scores_of_cases"):
+        by_index, by_key = read(name, CASES)
+        assert "suite=? AND case_id=? AND run_id=?" in by_index
+        assert "PRIMARY KEY (run_id=? AND suite=? AND place=?)" in by_key
 
 
 @pytest.mark.parametrize("text", HOSTILE)
@@ -114,6 +127,8 @@ def test_sql_in_a_value_is_a_value(database: Database, text: str) -> None:
         assert database.query(name, **hostile) == []
     for name in ("slice_series", "recent_metrics", "trials_of_case"):
         assert database.query(name, **hostile, case_id=text, last_runs=5) == []
-    for name in ("missed_cases", "case_of_run", "scores_of_case", "runs_of_judge", "tiers"):
-        named = {"run_id": text, "suite": text, "case_id": text, "judge": text, "project": text}
+    hostile_cases = {name: text for name in CASES if name.startswith("case_")}
+    for name in ("missed_cases", "cases_of_run", "scores_of_case", "scores_of_cases", "runs_of_judge", "tiers"):
+        named = {"run_id": text, "suite": text, "judge": text, "project": text, **hostile_cases}
         assert database.query(name, **named, place=0, limit=5) == []
+    assert database.query("cases_of_run", **{**CASES, **hostile_cases}) == []

@@ -111,9 +111,9 @@ class Behaviour:
         return _replying(Reply(text, "content_filter"))
 
     @classmethod
-    def tool_calls(cls, *calls: tuple[str, Mapping[str, Any]]) -> Behaviour:
+    def tool_calls(cls, *calls: tuple[str, Mapping[str, Any]], latency_s: float = 0.0) -> Behaviour:
         """Reply with tool calls, each a name and its arguments."""
-        return _replying(Reply(None, "tool_calls", tool_calls=calls))
+        return _replying(Reply(None, "tool_calls", tool_calls=calls), latency_s)
 
     @classmethod
     def status(

@@ -72,6 +72,11 @@ class Traffic:
             return Counts(self._calls, self._refused, self._peak, self._connections)
 
     @property
+    def first_at(self) -> float | None:
+        """Monotonic time of the first request, in seconds, comparable across processes; None before it."""
+        return self._first_at
+
+    @property
     def requests(self) -> tuple[Request, ...]:
         """The requests so far, in order of arrival."""
         with self._lock:
@@ -93,6 +98,7 @@ class Traffic:
             self._requests: list[Request] = []
             self._calls = self._refused = self._connections = 0
             self._peak = self._in_flight
+            self._first_at: float | None = None
 
     def connected(self) -> None:
         """Count a connection."""
@@ -103,6 +109,7 @@ class Traffic:
         """Count a request as in flight or as refused."""
         with self._lock:
             self._calls += 1
+            self._first_at = request.at if self._first_at is None else self._first_at
             self._refused += not admitted
             self._in_flight += admitted
             self._peak = max(self._peak, self._in_flight)
@@ -224,7 +231,7 @@ class Dispatcher:
     def _stats(self, request: Request) -> Behaviour:
         if request.path == RESET_PATH:
             self.traffic.reset()
-        return Behaviour.reply(asdict(self.traffic.counts))
+        return Behaviour.reply({**asdict(self.traffic.counts), "first_at": self.traffic.first_at})
 
 
 def _checked(expected: type[_T], value: object) -> _T:

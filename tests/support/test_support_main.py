@@ -63,7 +63,7 @@ def test_it_counts_serves_many_connections_and_ends_with_its_input() -> None:
         counts = running.get("/_stats")
         assert (counts["calls"], counts["refused"], counts["connections"]) == (1000, 0, 1001)
         assert counts["peak_in_flight"] >= 1
-        zero = {"calls": 0, "refused": 0, "peak_in_flight": 0, "connections": 0}
+        zero = {"calls": 0, "refused": 0, "peak_in_flight": 0, "connections": 0, "first_at": None}
         assert running.get("/_reset", "POST") == zero
 
 
@@ -74,10 +74,11 @@ def test_more_than_the_capacity_is_refused() -> None:
         while running.get("/_stats")["calls"] < 2:
             time.sleep(0.001)
         assert [running.status(), running.status()] == [429, 429]
-        assert running.get("/_stats") | {"connections": 0} == {
+        assert running.get("/_stats") | {"connections": 0, "first_at": None} == {
             "calls": 4,
             "refused": 2,
             "peak_in_flight": 2,
+            "first_at": None,
             "connections": 0,
         }
 

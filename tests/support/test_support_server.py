@@ -333,10 +333,18 @@ def test_requests_above_the_limits_never_reach_the_script() -> None:
 def test_asking_for_the_counts_counts_as_nothing() -> None:
     dispatcher = dispatcher_of()
     said(dispatcher)
-    for method, path, calls in (("GET", "/_stats", 1), ("POST", "/_reset", 0), ("GET", "/_stats", 0)):
+    first = dispatcher.traffic.first_at
+    assert first is not None
+    said(dispatcher)
+    for method, path, calls, at in (
+        ("GET", "/_stats", 2, first),
+        ("POST", "/_reset", 0, None),
+        ("GET", "/_stats", 0, None),
+    ):
         exchange = dispatcher.begin(Message(method, path, {}, b""))
         dispatcher.end(exchange)
-        assert json.loads(exchange.response().body)["calls"] == calls
+        told = json.loads(exchange.response().body)
+        assert (told["calls"], told["first_at"]) == (calls, at)
     assert dispatcher.traffic.in_flight == 0
 
 

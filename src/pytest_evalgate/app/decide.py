@@ -114,6 +114,7 @@ class RunDecider:
             changes=() if self.base is None else (*self.base.changes, *self._fewer_trials(run)),
             tier=self.settings.default_tier,
         )
+        verdict = with_coverage(verdict, run, self.settings)
         if self.base_problem is None:
             return verdict
         return replace(verdict, changed_in_gate=None, base_problem=self.base_problem)
@@ -289,6 +290,29 @@ class RunDecider:
         return not (gated and in_ci(os.environ))
 
 
+def with_coverage(verdict: Verdict, run: Run, settings: Settings) -> Verdict:
+    """Add the coverage of the suites that want values to their verdicts."""
+    wanted = {
+        suite.plan.name: configured.coverage
+        for suite in run.suites
+        if (configured := suite_named(settings, suite.plan.name)) is not None and configured.coverage
+    }
+    if not wanted:
+        return verdict
+    from pytest_evalgate.curation.wanted_values import covered_fields  # noqa: PLC0415 - few suites want values
+
+    covered = {
+        suite.plan.name: covered_fields(suite, wanted[suite.plan.name])
+        for suite in run.suites
+        if suite.plan.name in wanted
+    }
+    suites = {
+        name: replace(suite, coverage=covered[name]) if name in covered else suite
+        for name, suite in verdict.suites.items()
+    }
+    return replace(verdict, suites=suites)
+
+
 def rerun_policy(settings: Settings) -> OnRerun:
     """Return the policy for reruns of one commit: as configured, else "pool" in CI and "count" elsewhere."""
     return settings.on_rerun or ("pool" if in_ci(os.environ) else "count")
@@ -327,7 +351,7 @@ def decide(project: Project, run: Run, origin: RunInfo, *, baseline: str | None,
     requested = base_ref or os.environ.get(BASE_VARIABLE)
     base = find_base(requested, written, root=project.root, state=project.state.path, tier=origin.tier)
     if base.branch is not None:
-        _compare_golden_sets(base.branch, project, run)
+        compare_golden_sets(base.branch, project, run)
     decider = RunDecider(
         project.root,
         project.settings,
@@ -350,7 +374,7 @@ def in_tier(project: Project, tier: str) -> Project:
     return replace(project, settings=for_tier(project.settings, tier))
 
 
-def _compare_golden_sets(base: BaseBranch, project: Project, run: Run) -> None:
+def compare_golden_sets(base: BaseBranch, project: Project, run: Run) -> None:
     """Compare the golden sets of the suites that ran with those of the base."""
     for suite in run.suites:
         name = suite.plan.name

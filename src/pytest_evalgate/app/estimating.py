@@ -14,18 +14,19 @@ from pytest_evalgate.targets import RecordedTargetRunner, TargetFailure
 from pytest_evalgate.targets.recorded import row_output
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     from pytest_evalgate.app.wiring import Wiring
     from pytest_evalgate.engine.cache import CachedTarget
     from pytest_evalgate.engine.estimate import Usage
     from pytest_evalgate.engine.trial import Grading
     from pytest_evalgate.protocols import Target
-    from pytest_evalgate.records.calls import Call
+    from pytest_evalgate.records.calls import Call, Reply
     from pytest_evalgate.records.cases import Case
     from pytest_evalgate.records.results import SuitePlan
     from pytest_evalgate.runs.estimate import Estimate
 
+    Lookup = Callable[[Call], Reply | None]
     Selected = Sequence[tuple["EstimatedSuite", Sequence[Case]]]
 
 
@@ -52,11 +53,16 @@ _TYPICAL_OUTPUT: Final = Output("x" * 1_000)
 """Assumed output of a trial whose output is neither recorded nor cached: a long paragraph."""
 
 
-def estimate_calls(selected: Selected, wiring: Wiring) -> Estimate | None:
-    """Estimate the calls of the selected cases; None if no suite sends any."""
+def estimate_calls(selected: Selected, wiring: Wiring, *, from_cache: bool = True) -> Estimate | None:
+    """Estimate the calls of the selected cases; None if no suite sends any.
+
+    Without ``from_cache`` no call counts as cached: replies to the run's own first calls may be in the cache by now.
+    """
     sending = _sending(selected)
     if not sending:
         return None
+    if not from_cache:
+        return _estimate(sending, wiring, {}, _not_cached)
     first = _estimate(sending, wiring, {})
     history = _history({suite.name for suite in first.suites if suite.to_send and not suite.cached}, wiring)
     return _estimate(sending, wiring, history) if history else first
@@ -85,11 +91,26 @@ def _sending(selected: Selected) -> Selected:
     ]
 
 
-def _estimate(sending: Selected, wiring: Wiring, history: Mapping[tuple[str, str, str], Sequence[Usage]]) -> Estimate:
+def _not_cached(_: Call) -> None:
+    return None
+
+
+def sends_calls(selected: Selected) -> bool:
+    """Return whether a suite sends calls."""
+    return bool(_sending(selected))
+
+
+def _estimate(
+    sending: Selected,
+    wiring: Wiring,
+    history: Mapping[tuple[str, str, str], Sequence[Usage]],
+    lookup: Lookup | None = None,
+) -> Estimate:
     from pytest_evalgate.engine.estimate import EstimateInputs, PlannedCalls, estimate  # noqa: PLC0415 - only if calls are sent
 
-    inputs = EstimateInputs(wiring.memory.lookup, wiring.client.prices, wiring.limits, history)
-    planned = [PlannedCalls(suite.plan.name, len(cases), _calls(suite, cases, wiring)) for suite, cases in sending]
+    lookup = lookup or wiring.memory.lookup
+    inputs = EstimateInputs(lookup, wiring.client.prices, wiring.limits, history)
+    planned = [PlannedCalls(suite.plan.name, len(cases), _calls(suite, cases, lookup)) for suite, cases in sending]
     return estimate(planned, inputs)
 
 
@@ -110,7 +131,7 @@ def _history(suites: set[str], wiring: Wiring) -> dict[tuple[str, str, str], lis
     return found
 
 
-def _calls(suite: EstimatedSuite, cases: Sequence[Case], wiring: Wiring) -> Iterator[Call]:
+def _calls(suite: EstimatedSuite, cases: Sequence[Case], lookup: Lookup) -> Iterator[Call]:
     """Yield the calls of a suite, including calls of scorers that a failed rule would make unnecessary."""
     # isinstance with a protocol takes 50 us, so it is asked once
     calling = suite.target if isinstance(suite.target, CallingTarget) else None
@@ -124,13 +145,13 @@ def _calls(suite: EstimatedSuite, cases: Sequence[Case], wiring: Wiring) -> Iter
                 call = calling.call_of(case, trial)
                 yield call
                 if asking:
-                    output = _cached_output(calling, call, wiring)
+                    output = _cached_output(calling, call, lookup)
             elif asking:
                 output = _recorded_output(suite.target, case, trial)
             output = grading.graded(output) if output is not None else None
             for scorer in asking:
-                lookup = (wiring.memory.lookup,) if is_judge(scorer) else ()  # a second call may depend on a reply
-                yield from _not_in(texts, scorer.calls_of(case, output or _TYPICAL_OUTPUT, *lookup))
+                seen = (lookup,) if is_judge(scorer) else ()  # a second call may depend on a reply
+                yield from _not_in(texts, scorer.calls_of(case, output or _TYPICAL_OUTPUT, *seen))
 
 
 def _not_in(texts: set[tuple[str, str]], calls: Iterable[Call]) -> Iterator[Call]:
@@ -143,9 +164,9 @@ def _not_in(texts: set[tuple[str, str]], calls: Iterable[Call]) -> Iterator[Call
         yield call
 
 
-def _cached_output(target: CallingTarget, call: Call, wiring: Wiring) -> Output | None:
+def _cached_output(target: CallingTarget, call: Call, lookup: Lookup) -> Output | None:
     """Return the output of a call if its reply is cached."""
-    reply = wiring.memory.lookup(call)
+    reply = lookup(call)
     with contextlib.suppress(TargetFailure):
         return None if reply is None else target.output_of(call, reply)
     return None
@@ -166,7 +187,7 @@ def why_not_cached(selected: Selected, wiring: Wiring) -> str:
     before = inventory.newest(wiring.entries()) if sending else {}
     reasons: Counter[str] = Counter()
     for suite, cases in sending:
-        for call in _calls(suite, cases, wiring):
+        for call in _calls(suite, cases, wiring.memory.lookup):
             if wiring.memory.lookup(call) is None:
                 known = before.get((call.label, call.purpose, call.trial))
                 field = first_difference(known.call, call).partition(":")[0] if known else ""

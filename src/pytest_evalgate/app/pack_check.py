@@ -1,57 +1,65 @@
-"""Check of a release pack: the digests of its files, and that its verdict and its pages follow from its run file.
+"""Check of a release pack: the digests of its files, and that its verdicts and its pages follow from its run files.
 
-Nothing but the pack is read, and no file is opened that is not a regular file below its folder. The judges' reasons
-not to count, the changes of the gate, and the dates of golden sets are taken from the pack: they need the project.
+Nothing but the pack is read: no project, no code of one, no network, and no file that is not a regular file below its
+folder. Taken from the pack, because they need the project: why a judge does not count, the changes of the gate, who
+accepted what, the dates of golden sets, and the environment. A pack that was made again as a whole is found only by
+its digest or its signature.
 """
 
 from __future__ import annotations
 
 import hashlib
-import itertools
-import math
 import os
+import re
 import stat
-from dataclasses import replace
-from functools import partial
+import tempfile
+from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from pytest_evalgate import config
-from pytest_evalgate.app.decide import RunDecider
+from pytest_evalgate.app.pack_archive import name_problem, unpack
+from pytest_evalgate.app.pack_decide import PackedRun
+from pytest_evalgate.app.pack_pages import DERIVED, PackContent, derived_files
 from pytest_evalgate.app.release import brief_from
 from pytest_evalgate.app.release_facts import GoldenFile
-from pytest_evalgate.app.release_pack import KIND, MANIFEST, PROJECT, manifest_of, readiness_files, to_bytes
+from pytest_evalgate.app.release_pack import (
+    ATTEMPTS,
+    KIND,
+    LEFT_OUT,
+    MANIFEST,
+    PROJECT,
+    facts_as_json,
+    manifest_of,
+    to_bytes,
+)
+from pytest_evalgate.app.release_sources import ReleaseFacts, SourceFile, edited_goldens
 from pytest_evalgate.app.view import ReportOptions, read_decided, view_of
-from pytest_evalgate.config import for_tier, owner_of, suite_named
 from pytest_evalgate.errors import UserError
 from pytest_evalgate.frozen import dataclass
-from pytest_evalgate.gates import decide
-from pytest_evalgate.gates.rules import JudgeRule
-from pytest_evalgate.judges import calibration as calibrations
-from pytest_evalgate.reports.brief import AcceptedBaseline
+from pytest_evalgate.records.verdicts import GateChange
+from pytest_evalgate.reports.brief import AcceptedBaseline, GatesSince
 from pytest_evalgate.reports.view import TextPolicy
+from pytest_evalgate.runs import baseline as baselines
 from pytest_evalgate.runs import git_tree
-from pytest_evalgate.runs.kept import RunFolder, encode
+from pytest_evalgate.runs.kept import RunFolder
 from pytest_evalgate.runs.run_file import config_sha256
 from pytest_evalgate.text import files, jsonl
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator, Mapping, Sequence
 
     from pytest_evalgate.app.view import DecidedRun
-    from pytest_evalgate.config import Settings, Suite
-    from pytest_evalgate.gates import SuiteRules
-    from pytest_evalgate.records.verdicts import Baseline, SuiteVerdict, Verdict
+    from pytest_evalgate.config import Settings
 
-_TOLERANCE: Final = 1e-9
-"""Relative difference between figures that other versions of scipy may cause."""
+_PACKAGE: Final = "pytest-evalgate"
+_FIXED: Final = frozenset({*DERIVED, "golden.json", "sources.json", "audit.json", "environment.json"})
+"""Files that every pack has, besides its manifest, its runs and the files of the project."""
 
-_OF_SESSION: Final = frozenset(
-    {"exit_code", "duration_s", "problems", "refused", "resumed", "changed_in_gate", "base_problem"}
+_OF_RUN: Final = re.compile(
+    r"runs/(?P<id>[^/]+)/"
+    r"(run\.jsonl|verdict\.json|attempts\.jsonl|suites/\d+(\.history|\.outputs)?\.jsonl?|calibrations/[^/]+\.json)"
 )
-"""Fields of a verdict that its session knows, and its run file and configuration do not determine."""
-
-_OF_HISTORY: Final = frozenset({"trend", "notes", "reruns"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,14 +71,25 @@ class PackCheck:
     decision: str = ""
 
 
-def check_pack(folder: Path, *, repository: Path | None = None, sha256: str | None = None) -> PackCheck:
+def check_pack(pack: Path, *, repository: Path | None = None, sha256: str | None = None) -> PackCheck:
     """Check a release pack.
 
     Args:
-        folder: The pack.
+        pack: The pack: an archive or a folder.
         repository: A clone of the project, to compare the files of the stated commit with the pack.
         sha256: The digest of the pack as ``evidence`` printed it, which shows that the whole pack was not replaced.
     """
+    if pack.is_dir():
+        return _check_folder(pack, repository, sha256)
+    if not pack.is_file():
+        return PackCheck((f"{pack}: neither an archive nor a folder",), "")
+    with tempfile.TemporaryDirectory(prefix="evalgate-pack-") as folder:
+        if problems := unpack(pack, Path(folder)):
+            return PackCheck(tuple(problems), "")
+        return _check_folder(Path(folder), repository, sha256)
+
+
+def _check_folder(folder: Path, repository: Path | None, sha256: str | None) -> PackCheck:
     found, problems = _regular_files(folder)
     manifest = found.get(MANIFEST)
     if manifest is None:
@@ -83,18 +102,19 @@ def check_pack(folder: Path, *, repository: Path | None = None, sha256: str | No
     if problems:  # files that were changed are not parsed
         return PackCheck(tuple(problems), digest)
     try:
-        decision, derived = _derive(folder, data, found, repository)
-    except (UserError, ValueError, TypeError, KeyError) as error:
-        return PackCheck((f"the verdict cannot be derived: {error}",), digest)
-    return PackCheck(tuple(derived), digest, decision)
+        pack = _Pack.read(folder, data, found)
+        problems = list(pack.problems())
+        if repository is not None:
+            problems += _other_commit(pack, repository)
+    except (UserError, OSError, ValueError, TypeError, KeyError, AttributeError) as error:
+        return PackCheck((f"the verdict cannot be derived: {error}".replace(f"{folder}{os.sep}", ""),), digest)
+    return PackCheck(tuple(problem.replace(f"{folder}{os.sep}", "") for problem in problems), digest, pack.decision)
 
 
 def _regular_files(folder: Path) -> tuple[dict[str, Path], list[str]]:
     """Return the files of a folder by name; symbolic links and other special files are problems."""
     found: dict[str, Path] = {}
     problems = []
-    if not folder.is_dir():
-        return {}, [f"{folder}: not a folder"]
     for place, folders, names in os.walk(folder):
         for name in sorted((*folders, *names)):
             path = Path(place, name)
@@ -130,187 +150,168 @@ def _digests(data: bytes) -> dict[str, str]:
     is_whole = to_bytes(manifest) == data and manifest["kind"] == KIND and manifest["schema"] == 1
     if not is_whole or not all(isinstance(value, str) for value in digests.values()):
         raise ValueError("it was edited")
+    if problem := next(filter(None, map(name_problem, digests)), ""):
+        raise ValueError(problem)
     return digests
 
 
-def _derive(
-    folder: Path, manifest: bytes, found: Mapping[str, Path], repository: Path | None
-) -> tuple[str, list[str]]:
-    """Decide the run of a pack again; return the decision of its page, and what does not follow from the run."""
-    decided = read_decided(RunFolder(folder))
-    settings = config.load(folder / PROJECT)
-    goldens = _goldens(found["golden.json"])
-    problems = list(_identity(decided, settings, manifest, found))
-    if not problems:
-        problems += _other_verdict(folder, decided, for_tier(settings, decided.info.tier))
-    view = view_of(RunFolder(folder), decided, ReportOptions(folder, TextPolicy.by(settings.report)))
-    audit = jsonl.loads(files.read_bytes(found["audit.json"]))
-    baselines = tuple(AcceptedBaseline(**one) for one in audit["baselines"])
-    problems += _other_baselines(baselines, decided)
-    brief = brief_from(view, decided, settings, goldens, baselines)
-    for name, page in readiness_files(brief).items():
-        if name not in found or files.read_bytes(found[name]) != page:
-            problems.append(f"{name}: it does not follow from the verdict ({brief.decision})")
-    if repository is not None:
-        problems += _other_commit(decided, found, goldens, repository)
-    return brief.decision, problems
+@dataclass(frozen=True, slots=True)
+class _Pack:
+    """A pack whose files have their digests: its runs, its configuration and its facts."""
+
+    folder: Path
+    manifest: bytes
+    files: Mapping[str, bytes]
+    runs: tuple[DecidedRun, ...]
+    settings: Settings
+    facts: ReleaseFacts
+    made: Mapping[str, bytes]
+    decision: str
+
+    @classmethod
+    def read(cls, folder: Path, manifest: bytes, found: Mapping[str, Path]) -> _Pack:
+        """Read a pack, and make the files that follow from the others."""
+        data = {name: files.read_bytes(path) for name, path in found.items() if name != MANIFEST}
+        names = jsonl.loads(manifest)["runs"]
+        runs = tuple(read_decided(RunFolder(folder / "runs" / name)) for name in names)
+        if not runs:
+            raise ValueError(f"{MANIFEST}: it names no run")
+        for name, one in zip(names, runs, strict=True):
+            if one.run.id != name:
+                raise ValueError(f"runs/{name}/run.jsonl: it is of run {one.run.id}")
+        if missing := sorted(_FIXED - data.keys()):
+            raise ValueError(f"{missing[0]}: missing")
+        settings = config.load(folder / PROJECT)
+        facts = _facts(data)
+        views = [_view(folder, one, settings) for one in runs]
+        brief = brief_from(list(zip(views, runs, strict=True)), settings, facts)
+        made = derived_files(PackContent(brief, runs, settings, data))
+        return cls(folder, manifest, data, runs, settings, facts, made, brief.decision)
+
+    def problems(self) -> Iterator[str]:
+        """Yield what does not follow from the run files, and what no pack contains."""
+        names = [one.run.id for one in self.runs]
+        if manifest_of(names, self.runs[0].run.commit, self.files) != self.manifest:
+            yield f"{MANIFEST}: its runs or its commit are not those of the run files"
+        yield from self._unknown_files()
+        for one in self.runs:
+            identity = list(self._identity(one))
+            yield from identity
+            if not identity:
+                yield from PackedRun(self.folder, one, self.settings).differences()
+            yield from self._other_baselines(one)
+        yield from self._other_sources()
+        for name, value in facts_as_json(self.facts).items():
+            if self.files[name] != to_bytes(value):
+                yield f"{name}: not the form that evidence writes"
+        for name, data in self.made.items():
+            if self.files.get(name) != data:
+                yield f"{name}: it does not follow from the other files ({self.decision}){self._other_version()}"
+
+    def _unknown_files(self) -> Iterator[str]:
+        """Yield the files that belong to nothing: neither to a run, nor to the project, nor to every pack."""
+        decided = {one.run.id for one in self.runs}
+        stated = {f"{PROJECT}/{one.path}" for one in self.facts.sources}
+        attempts = {f"runs/{name}/run.jsonl" for name in self._attempts()}
+        for name in self.files:
+            of_run = _OF_RUN.fullmatch(name)
+            if name in stated or name in _FIXED or name in attempts or (of_run and of_run["id"] in decided):
+                continue
+            yield f"{jsonl.escape_text(name)}: evidence writes no such file"
+
+    def _attempts(self) -> set[str]:
+        rows = (data for name, data in self.files.items() if name.endswith(f"/{ATTEMPTS}"))
+        return {str(jsonl.loads(line)["run_id"]) for data in rows for line in data.splitlines()}
+
+    def _identity(self, one: DecidedRun) -> Iterator[str]:
+        run, verdict, here = one.run, one.verdict, f"runs/{one.run.id}"
+        if (verdict.run_id, verdict.commit, verdict.tier) != (run.id, run.commit, one.info.tier):
+            yield f"{here}/verdict.json: it belongs to run {verdict.run_id}, not to run {run.id} of run.jsonl"
+        if run.commit != self.runs[0].run.commit:
+            yield f"{here}/run.jsonl: it is of another commit than run {self.runs[0].run.id}"
+        if one.info.config_sha256 != config_sha256(config.for_tier(self.settings, one.info.tier)):
+            yield f"{PROJECT}: the run of {here}/run.jsonl has another configuration"
+
+    def _other_baselines(self, one: DecidedRun) -> Iterator[str]:
+        stated = self.facts.baselines.get(one.run.id, ())
+        compared = {name: "" if found is None else found.provenance.run_id for name, found in one.baselines.items()}
+        if {found.suite: found.run_id for found in stated} != compared:
+            yield "audit.json: its baselines are not those of the run"
+
+    def _other_sources(self) -> Iterator[str]:
+        """Yield the files of the project that are missing, or whose digest or cases are not those that are stated."""
+        stated = {one.path: one for one in self.facts.sources}
+        for path, one in stated.items():
+            name = f"{PROJECT}/{path}"
+            data = self.files.get(name)
+            if data is None and one.sha256 is not None and one.role not in LEFT_OUT:
+                yield f"{jsonl.escape_text(name)}: missing, but sources.json lists it"
+            elif data is not None and one.sha256 not in (None, hashlib.sha256(data).hexdigest()):
+                yield f"{jsonl.escape_text(name)}: its digest is not that of sources.json"
+        for run in (one.run for one in self.runs):
+            here = {path for suite in run.suites for path in suite.plan.golden if f"{PROJECT}/{path}" in self.files}
+            for path in sorted(here & set(edited_goldens(run, self.folder / PROJECT))) if here else ():
+                if path not in stated or stated[path].sha256 is not None:
+                    yield f"{PROJECT}/{path}: its cases are not those of runs/{run.id}/run.jsonl"
+        for file in (file for some in self.facts.goldens.values() for file in some):
+            if file.path not in stated or stated[file.path].sha256 not in (None, file.sha256):
+                yield f"golden.json: the digest of {file.path} is not that of sources.json"
+
+    def _other_version(self) -> str:
+        """Return a hint if another version of this package wrote the pack: its pages may have other words."""
+        listed = jsonl.loads(self.files["environment.json"])["distributions"]
+        wrote = next((one["version"] for one in listed if one["name"] == _PACKAGE), None)
+        own = metadata.version(_PACKAGE)
+        return "" if wrote in (None, own) else f"; {_PACKAGE} {wrote} wrote it, and this is {own}: verify with {wrote}"
 
 
-def _goldens(path: Path) -> dict[str, tuple[GoldenFile, ...]]:
-    value = jsonl.loads(files.read_bytes(path))
-    return {name: tuple(GoldenFile(**one) for one in some) for name, some in value.items()}
+def _view(folder: Path, one: DecidedRun, settings: Settings) -> Any:
+    kept = RunFolder(folder / "runs" / one.run.id)
+    return view_of(kept, one, ReportOptions(kept.folder, TextPolicy.by(settings.report)))
 
 
-def _identity(decided: DecidedRun, settings: Settings, manifest: bytes, found: Mapping[str, Path]) -> Iterator[str]:
-    run, verdict = decided.run, decided.verdict
-    names = {name: files.read_bytes(path) for name, path in found.items() if name != MANIFEST}
-    if manifest_of(decided, names) != manifest:
-        yield f"{MANIFEST}: its run or its commit is not that of run.jsonl"
-    if (verdict.run_id, verdict.commit, verdict.tier) != (run.id, run.commit, decided.info.tier):
-        yield f"verdict.json: it belongs to run {verdict.run_id}, not to run {run.id} of run.jsonl"
-    if decided.info.config_sha256 != config_sha256(for_tier(settings, decided.info.tier)):
-        yield f"{PROJECT}: the run of run.jsonl has another configuration"
-
-
-def _other_baselines(stated: tuple[AcceptedBaseline, ...], decided: DecidedRun) -> Iterator[str]:
-    compared = {name: "" if one is None else one.provenance.run_id for name, one in decided.baselines.items()}
-    if {one.suite: one.run_id for one in stated} != compared:
-        yield "audit.json: its baselines are not those of the run"
-
-
-def _other_verdict(folder: Path, decided: DecidedRun, settings: Settings) -> list[str]:
-    """Return the first difference from the verdict that the gates give.
-
-    The base branch and the variable CI decide whether a suite without a baseline may be recorded: each case is tried.
-    """
-    found: list[str] = []
-    for may_record, is_new in itertools.product((True, False), (False, True)):
-        derived = _decide_again(folder, decided, settings, may_record=may_record, is_new=is_new)
-        found = list(itertools.islice(_differences(decided.verdict, derived), 1))
-        if not found:
-            break
-    return found
-
-
-def _decide_again(folder: Path, decided: DecidedRun, settings: Settings, *, may_record: bool, is_new: bool) -> Verdict:
-    claimed = decided.verdict
-    problems: list[str] = []
-    baselines = {name: _with_source(one, claimed.suites[name]) for name, one in decided.baselines.items()}
-    root = folder / PROJECT
-    decider = RunDecider(root, settings, root, partial(_without_judges, settings), _baselines=baselines)
-    names = [suite.plan.name for suite in decided.run.suites]
-    rules: dict[str, SuiteRules] = {
-        name: replace(
-            rule,
-            judges=_judge_rules(folder, settings, name, claimed),
-            record_without_baseline=may_record,
-            is_new=is_new and rule.baseline is None,
-        )
-        for name, rule in decider.rules(names, problems.append).items()
-    }
-    if problems:
-        raise UserError("; ".join(problems))
-    return decide(
-        decided.run,
-        rules,
-        warn_inconclusive=settings.on_inconclusive == "warn",
-        not_run=[name for name in settings.suites if name not in rules and name not in map(owner_of, rules)],
-        changes=claimed.changed_in_gate or (),
-        tier=settings.default_tier,
+def _facts(found: Mapping[str, bytes]) -> ReleaseFacts:
+    goldens, sources, audit = (jsonl.loads(found[name]) for name in ("golden.json", "sources.json", "audit.json"))
+    since = audit["since"]
+    return ReleaseFacts(
+        {name: tuple(GoldenFile(**one) for one in some) for name, some in goldens.items()},
+        {run_id: tuple(AcceptedBaseline(**one) for one in some) for run_id, some in audit["baselines"].items()},
+        tuple(SourceFile(**one) for one in sources),
+        None
+        if since is None
+        else GatesSince(since["ref"], tuple(GateChange(**one) for one in since["changes"]), since["problem"]),
     )
 
 
-def _with_source(baseline: Baseline | None, suite: SuiteVerdict) -> Baseline | None:
-    if baseline is None or suite.delta is None:
-        return baseline
-    return replace(baseline, source=suite.delta.baseline)
-
-
-def _without_judges(settings: Settings, name: str) -> Suite | None:
-    """Return a suite without its judges, whose rubrics are not in the pack."""
-    suite = suite_named(settings, name)
-    if suite is None:
-        return None
-    rules = tuple(spec for spec in suite.scorers if not (isinstance(spec, dict) and "judge" in spec))
-    return suite.model_copy(update={"scorers": rules})
-
-
-def _judge_rules(folder: Path, settings: Settings, name: str, claimed: Verdict) -> dict[str, JudgeRule]:
-    """Return the rules of the judges of a suite, from their calibrations and the reasons in the verdict."""
-    suite = suite_named(settings, name)
-    of_verdict = {judge.name: judge for judge in claimed.suites[name].judges}
-    found = {}
-    for spec in () if suite is None else suite.scorers:
-        if not isinstance(spec, dict) or "judge" not in spec:
-            continue
-        judge = str(spec["judge"])
-        path = RunFolder(folder).calibration_file(judge)
-        calibration = calibrations.read(path) if path.exists() else None
-        told = of_verdict.get(judge)
-        counts = told is not None and told.why_not is None
-        if told is not None and counts and calibration is not None and calibration.fingerprint != told.fingerprint:
-            raise UserError(f"judge {judge}: its calibration is of another judge")
-        found[str(spec.get("name") or judge)] = JudgeRule(
-            name=judge,
-            calibration=calibration,
-            fingerprint="" if told is None else told.fingerprint,
-            why_not=None if told is None else told.why_not,
-            report_only=settings.judges[judge].report_only or spec.get("severity") == "warn",
-        )
-    return found
-
-
-def _differences(claimed: Verdict, derived: Verdict) -> Iterator[str]:
-    if derived.exit_code != 0 and claimed.exit_code == 0:
-        yield f"verdict.json: exit_code is 0, but the gates give {derived.exit_code}"
-    here, there = encode(claimed), encode(derived)
-    for value in (here, there):
-        for name in _OF_SESSION:
-            value.pop(name, None)
-        for suite in value["suites"].values():
-            for name in _OF_HISTORY:
-                suite.pop(name, None)
-    for place, one, other in _unequal(_plain(here), _plain(there), ""):
-        yield f"verdict.json: {place} is {one}, but the run file and the gates give {other}"
-
-
-def _plain(value: Any) -> Any:
-    return jsonl.loads(to_bytes(value))
-
-
-def _unequal(one: Any, other: Any, place: str) -> Iterator[tuple[str, str, str]]:
-    """Yield the places at which two JSON values differ, with both values."""
-    if isinstance(one, dict) and isinstance(other, dict):
-        for key in sorted({*one, *other}):
-            yield from _unequal(one.get(key), other.get(key), f"{place}.{key}" if place else key)
-    elif isinstance(one, list) and isinstance(other, list) and len(one) == len(other):
-        for number, pair in enumerate(zip(one, other, strict=True)):
-            yield from _unequal(*pair, f"{place}[{number}]")
-    elif isinstance(one, float) and isinstance(other, (int, float)):
-        if not math.isclose(one, other, rel_tol=_TOLERANCE, abs_tol=_TOLERANCE):
-            yield place, str(one), str(other)
-    elif one != other:
-        yield place, jsonl.escape_text(str(one)[:80]), jsonl.escape_text(str(other)[:80])
-
-
-def _other_commit(
-    decided: DecidedRun,
-    found: Mapping[str, Path],
-    goldens: Mapping[str, tuple[GoldenFile, ...]],
-    repository: Path,
-) -> Iterator[str]:
-    """Yield the files of the project that are not those of the commit of the run."""
-    commit = decided.run.commit
+def _other_commit(pack: _Pack, repository: Path) -> Iterator[str]:
+    """Yield the files that are not those of the commit of the runs."""
+    commit = pack.runs[0].run.commit
     if commit is None:
         yield "run.jsonl: it states no commit"
         return
-    prefix = f"{PROJECT}/"
-    stated = {name.removeprefix(prefix): _sha256(path) for name, path in found.items() if name.startswith(prefix)}
-    stated |= {file.path: file.sha256 or "" for some in goldens.values() for file in some}
-    for name, sha256 in stated.items():
-        if hashlib.sha256(git_tree.show(repository, commit, name)).hexdigest() != sha256:
-            yield f"{jsonl.escape_text(name)}: it is not that of commit {commit[:12]}"
+    for one in pack.facts.sources:
+        if one.role == "baseline":
+            continue
+        data = git_tree.file_at(repository, commit, one.path)
+        sha256 = None if data is None else hashlib.sha256(data).hexdigest()
+        if sha256 is None or sha256 != one.sha256:
+            yield f"{jsonl.escape_text(one.path)}: it is not that of commit {commit[:12]}"
+    yield from _other_baseline_files(pack.runs, pack.facts.sources, commit, repository)
 
 
-def _sha256(path: Path) -> str:
-    return hashlib.sha256(files.read_bytes(path)).hexdigest()
+def _other_baseline_files(
+    runs: Sequence[DecidedRun], sources: Sequence[SourceFile], commit: str, repository: Path
+) -> Iterator[str]:
+    paths = {f"file:{one.path}": one.path for one in sources if one.role == "baseline"}
+    for one in runs:
+        for name, found in one.baselines.items():
+            delta = one.verdict.suites[name].delta
+            path = None if found is None or delta is None else paths.get(delta.baseline)
+            if found is None or path is None:
+                continue
+            try:
+                committed = baselines.find(f"git:{commit}", suite=name, file=repository / path, root=repository)
+            except UserError:
+                committed = None
+            if committed is None or (committed.provenance, committed.cases) != (found.provenance, found.cases):
+                yield f"{jsonl.escape_text(path)}: it is not that of commit {commit[:12]}"

@@ -8,22 +8,20 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from pytest_evalgate.app.release_facts import golden_facts, requirement_results
-from pytest_evalgate.errors import UserError
+from pytest_evalgate.app.release_facts import ReleaseRun, requirement_results
+from pytest_evalgate.app.release_sources import release_facts
 from pytest_evalgate.reports import phrases
-from pytest_evalgate.reports.brief import AcceptedBaseline, Brief, Risk
-from pytest_evalgate.runs import git
-from pytest_evalgate.text import files
+from pytest_evalgate.reports.brief import Brief, Risk, RunBrief
 from pytest_evalgate.text.wording import count, first_few
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator, Mapping, Sequence
 
     from pytest_evalgate.app.project import Project
-    from pytest_evalgate.app.release_facts import GoldenFile
+    from pytest_evalgate.app.release_sources import ReleaseFacts, SourceFile
     from pytest_evalgate.app.view import DecidedRun
     from pytest_evalgate.config import Judge, Settings
-    from pytest_evalgate.records.verdicts import GateResult, SuiteVerdict, Verdict
+    from pytest_evalgate.records.verdicts import GateChange, GateResult, SuiteVerdict, Verdict
     from pytest_evalgate.reports.brief import Decision, RequirementResult
     from pytest_evalgate.reports.view import ReportView, SuiteView
 
@@ -33,28 +31,54 @@ _OLD: Final = 2 / 3
 
 def brief_of(view: ReportView, decided: DecidedRun, project: Project) -> Brief:
     """Build the brief of a run. The git history of the project tells who promoted a baseline."""
-    facts = golden_facts(decided.run, project.root)
-    return brief_from(view, decided, project.settings, facts, tuple(accepted_baselines(decided, project)))
+    return brief_from([(view, decided)], project.settings, release_facts(project, [decided]))
 
 
-def brief_from(
-    view: ReportView,
-    decided: DecidedRun,
-    settings: Settings,
-    goldens: Mapping[str, tuple[GoldenFile, ...]],
-    baselines: tuple[AcceptedBaseline, ...],
-) -> Brief:
-    """Build the brief of a run from facts that are known, such as those of a release pack."""
-    risks = tuple(_risks(view, settings.judges))
-    results = tuple(requirement_results(settings, decided, goldens, view.calibrations))
-    return Brief(
-        decision=_decision(view.verdict, risks, results),
-        view=view,
-        created=decided.run.created,
-        baselines=baselines,
-        risks=risks,
-        requirements=results,
+def brief_from(runs: Sequence[tuple[ReportView, DecidedRun]], settings: Settings, facts: ReleaseFacts) -> Brief:
+    """Build the brief of runs from facts that are known, such as those of a release pack."""
+    briefs = tuple(
+        RunBrief(view, one.run.created, facts.baselines.get(one.run.id, ()), tuple(_risks(view, settings.judges)))
+        for view, one in runs
     )
+    risks = tuple(_release_risks(facts, runs[0][1].run.commit))
+    found = [ReleaseRun(one, view.calibrations) for view, one in runs]
+    results = tuple(requirement_results(settings, found, facts.goldens))
+    every = (*risks, *(risk for one in briefs for risk in one.risks))
+    decisions = [_decision(one.view.verdict, every, results) for one in briefs]
+    return Brief(min(decisions, key=_WORST_FIRST.index), briefs, results, risks, facts.since)
+
+
+_WORST_FIRST: Final[tuple[Decision, ...]] = ("hold", "go with guardrails", "go")
+
+
+def _release_risks(facts: ReleaseFacts, commit: str | None) -> Iterator[Risk]:
+    """Yield the files that were not those of the commit, and the weakenings since the last release."""
+    unknown = [one for one in facts.sources if one.committed == ""]
+    at = "a commit: the run names none" if commit is None else f"commit {commit[:12]}: it is not in this clone"
+    if unknown:
+        yield Risk("the files", f"{count(len(unknown), 'file')} could not be compared with {at}", guards=False)
+    for one in facts.sources:
+        if problem := _file_problem(one):
+            yield Risk("the files", f"{one.role} {one.path} {problem} of commit {(commit or '')[:12]}")
+    for change in () if facts.since is None else facts.since.changes:
+        if change.effect == "weaker":
+            ref = "" if facts.since is None else facts.since.ref
+            yield Risk(f"the gate since {ref}", _weaker(change))
+
+
+def _file_problem(one: SourceFile) -> str:
+    if one.committed == "":
+        return ""
+    if one.sha256 is None:
+        return "was removed or replaced after the run, so it is not compared with that"
+    if one.committed is None:
+        return "is not committed: it is not in that"
+    return "" if one.sha256 == one.committed else "differs from that"
+
+
+def _weaker(change: GateChange) -> str:
+    accepted = "not acknowledged" if change.acknowledged is None else f"acknowledged: {change.acknowledged}"
+    return f"{change.what} at {change.where}: {change.before} -> {change.now} ({accepted})"
 
 
 def _decision(verdict: Verdict, risks: tuple[Risk, ...], results: tuple[RequirementResult, ...]) -> Decision:
@@ -72,8 +96,7 @@ def _risks(view: ReportView, judges: Mapping[str, Judge]) -> Iterator[Risk]:
         yield Risk("the run", phrases.base_problem(verdict.base_problem))
     for change in verdict.changed_in_gate or ():
         if change.effect == "weaker":
-            accepted = "not acknowledged" if change.acknowledged is None else f"acknowledged: {change.acknowledged}"
-            yield Risk("the gate", f"{change.what} at {change.where}: {change.before} -> {change.now} ({accepted})")
+            yield Risk("the gate", _weaker(change))
     if verdict.suites_not_run:
         yield Risk("the run", f"suites that did not run: {first_few(verdict.suites_not_run)}")
     for suite in view.suites:
@@ -103,6 +126,11 @@ def _suite_risks(suite: SuiteView, judges: Mapping[str, Judge]) -> Iterator[tupl
     if not any(gate.delta is not None for gate in verdict.gates) and verdict.delta is None:
         yield "no baseline: nothing shows whether it got worse", True
     yield from ((text, True) for text in map(_blindness, verdict.gates) if text)
+    yield from (
+        (f"no case has {field.by} {first_few(field.missing)}, which its coverage wants", True)
+        for field in verdict.coverage
+        if field.missing
+    )
     for piece in verdict.slices:
         if not piece.gated and piece.delta is not None and piece.delta.finding == "regressed":
             yield f"slice {piece.by}={piece.value} dropped, and no gate decides it", True
@@ -134,43 +162,3 @@ def _judge_risks(verdict: SuiteVerdict, judges: Mapping[str, Judge]) -> Iterator
             yield f"judge {judge.name}: its calibration is {judge.age_days} of at most {oldest} days old", True
         if judge.unreadable:
             yield f"judge {judge.name}: {count(judge.unreadable, 'verdict')} could not be read", False
-
-
-_FORMAT: Final = "--format=%h%x00%an%x00%as"
-_FIELDS: Final = 3
-
-
-def accepted_baselines(decided: DecidedRun, project: Project) -> Iterator[AcceptedBaseline]:
-    """Yield the baseline of each suite, and who committed it by the git history of the project."""
-    for name, suite in decided.verdict.suites.items():
-        baseline = decided.baselines.get(name)
-        if baseline is None:
-            yield AcceptedBaseline(name)
-            continue
-        origin = baseline.provenance
-        source = baseline.source if suite.delta is None else suite.delta.baseline
-        commit, author, date = _promotion(project, name, source, origin.run_id)
-        yield AcceptedBaseline(
-            suite=name,
-            source=source,
-            run_id=origin.run_id,
-            of_commit=origin.commit,
-            promoted=origin.promoted,
-            reason=origin.reason,
-            author=author,
-            committed=date,
-            commit=commit,
-        )
-
-
-def _promotion(project: Project, suite: str, source: str, run_id: str) -> tuple[str, str, str]:
-    """Return commit, author and date of the commit that added the run's id to a baseline file; "" if unknown."""
-    kind, _, where = source.partition(":")
-    try:
-        ref = git.commit_of(project.root, where if kind == "git" else "HEAD")
-        file = where if kind == "file" else files.relative_name(project.baseline_file(suite), project.root)
-        found = git.output(project.root, "log", f"-S{run_id}", _FORMAT, ref, "--", file)
-    except UserError:
-        return "", "", ""
-    fields = found.splitlines()[-1].split("\0") if found else []  # the oldest commit: a later one removed the id
-    return (fields[0], fields[1], fields[2]) if len(fields) == _FIELDS else ("", "", "")

@@ -1,4 +1,7 @@
-"""Requirements of a release: each is decided by the verdict, the run, its calibrations and its golden sets.
+"""Requirements of a release: each is decided by the verdicts, the runs, their calibrations and their golden sets.
+
+Of several runs, those that a requirement is about decide it, and the worst decision counts. One run of the tier is
+enough.
 
 Ages are counted up to the day of the run, so that the same files always give the same decision.
 """
@@ -8,7 +11,7 @@ from __future__ import annotations
 import hashlib
 from datetime import date
 from fnmatch import fnmatchcase
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from pytest_evalgate.config import (
     GateKept,
@@ -28,7 +31,7 @@ from pytest_evalgate.text import files
 from pytest_evalgate.text.wording import count, first_few
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
 
     from pytest_evalgate.app.view import DecidedRun
@@ -50,9 +53,23 @@ class GoldenFile:
     changed: str
 
 
-def golden_facts(run: Run, root: Path) -> dict[str, tuple[GoldenFile, ...]]:
-    """Return the golden sets of each suite of a run, as they are in the project now."""
-    return {suite.plan.name: tuple(_golden_file(path, root) for path in suite.plan.golden) for suite in run.suites}
+@dataclass(frozen=True, slots=True)
+class ReleaseRun:
+    """A decided run of a release, with the calibrations of its judges."""
+
+    decided: DecidedRun
+    calibrations: Mapping[str, Calibration]
+
+    @property
+    def day(self) -> date:
+        """The day of the run, up to which ages are counted."""
+        return date.fromisoformat(self.decided.run.created[:10])
+
+
+def golden_facts(runs: Sequence[Run], root: Path) -> dict[str, tuple[GoldenFile, ...]]:
+    """Return the golden sets of each suite of some runs, as they are in the project now."""
+    paths = {suite.plan.name: suite.plan.golden for run in runs for suite in run.suites}
+    return {name: tuple(_golden_file(path, root) for path in some) for name, some in paths.items()}
 
 
 def _golden_file(path: str, root: Path) -> GoldenFile:
@@ -70,17 +87,11 @@ def _golden_file(path: str, root: Path) -> GoldenFile:
 
 
 def requirement_results(
-    settings: Settings,
-    decided: DecidedRun,
-    goldens: Mapping[str, tuple[GoldenFile, ...]],
-    calibrations: Mapping[str, Calibration],
+    settings: Settings, runs: Sequence[ReleaseRun], goldens: Mapping[str, tuple[GoldenFile, ...]]
 ) -> Iterator[RequirementResult]:
     """Yield the decision of each requirement of the configuration."""
     for requirement in settings.release.requires:
-        yield RequirementResult(
-            _name(requirement),
-            *_decide(requirement, decided, goldens, calibrations, date.fromisoformat(decided.run.created[:10])),
-        )
+        yield RequirementResult(_name(requirement), *_decide(requirement, runs, goldens))
 
 
 def _name(requirement: Requirement) -> str:
@@ -99,33 +110,49 @@ def _name(requirement: Requirement) -> str:
             return "no weakening of the gate without acknowledgement"
 
 
+_Found = tuple["Decision", str]
+
+
 def _decide(
-    requirement: Requirement,
-    decided: DecidedRun,
-    goldens: Mapping[str, tuple[GoldenFile, ...]],
-    calibrations: Mapping[str, Calibration],
-    day: date,
-) -> tuple[Decision, str]:
-    verdict = decided.verdict
+    requirement: Requirement, runs: Sequence[ReleaseRun], goldens: Mapping[str, tuple[GoldenFile, ...]]
+) -> _Found:
     match requirement:
         case SuitePasses():
-            return _suite_passes(verdict, requirement.suite)
+            found = [(one, _suite_passes(one.decided.verdict, requirement.suite)) for one in runs]
+            return _worst(found, "it did not run")
         case TierRan():
-            return "go" if verdict.tier == requirement.tier else "hold", f"the run is of tier {verdict.tier}"
+            tiers = list(dict.fromkeys(one.decided.verdict.tier for one in runs))
+            ran = requirement.tier in tiers
+            return "go" if ran else "hold", f"the run is of tier {requirement.tier if ran else ', '.join(tiers)}"
         case JudgeCalibrated():
-            return _calibrated(requirement, verdict, calibrations, day)
+            return _worst([(one, _calibrated(requirement, one)) for one in runs], "no suite of the run asked it")
         case GoldenFresh():
-            return _fresh(requirement, goldens, day)
+            return _fresh(requirement, goldens, max(one.day for one in runs))
         case ValuesCovered():
-            return _covered(requirement, decided.run)
+            return _covered(requirement, [one.decided.run for one in runs])
         case GateKept():
-            return _gate_kept(verdict)
+            return _worst([(one, _gate_kept(one.decided.verdict)) for one in runs], "")
 
 
-def _suite_passes(verdict: Verdict, name: str) -> tuple[Decision, str]:
+_WORST_FIRST: Final[tuple[Decision, ...]] = ("hold", "go with guardrails", "go")
+
+
+def _worst(found: Sequence[tuple[ReleaseRun, _Found | None]], none: str) -> _Found:
+    """Return the worst decision of the runs that a requirement is about, with the id of the run if there are several.
+
+    ``none`` is the reason to hold if it is about none of them.
+    """
+    about = [(one, result) for one, result in found if result is not None]
+    if not about:
+        return "hold", none
+    run, (decision, reason) = min(about, key=lambda pair: _WORST_FIRST.index(pair[1][0]))
+    return decision, reason if len(about) == 1 else f"{reason} (run {run.decided.run.id})"
+
+
+def _suite_passes(verdict: Verdict, name: str) -> _Found | None:
     suites = {one: suite for one, suite in verdict.suites.items() if name in (one, owner_of(one))}
     if not suites:
-        return "hold", "it did not run"
+        return None
     failed = [f"{one}: {phrases.word(suite.verdict)}" for one, suite in suites.items() if suite.verdict != "pass"]
     if any(suite.verdict not in ("pass", "inconclusive") for suite in suites.values()):
         return "hold", first_few(failed)
@@ -136,24 +163,22 @@ def _suite_passes(verdict: Verdict, name: str) -> tuple[Decision, str]:
     return "go", "it passed"
 
 
-def _calibrated(
-    requirement: JudgeCalibrated, verdict: Verdict, calibrations: Mapping[str, Calibration], day: date
-) -> tuple[Decision, str]:
+def _calibrated(requirement: JudgeCalibrated, run: ReleaseRun) -> _Found | None:
     name = requirement.judge
-    used = [judge for suite in verdict.suites.values() for judge in suite.judges if judge.name == name]
+    used = [judge for suite in run.decided.verdict.suites.values() for judge in suite.judges if judge.name == name]
     if not used:
-        return "hold", "no suite of the run asked it"
+        return None
     if why_not := next((judge.why_not for judge in used if judge.why_not is not None), None):
         return "hold", f"it does not count: {why_not}"
-    found = calibrations.get(name)
+    found = run.calibrations.get(name)
     if found is None or not all(judge.calibrated for judge in used):
         return "hold", "it is not calibrated"
-    age = (day - date.fromisoformat(found.created[:10])).days
+    age = (run.day - date.fromisoformat(found.created[:10])).days
     reason = f"its calibration of {found.created[:10]} was {count(age, 'day')} old"
     return "go" if 0 <= age <= requirement.max_age_days else "hold", reason
 
 
-def _fresh(requirement: GoldenFresh, goldens: Mapping[str, tuple[GoldenFile, ...]], day: date) -> tuple[Decision, str]:
+def _fresh(requirement: GoldenFresh, goldens: Mapping[str, tuple[GoldenFile, ...]], day: date) -> _Found:
     found = [file for name, some in goldens.items() if requirement.suite in (name, owner_of(name)) for file in some]
     if not found:
         return "hold", "the suite did not run"
@@ -166,9 +191,9 @@ def _fresh(requirement: GoldenFresh, goldens: Mapping[str, tuple[GoldenFile, ...
     return "go" if age <= requirement.max_age_days else "hold", f"{reason}, {count(max(age, 0), 'day')} before the run"
 
 
-def _covered(requirement: ValuesCovered, run: Run) -> tuple[Decision, str]:
+def _covered(requirement: ValuesCovered, runs: Sequence[Run]) -> _Found:
     outcomes: dict[str, list[str]] = {value: [] for value in requirement.values}
-    for suite in run.suites:
+    for suite in (suite for run in runs for suite in run.suites):
         if requirement.suite not in (suite.plan.name, owner_of(suite.plan.name)):
             continue
         for result in suite.results:
@@ -190,7 +215,7 @@ def _values(case: PlannedCase, by: str) -> set[str]:
     return tagged | {value for name, value in case.slices if name == by}
 
 
-def _gate_kept(verdict: Verdict) -> tuple[Decision, str]:
+def _gate_kept(verdict: Verdict) -> _Found:
     if verdict.changed_in_gate is None or verdict.base_problem is not None:
         return "hold", f"the gate could not be compared: {verdict.base_problem or 'the base branch is unknown'}"
     weaker = [change for change in verdict.changed_in_gate if change.effect == "weaker"]

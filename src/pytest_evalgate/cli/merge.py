@@ -14,12 +14,13 @@ from pytest_evalgate.app.decide import BASE_VARIABLE, BASELINE_VARIABLE, decide
 from pytest_evalgate.app.notifying import notify
 from pytest_evalgate.app.project import Project
 from pytest_evalgate.app.report import ReportWriter, baseline_outputs_of
+from pytest_evalgate.app.shard_folders import checked_url, shard_folder
 from pytest_evalgate.cli.options import whole_number
 from pytest_evalgate.cli.verb import Verb
 from pytest_evalgate.config import key_variables
 from pytest_evalgate.runs import kept, run_file
 from pytest_evalgate.runs.record_file import without_garbage_collection
-from pytest_evalgate.runs.remote import RemoteFolder, is_url
+from pytest_evalgate.runs.remote import is_url
 from pytest_evalgate.runs.shard import MOST_SHARDS
 from pytest_evalgate.runs.shards import merge_into, read_folder
 from pytest_evalgate.text import files
@@ -94,7 +95,9 @@ def _file(project: Project, run: Run) -> str:
 def _add_arguments(parser: argparse.ArgumentParser) -> None:
     option = parser.add_argument
     option(
-        "folder", metavar="DIR", help="folder with the files of the shards, or its URL, such as s3://bucket/runs/1/"
+        "folder",
+        metavar="DIR",
+        help="folder with the files of the shards, or the URL of --eval-shards-to: s3://bucket/runs/1/, or store://1",
     )
     option(
         "--expect-shards",
@@ -164,22 +167,24 @@ def _export(project: Project, run: Run, origin: RunInfo, decided: RunDecision, r
 
 
 def _merge(project: Project, folder: str, shards: int) -> tuple[Run, RunInfo]:
-    """Merge the shards of a folder, and write the run file. Shards at a URL are copied to a temporary folder first."""
+    """Merge the shards of a folder, and write the run file. Shards at a URL are copied to a temporary folder."""
 
-    def merge_folder(path: Path) -> tuple[Run, RunInfo]:
+    def merge_folder(path: Path, shown: str) -> tuple[Run, RunInfo]:
         with without_garbage_collection():
             return merge_into(
-                read_folder(path, shards, folder),
+                read_folder(path, shards, shown),
                 shards,
                 partial(run_file.path_of, project.state.path),
                 project.keeps_texts,
             )
 
     if not is_url(folder):
-        return merge_folder(Path(folder))
+        return merge_folder(Path(folder), folder)
     with tempfile.TemporaryDirectory(prefix="shards-", dir=project.state.path) as copied:
-        RemoteFolder.parse(folder, "merge").fetch(Path(copied), shards)
-        return merge_folder(Path(copied))
+        url = checked_url(folder, "merge")
+        source = shard_folder(url, project.settings, root=project.root, state=project.state.path)
+        source.fetch(Path(copied), shards)
+        return merge_folder(Path(copied), url)
 
 
 VERB: Final = Verb(

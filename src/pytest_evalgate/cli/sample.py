@@ -101,7 +101,7 @@ def _add_arguments(parser: argparse.ArgumentParser) -> None:
         action="append",
         default=[],
         metavar="FIELD=VALUE",
-        help="skip all other rows; repeatable",
+        help="skip all other rows; * stands for any value, so input=* skips rows without a question; repeatable",
     )
     option(
         "--near-duplicates",
@@ -227,6 +227,8 @@ def _lines(
             "near-duplicates",
             "",
         )
+    if found.rows < args.n:
+        yield f"{count(found.rows, 'row')} are fewer than the {args.n:,} cases of --n: every row is drawn"
     if drawn.merged:
         yield f"{count(len(drawn.merged), 'near-duplicate')} represented by another case, which has their weight"
     if args.redact:

@@ -15,10 +15,11 @@ import numpy as np
 import numpy.typing as npt
 
 from pytest_evalgate.curation.log_files import RowPlace
-from pytest_evalgate.curation.row_fields import field_reader, number_of, text_of
+from pytest_evalgate.curation.row_fields import ANY, NONE, field_reader, number_of, text_of
 from pytest_evalgate.errors import GoldenSetError, LineProblem, SettingsError
 from pytest_evalgate.frozen import dataclass
 from pytest_evalgate.text import jsonl
+from pytest_evalgate.text.wording import did_you_mean, first_few
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -59,7 +60,7 @@ class LogQuestion:
         pilot: Field with a result: true or false, or a number.
         weight: Field with the number of interactions that a row stands for; None if each stands for one.
         lowest: Field with a score, and the number of rows with its lowest values that are drawn for certain.
-        only: Field and value of the rows that count; the others are skipped.
+        only: Field and value of the rows that count, ``*`` for any value; the others are skipped.
     """
 
     by: tuple[str, ...] = ()
@@ -67,6 +68,13 @@ class LogQuestion:
     weight: str | None = None
     lowest: tuple[str, int] | None = None
     only: tuple[tuple[str, str], ...] = ()
+
+    @property
+    def fields(self) -> tuple[str, ...]:
+        """All fields that are read."""
+        lowest = None if self.lowest is None else self.lowest[0]
+        optional = [name for name in (self.pilot, self.weight, lowest) if name is not None]
+        return (*self.by, *optional, *(name for name, _ in self.only))
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +105,8 @@ class LogStratum:
 class LogScan:
     """The strata of a log in the order of their keys, the rows with the lowest scores, and what was left out.
 
-    ``skipped`` is the number of rows that `LogQuestion.only` excludes, ``problems`` are malformed lines.
+    ``skipped`` is the number of rows that `LogQuestion.only` excludes, ``problems`` are malformed lines. ``pilot`` is
+    the number of the pilot's results and their sum, of all rows.
     """
 
     strata: tuple[LogStratum, ...]
@@ -105,6 +114,7 @@ class LogScan:
     rows: int
     skipped: int
     problems: tuple[LineProblem, ...]
+    pilot: tuple[float, float] = (0.0, 0.0)
 
 
 def scan(
@@ -119,7 +129,22 @@ def scan(
     pass_ = _Pass(question, reserve)
     for index, log in enumerate(logs):
         pass_.read(index, log, seed, skip_malformed=skip_malformed)
+    pass_.check(logs)
     return pass_.result()
+
+
+_NAMED: Final = 20
+
+
+def unknown_field(name: str, logs: Sequence[LogFile]) -> str:
+    """Return a message that no row has a field, with the fields that the first rows have."""
+    known: dict[str, None] = {}
+    for row in (row for log in logs for row in log.first_rows()):
+        inner = row.get("metadata")
+        known |= dict.fromkeys(one for one in row if one != "metadata" or not isinstance(inner, dict))
+        known |= dict.fromkeys(inner) if isinstance(inner, dict) else {}
+    shown = [jsonl.quote_text(one, 40) for one in known]
+    return f"no row has this field{did_you_mean(name, tuple(known))}; the fields are {first_few(shown, _NAMED)}"
 
 
 @dataclass(slots=True)
@@ -151,6 +176,7 @@ class _Pass:
         self._lowest = np.zeros(0, _CANDIDATE)
         self._scores = np.zeros(0)
         self._seen = [False] * len(question.by)
+        self._others: list[dict[str, None]] = [{} for _ in question.only]  # some values of skipped rows
         self._rows = self._skipped = 0
         self._problems: list[LineProblem] = []
 
@@ -160,13 +186,13 @@ class _Pass:
         random = np.random.PCG64(np.random.SeedSequence([seed, index]))
         batch = _Batch()
         strata = self._index
-        for number, offset, item, row in log.rows():
+        for number, offset, item, row in log.rows(self._question.fields):
             if isinstance(row, LineProblem):
                 self._problems.append(row)
                 if not skip_malformed and len(self._problems) >= _MOST_PROBLEMS:
                     break
                 continue
-            if self._only and any(text_of(read(row)) != value for read, value in self._only):
+            if self._only and self._is_skipped(row):
                 self._skipped += 1
                 continue
             key = self._key(row)
@@ -185,6 +211,16 @@ class _Pass:
             )
         if batch.stratum:
             self._add(batch, index, random)
+
+    def _is_skipped(self, row: Row) -> bool:
+        for index, (read, value) in enumerate(self._only):
+            found = text_of(read(row))
+            if found == NONE if value == ANY else found != value:
+                others = self._others[index]
+                if len(others) < _NAMED:
+                    others[found] = None
+                return True
+        return False
 
     def _key(self, row: Row) -> StratumKey:
         values = [read(row) for read in self._by]
@@ -263,17 +299,27 @@ class _Pass:
         self._bound[full] = self._pool["priority"][starts[full] + self._reserve - 1]
         self._pool = self._pool[rank < self._reserve]
 
-    def result(self) -> LogScan:
-        """Return what was found.
-
-        Raises:
-            SettingsError: There is no row, or a field that no row has.
-        """
+    def check(self, logs: Sequence[LogFile]) -> None:
+        """Raise SettingsError if there is no row, or no row has one of the fields."""
+        question = self._question
         if not self._rows:
+            for (name, value), others in zip(question.only, self._others, strict=True):
+                if found := [jsonl.quote_text(one, 40) for one in others if one != NONE]:
+                    there_are = first_few(found, _NAMED)
+                    raise SettingsError(f"--only {name}={value}: no row has this value; there are {there_are}")
+                if others:
+                    raise SettingsError(f"--only {name}: {unknown_field(name, logs)}")
             raise SettingsError("the log has no row to draw: check --only and --format")
-        for name, seen in zip(self._question.by, self._seen, strict=True):
-            if not seen:
-                raise SettingsError(f"--by {name}: no row has this field")
+        absent = [f"--by {name}" for name, seen in zip(question.by, self._seen, strict=True) if not seen]
+        if question.pilot is not None and not self._sums[2].any():
+            absent.append(f"--pilot {question.pilot}")
+        if question.lowest is not None and not len(self._lowest):
+            absent.append(f"--lowest {question.lowest[0]}")
+        if absent:
+            raise SettingsError(f"{absent[0]}: {unknown_field(absent[0].partition(' ')[2], logs)}")
+
+    def result(self) -> LogScan:
+        """Return what was found."""
         self._prune()
         keys = list(self._index)
         lowest = tuple(
@@ -295,7 +341,8 @@ class _Pass:
             for key, index in sorted(self._index.items())
             if self._sums[0, index]
         ]
-        return LogScan(tuple(strata), lowest, self._rows, self._skipped, tuple(self._problems))
+        pilot = float(self._sums[2].sum()), float(self._sums[3].sum())
+        return LogScan(tuple(strata), lowest, self._rows, self._skipped, tuple(self._problems), pilot)
 
     def _take_out(self) -> None:
         """Remove the rows that are drawn for their score from their strata."""

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import secrets
 import time
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from pytest_evalgate.frozen import dataclass
+from pytest_evalgate.frozen import dataclass, replace
 from pytest_evalgate.records.calls import ApplicationFailure, CallFailed
 from pytest_evalgate.records.traces import Timing
 

@@ -5,12 +5,11 @@ Works without an event loop if nothing awaits (`run_sync`): importing asyncio al
 
 from __future__ import annotations
 
-from dataclasses import replace
 from time import perf_counter, time
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from pytest_evalgate.errors import MissingOutput
-from pytest_evalgate.frozen import dataclass
+from pytest_evalgate.frozen import dataclass, replace
 from pytest_evalgate.records.calls import FINISH_MESSAGES, ApplicationFailure, CallFailed
 from pytest_evalgate.records.raised import raised_by
 from pytest_evalgate.records.results import CaseResult, Trial

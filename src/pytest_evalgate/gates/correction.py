@@ -5,11 +5,10 @@ from __future__ import annotations
 from itertools import repeat
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 from pytest_evalgate.config import BudgetGate, MeanScoreGate, MetricGate, NoRegressionGate
 from pytest_evalgate.frozen import dataclass
 from pytest_evalgate.gates.frame import first_output, frame_of
+from pytest_evalgate.stats.arrays import np
 from pytest_evalgate.stats.judged import judged_rate
 from pytest_evalgate.stats.numeric import ROUNDING
 from pytest_evalgate.stats.weights import relative_weights

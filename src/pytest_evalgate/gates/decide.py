@@ -12,8 +12,6 @@ from functools import cached_property, reduce
 from operator import add
 from typing import TYPE_CHECKING, Final
 
-import numpy as np
-
 from pytest_evalgate.config import (
     DEFAULT_TIER,
     BudgetGate,
@@ -99,9 +97,6 @@ NO_CASE_RAN: Final = 5
 
 _WORST_FIRST: tuple[VerdictName, ...] = ("invalid", "fail", "incomplete", "not_evaluated", "inconclusive", "pass")
 
-_FEW_CLUSTERS: Final = 10
-_FEW_CASES: Final = 50  # simulated coverage of the 95 % bound: .94 to .96 from 50 cases, .88 to .93 at 20
-_FEW_FAILURES: Final = 5
 _FEW_PAIRS: Final = 200  # at 100 pairs of means, a true drop of the margin was ruled out in 6 to 11 % of builds
 
 
@@ -578,18 +573,8 @@ def _delta(decision: SuiteDecision) -> Delta | None:
 
 def _notes(inputs: GateInputs) -> Iterator[str]:
     """Iterate over the warnings about the numbers of one suite."""
-    cases, compared = inputs.head.cases, inputs.compared
-    if cases.clusters is not None:
-        clusters = len(np.unique(cases.clusters))
-        if clusters < _FEW_CLUSTERS:
-            yield f"only {count(clusters, 'cluster')}: bounds are rough with fewer than {_FEW_CLUSTERS}"
-    elif cases.is_mean and bool((cases.trials > 1).any()):
-        failures = int(np.count_nonzero(cases.values < 1))
-        if len(cases) < _FEW_CASES or failures < _FEW_FAILURES:
-            yield (
-                f"several trials of {count(len(cases), 'case')}, {failures:,} of them with a failure: the coverage of "
-                "the lower bound of the pass rate is below 95% here; add cases rather than trials"
-            )
+    compared = inputs.compared
+    yield from inputs.head.notes()
     if inputs.rules.comparison.margin is not None and compared.pairing is not None:
         pairs = compared.pairs
         if not pairs.single_trial and len(pairs) < _FEW_PAIRS:

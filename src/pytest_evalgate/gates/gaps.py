@@ -13,14 +13,13 @@ from dataclasses import replace
 from itertools import combinations
 from typing import TYPE_CHECKING, Final
 
-import numpy as np
-
 from pytest_evalgate.config import ParityGate, SliceGate, has_gap_tests
 from pytest_evalgate.frozen import dataclass
 from pytest_evalgate.gates.evidence import RateEstimate, rate_of
 from pytest_evalgate.gates.family import GateTest, TestName
 from pytest_evalgate.records.measured import Figure, MetricResult
 from pytest_evalgate.records.verdicts import GateResult
+from pytest_evalgate.stats.arrays import np
 from pytest_evalgate.stats.numeric import ROUNDING, upper_z
 from pytest_evalgate.stats.unpaired import RateColumn, absolute_gap_p, gap_p, newcombe_limits
 from pytest_evalgate.text.wording import count, first_few, p_value, percent, points
@@ -200,7 +199,7 @@ def _classified(gate: ParityGate, evidence: Evidence) -> tuple[Cases, npt.NDArra
     return replace(cases, values=positive.astype(np.float64), trials=ones, is_mean=True), positive == right
 
 
-_NO_CASE: Final = RateEstimate(0, 0.0, (0.0, 1.0), 0.0, 1.0)
+_NO_CASE: Final = RateEstimate(0, 0.0, (0.0, 1.0), 1.0, given_lower=0.0)
 
 
 def _gaps(

@@ -5,12 +5,11 @@ from __future__ import annotations
 from datetime import date
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 from pytest_evalgate.gates.correction import Correction, method_of
 from pytest_evalgate.gates.evidence import Cases, clusters_of, rate_of, weights_of
 from pytest_evalgate.records.corrected import CorrectedRate
 from pytest_evalgate.records.verdicts import JudgeVerdict
+from pytest_evalgate.stats.arrays import np
 from pytest_evalgate.stats.judged import judged_rate
 from pytest_evalgate.stats.numeric import ROUNDING
 

@@ -9,8 +9,6 @@ from __future__ import annotations
 from dataclasses import field
 from typing import TYPE_CHECKING, Any, Final
 
-import numpy as np
-
 from pytest_evalgate.config import (
     ClassificationMetric,
     ConfidenceMetric,
@@ -21,6 +19,7 @@ from pytest_evalgate.config import (
 from pytest_evalgate.frozen import dataclass
 from pytest_evalgate.records.measured import ConfusionMatrix, ReliabilityBin
 from pytest_evalgate.stats import confusion, sums
+from pytest_evalgate.stats.arrays import np
 from pytest_evalgate.stats.resampling import EARLIER, FigureGroup, Ranked, Sample
 from pytest_evalgate.text.wording import count
 

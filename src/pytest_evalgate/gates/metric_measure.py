@@ -6,14 +6,13 @@ from dataclasses import field, replace
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 from pytest_evalgate.config import LOWER_IS_BETTER, ClassificationMetric, RegressionMetric
 from pytest_evalgate.frozen import dataclass
 from pytest_evalgate.gates.evidence import clusters_of, weights_of
 from pytest_evalgate.gates.metric_kinds import MetricProblem, prepare
 from pytest_evalgate.gates.trial_columns import columns_before, columns_of
 from pytest_evalgate.records.measured import Figure, FigureChange, MetricResult
+from pytest_evalgate.stats.arrays import np
 from pytest_evalgate.stats.resampling import bootstrap, paired_bootstrap
 from pytest_evalgate.stats.weights import kish_n
 from pytest_evalgate.text.wording import count

@@ -7,14 +7,13 @@ from collections import Counter
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 from pytest_evalgate.frozen import dataclass
 from pytest_evalgate.records.answers import agreement_of
 from pytest_evalgate.records.attempts import Repeats
 from pytest_evalgate.records.served import served_problem
 from pytest_evalgate.records.verdicts import Accounting, Calls, ScoreSummary
 from pytest_evalgate.records.weighting import Weighting
+from pytest_evalgate.stats.arrays import np
 from pytest_evalgate.stats.clusters import icc_anova, mean_se_df
 from pytest_evalgate.stats.stability import flip_rate
 from pytest_evalgate.stats.weights import kish_n

@@ -6,8 +6,6 @@ import math
 from collections import Counter
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 from pytest_evalgate.config import (
     InvarianceGate,
     MeanScoreGate,
@@ -24,6 +22,7 @@ from pytest_evalgate.gates.evidence import ONE_CLUSTER, Measure
 from pytest_evalgate.gates.gaps import unattainable_gap
 from pytest_evalgate.gates.pass_rate import unattainable
 from pytest_evalgate.gates.violations import unattainable_flips, unattainable_rate
+from pytest_evalgate.stats.arrays import np
 from pytest_evalgate.stats.clusters import cluster_sums
 from pytest_evalgate.stats.families import fewest_losses
 from pytest_evalgate.stats.numeric import ROUNDING, upper_z
@@ -48,6 +47,10 @@ LARGE_DROP = 0.10
 """A gate whose minimum detectable effect is larger gets a warning."""
 
 _POWER = 0.8
+
+_USUAL_ALPHA = 0.05
+_SURELY_ENOUGH = 200
+"""Units that detect a drop of 8.5 points at half the usual alpha, if 10 % of them flip: no warning, and no scipy."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,7 +136,8 @@ def _problems(plan: SuitePlan, cases: Sequence[PlannedCase], rules: SuiteRules) 
     yield from _trials_problems(plan, cases, Measure(rules.aggregate))
     if _units(cases) == (1, "cluster") and len(cases) > 1 and any(map(_needs_spread, rules.effective_gates)):
         yield ONE_CLUSTER
-    n_eff = kish_n([case.weight for case in cases])
+    is_weighted = any(case.weight != 1 for case in cases)
+    n_eff = kish_n([case.weight for case in cases]) if is_weighted else float(len(cases))
     mean_trials = sum(map(plan.trials_of, cases)) / len(cases)
     largest_n = math.ceil(n_eff * (mean_trials if rules.aggregate == "mean" else 1))  # the effective n is at most this
     for gate in rules.effective_gates:
@@ -218,6 +222,8 @@ def _power_warnings(plan: SuitePlan, cases: Sequence[PlannedCase], rules: SuiteR
     flips = DEFAULT_DISCORDANCE
     if measured is not None:
         flips = max(measured, 1 / (n + 2))  # zero observed flips do not prove a flip rate of zero
+    if units >= _SURELY_ENOUGH and flips <= DEFAULT_DISCORDANCE and alpha >= _USUAL_ALPHA / 2:
+        return
     if plan.trials == before == 1:
         drop = mde_with_flips(units, flips, alpha, _POWER)
     else:

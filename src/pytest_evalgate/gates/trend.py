@@ -8,10 +8,9 @@ from __future__ import annotations
 from operator import attrgetter
 from typing import TYPE_CHECKING, Final
 
-import numpy as np
-
 from pytest_evalgate.frozen import dataclass
 from pytest_evalgate.records.verdicts import TREND_MIN_RUNS, Trend
+from pytest_evalgate.stats.arrays import np
 from pytest_evalgate.stats.trend import cusum_down, ewma, robust_z, run_sigma
 from pytest_evalgate.text.wording import count, percent
 

@@ -5,15 +5,15 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-import numpy as np
-import numpy.typing as npt
-
 from pytest_evalgate.frozen import dataclass
 from pytest_evalgate.gates.evidence import weights_of
+from pytest_evalgate.stats.arrays import np
 from pytest_evalgate.stats.weights import relative_weights
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
+
+    import numpy.typing as npt
 
     from pytest_evalgate.gates.pairing import Pair
     from pytest_evalgate.records.results import CaseResult, Trial

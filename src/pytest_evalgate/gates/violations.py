@@ -5,11 +5,10 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Final
 
-import numpy as np
-
 from pytest_evalgate.frozen import dataclass
 from pytest_evalgate.gates.evidence import CONFIDENCE, ONE_CLUSTER, Cases, rate_of, weights_of
 from pytest_evalgate.records.verdicts import GateResult
+from pytest_evalgate.stats.arrays import np
 from pytest_evalgate.stats.clusters import cluster_sums
 from pytest_evalgate.stats.intervals import cases_needed, clopper_pearson_lower_one_sided, passes_needed
 from pytest_evalgate.stats.weights import kish_n

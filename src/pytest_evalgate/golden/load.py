@@ -1,7 +1,8 @@
 """Reader of golden sets in JSONL files.
 
-A file is read line by line (`text.jsonl`), its dialect is recognised (`dialects.known`), and each row becomes a case
-(`record`, `dialects.translate`). The problems of all files are reported together.
+A canonical file without problems is read in one pass (`valid_files`). Of any other, all lines are read first
+(`text.jsonl`), then its dialect is recognised (`dialects.known`), and each row becomes a case (`record`,
+`dialects.translate`). The problems of all files are reported together.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ from __future__ import annotations
 import shlex
 from operator import attrgetter
 from pathlib import PurePosixPath
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from pytest_evalgate.errors import GoldenSetError, LineProblem
 from pytest_evalgate.frozen import dataclass
@@ -22,6 +23,7 @@ from pytest_evalgate.golden.record import (
     parse_row,
     set_digest,
 )
+from pytest_evalgate.golden.valid_files import read_valid
 from pytest_evalgate.records.cases import GoldenSet, Place
 from pytest_evalgate.text import jsonl
 from pytest_evalgate.text.files import relative_name
@@ -86,6 +88,8 @@ def read_file(path: Path, name: str) -> ReadFile:
     """Read the valid cases and the problems of a file; both use ``name`` for it. Raises nothing."""
     if (problem := _name_problem(path, name)) is not None:
         return _unreadable(name, [problem])
+    if (golden := read_valid(path, name, parse_canonical)) is not None:
+        return ReadFile(golden, ())
     lines, problems = jsonl.read(path, name=name)
     if problems and (problem := _start_problem(path, name)) is not None:
         return _unreadable(name, [problem])
@@ -166,25 +170,25 @@ def _parse(
     rows: Sequence[JsonLine], name: str, dialect: Dialect | None
 ) -> tuple[list[ParsedRow], tuple[tuple[str, str], ...]]:
     if dialect is None:
-        return [parse_canonical(row, Place(name, row.number)) for row in rows], ()
+        return [parse_canonical(row.value, Place(name, row.number)) for row in rows], ()
     from pytest_evalgate.golden.dialects.translate import mapping_of, translate_row  # noqa: PLC0415 - the same
 
     translated = [translate_row(row.value, Place(name, row.number), dialect) for row in rows]
     return [row.parsed for row in translated], mapping_of(translated)
 
 
-def parse_canonical(row: JsonLine, place: Place) -> ParsedRow:
+def parse_canonical(row: dict[str, Any], place: Place) -> ParsedRow:
     """Parse a canonical row, whose asserts may be written as promptfoo writes them."""
-    entries = row.value.get("asserts")
+    entries = row.get("asserts")
     if not isinstance(entries, list) or not any(isinstance(one, dict) and "type" in one for one in entries):
-        return parse_row(row.value, place)
+        return parse_row(row, place)
     from pytest_evalgate.golden.dialects.asserts import translate_types  # noqa: PLC0415 - few rows need it
     from pytest_evalgate.golden.dialects.translate import TranslationError  # noqa: PLC0415 - the same
 
     try:
-        value = {**row.value, "asserts": translate_types(entries, row.value)}
+        value = {**row, "asserts": translate_types(entries, row)}
     except TranslationError as error:
-        known = parse_row({**row.value, "asserts": []}, place)
+        known = parse_row({**row, "asserts": []}, place)
         problem = LineProblem(place.file, place.line, f"asserts{error.path}", str(error))
         return ParsedRow(known.id, None, (*known.problems, problem))
     return parse_row(value, place)

@@ -279,8 +279,11 @@ class _NonDefaults:
 
 _IDENTITY: Final = ("input", "messages", "vars", "expected")
 _GRADED: Final = ("expected_any", "rubric", "context", "reference_context", "expected_tools", "asserts", "threshold")
+COMPARED: Final = (*_IDENTITY, *_GRADED)
+"""The fields of a fingerprint."""
+
 _identity = _NonDefaults(*_IDENTITY)
-_graded_fields = _NonDefaults(*_IDENTITY, *_GRADED)
+_graded_fields = _NonDefaults(*COMPARED)
 _whole_row = _NonDefaults(*(name for name in _DEFAULTS if name not in {"place", "fingerprint"}))
 
 

@@ -86,7 +86,7 @@ def _load_part(path: Path, name: str, choose: Callable[[Iterator[RowView]], Sequ
     chosen, cases = set(at), []
     for number, line in enumerate(_cases_of(jsonl.skim(path))):
         if number in chosen:
-            parsed = parse_canonical(line.parse(), Place(name, line.number))
+            parsed = parse_canonical(line.parse().value, Place(name, line.number))
             if parsed.case is None:
                 return None
             cases.append(parsed.case)

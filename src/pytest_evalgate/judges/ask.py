@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import field, replace
+from dataclasses import field
 from typing import TYPE_CHECKING, Final, Generic, TypeVar
 
-from pytest_evalgate.frozen import dataclass
+from pytest_evalgate.frozen import dataclass, replace
 from pytest_evalgate.judges.escaping import escape_for_judge
 from pytest_evalgate.judges.reply import Unreadable
 from pytest_evalgate.records.calls import FINISH_MESSAGES, Call, CallFailed, RunStopped, record_of

@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING, Final
 
-import numpy as np
-
 from pytest_evalgate.errors import LineProblem
 from pytest_evalgate.frozen import dataclass
 from pytest_evalgate.judges.label_rows import (
@@ -24,6 +22,7 @@ from pytest_evalgate.judges.label_scale import normalise_label
 from pytest_evalgate.judges.labels import LabelsError
 from pytest_evalgate.judges.stored_scores import no_such_path, stored_values
 from pytest_evalgate.stats.agreement import agreement_graded, krippendorff_missing
+from pytest_evalgate.stats.arrays import np
 
 if TYPE_CHECKING:
     from collections.abc import Hashable, Iterator, Mapping, Sequence

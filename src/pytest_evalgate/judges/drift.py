@@ -9,13 +9,12 @@ from __future__ import annotations
 from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Final, Literal, Self, get_args
 
-import numpy as np
-
 from pytest_evalgate.errors import UserError
 from pytest_evalgate.frozen import dataclass
 from pytest_evalgate.judges import labels
 from pytest_evalgate.runs.record_file import RecordFile, check_filled, check_time
 from pytest_evalgate.stats.agreement import judge_self_consistency
+from pytest_evalgate.stats.arrays import np
 from pytest_evalgate.stats.families import holm_adjusted
 from pytest_evalgate.stats.numeric import binomial_tail
 from pytest_evalgate.stats.trend import js_divergence, ks_statistic

@@ -8,13 +8,12 @@ from __future__ import annotations
 
 import re
 from contextlib import suppress
-from dataclasses import replace
 from functools import partial
 from itertools import islice
 from typing import TYPE_CHECKING, ClassVar, Final
 
 from pytest_evalgate.errors import ScorerError
-from pytest_evalgate.frozen import dataclass
+from pytest_evalgate.frozen import dataclass, replace
 from pytest_evalgate.judges.ask import JudgeClient, JudgeQuestion
 from pytest_evalgate.judges.escaping import escape_for_judge
 from pytest_evalgate.judges.material import Material, material_of, nonce_of, references_of, text_of

@@ -11,8 +11,6 @@ import re
 from collections import defaultdict
 from typing import TYPE_CHECKING, Final
 
-import numpy as np
-
 from pytest_evalgate.errors import LineProblem, SettingsError
 from pytest_evalgate.frozen import dataclass
 from pytest_evalgate.gates.frame import digest_of, first_output
@@ -22,6 +20,7 @@ from pytest_evalgate.judges.label_rows import id_of, label_of, read_rows
 from pytest_evalgate.judges.label_scale import scale_of
 from pytest_evalgate.judges.labels import LabelsError
 from pytest_evalgate.records.results import Output
+from pytest_evalgate.stats.arrays import np
 from pytest_evalgate.stats.differences import allocate_labels
 from pytest_evalgate.text import files, jsonl
 

@@ -9,11 +9,10 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Final
 
-import numpy as np
-
 from pytest_evalgate.errors import SettingsError
 from pytest_evalgate.frozen import dataclass
 from pytest_evalgate.gates.frame import first_output, frame_of
+from pytest_evalgate.stats.arrays import np
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence

@@ -5,8 +5,6 @@ from __future__ import annotations
 import dataclasses
 from typing import TYPE_CHECKING, Final
 
-import numpy as np
-
 from pytest_evalgate.frozen import dataclass
 from pytest_evalgate.judges.rates import Statistic, rate_of
 from pytest_evalgate.stats.agreement import (
@@ -20,6 +18,7 @@ from pytest_evalgate.stats.agreement import (
     krippendorff_missing,
     position_bias,
 )
+from pytest_evalgate.stats.arrays import np
 
 if TYPE_CHECKING:
     from collections.abc import Hashable, Mapping, Sequence

@@ -6,14 +6,13 @@ from collections import Counter
 from statistics import fmean, median
 from typing import TYPE_CHECKING, Final
 
-import numpy as np
-
 from pytest_evalgate.errors import SettingsError
 from pytest_evalgate.frozen import dataclass
 from pytest_evalgate.judges.rater_drift import drifts_of, majority_of
 from pytest_evalgate.judges.rates import Bootstrap, Statistic, rate_of
 from pytest_evalgate.judges.ratings import ONE_BATCH
 from pytest_evalgate.stats.agreement import krippendorff_missing
+from pytest_evalgate.stats.arrays import np
 from pytest_evalgate.stats.coincidences import alphas, coincidences
 
 if TYPE_CHECKING:

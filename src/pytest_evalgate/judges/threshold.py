@@ -5,10 +5,9 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Final, Literal
 
-import numpy as np
-
 from pytest_evalgate.frozen import dataclass
 from pytest_evalgate.judges.rates import Statistic, cluster_codes
+from pytest_evalgate.stats.arrays import np
 from pytest_evalgate.stats.intervals import wilson_interval
 from pytest_evalgate.stats.judged import (
     calibration_errors,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from pytest_evalgate.engine import combine_trials, run_case, run_trial
 from pytest_evalgate.engine.trial import run_sync
@@ -24,6 +24,10 @@ if TYPE_CHECKING:
     Futures = Sequence[Future[Trial]]
 
 
+_SENDING_S: Final = 0.05
+"""Time in which the engine sends the first 64 calls, if no other thread runs."""
+
+
 class CaseQueue:
     """Queue that starts cases before their items run, and returns each result to its item."""
 
@@ -33,7 +37,7 @@ class CaseQueue:
         progress: Progress,
         max_concurrency: int | None,
         stopper: Stopper,
-        on_first_result: Callable[[], None] | None = None,
+        meanwhile: Callable[[], None] | None = None,
     ) -> None:
         """Create an empty queue.
 
@@ -42,13 +46,13 @@ class CaseQueue:
             progress: Counts the trials, and is printed while an item waits.
             max_concurrency: Maximum of concurrent trials over all suites; None for the window of each suite.
             stopper: Watches the cases, and decides which are no longer needed.
-            on_first_result: Called once, after the first result, while other trials still run.
+            meanwhile: Called once, after the first calls are sent and while their results are awaited.
         """
         self._engine = engine
         self._progress = progress
         self._max_concurrency = max_concurrency
         self._stopper = stopper
-        self._on_first_result = on_first_result
+        self._meanwhile = meanwhile
         self._begun: dict[tuple[str, str], Futures] = {}
 
     def begin(self, suite: ReadySuite, case: Case) -> None:
@@ -109,12 +113,18 @@ class CaseQueue:
         Raises:
             EngineStopped: the engine stopped before the output arrived.
         """
+        meanwhile, self._meanwhile = self._meanwhile, None
+        if meanwhile is not None:
+            _wait_at_most([future], _SENDING_S)
+            meanwhile()
         trial = self._engine().wait(future, self._tick)
-        on_first_result, self._on_first_result = self._on_first_result, None
-        if on_first_result is not None:
-            on_first_result()
         self._stopper.check()
         return trial
+
+    def await_first_calls(self) -> None:
+        """Let the engine send the first calls, before this thread works beside it."""
+        if self._begun:
+            _wait_at_most(next(iter(self._begun.values())), _SENDING_S)
 
     def _tick(self) -> None:
         self._progress.tick()
@@ -123,3 +133,9 @@ class CaseQueue:
     def grade(self, suite: ReadySuite, work: Coroutine[Any, Any, CaseResult]) -> CaseResult:
         """Grade the output of a test's body."""
         return self._engine().run(work) if suite.waits else run_sync(work)
+
+
+def _wait_at_most(futures: Futures, seconds: float) -> None:
+    from concurrent.futures import wait  # noqa: PLC0415 - not for recorded outputs
+
+    wait(futures, seconds)

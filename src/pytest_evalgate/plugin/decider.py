@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from pytest_evalgate.app.report import ReportWriter
+    from pytest_evalgate.app.shard_folders import SharedFolder
     from pytest_evalgate.config import Suite
     from pytest_evalgate.plugin.assembly import Assembly, ReadySuite
     from pytest_evalgate.plugin.failures import BaselineOutcome
@@ -43,7 +44,6 @@ if TYPE_CHECKING:
     from pytest_evalgate.records.traces import RunTrace
     from pytest_evalgate.records.verdicts import Verdict, VerdictName
     from pytest_evalgate.reports.view import ReportView
-    from pytest_evalgate.runs.remote import RemoteFolder
     from pytest_evalgate.runs.shard import Shard
     from pytest_evalgate.runs.state import StateFolder
 
@@ -138,17 +138,18 @@ class SessionDecider:
         """
         if self.shard is not None:
             files.remove(self.file)
-            if (folder := self._remote_folder) is not None:
+            if (folder := self._shard_folder) is not None:
                 folder.reserve(self.shard.file_name)
 
     @cached_property
-    def _remote_folder(self) -> RemoteFolder | None:
+    def _shard_folder(self) -> SharedFolder | None:
         """The folder of ``--eval-shards-to``."""
         if self.assembly.options.shards_to is None:
             return None
-        from pytest_evalgate.runs.remote import RemoteFolder  # noqa: PLC0415 - few runs are sharded
+        from pytest_evalgate.app.shard_folders import shard_folder  # noqa: PLC0415 - few runs are sharded
 
-        return RemoteFolder(self.assembly.options.shards_to)
+        url, assembly = self.assembly.options.shards_to, self.assembly
+        return shard_folder(url, assembly.settings, root=assembly.root, state=self.state.path)
 
     def check_gates(self, suites: Iterable[ReadySuite]) -> None:
         """Read the baselines, and collect warnings about gates with little power.
@@ -186,6 +187,15 @@ class SessionDecider:
         lines = (f"evalgate: {name}: {text}" for text in checked.warnings)
         self.warnings += [line for line in lines if line not in self.warnings]
         return [*checked.problems, *judge_problems(rules)]
+
+    def needs_arrays(self, suites: Iterable[ReadySuite]) -> bool:
+        """Return whether the decision is likely to use numpy: not if suites have no baseline and only report rates."""
+        return any(map(self._needs_arrays, suites))
+
+    def _needs_arrays(self, ready: ReadySuite) -> bool:
+        suite = self.assembly.suite_settings(ready.plan.name)
+        is_plain = suite is None or not (suite.gates or suite.slices or suite.cluster or suite.metrics or suite.judges)
+        return not is_plain or ready.plan.trials > 1 or self.decider.baselines.get(ready.plan.name) is not None
 
     def attempt(self, plan: SuitePlan) -> int:
         """Return the number of this attempt at the commit with the cases and scorers of a suite: 1 for the first."""
@@ -280,8 +290,8 @@ class SessionDecider:
         )
         stored = time.monotonic()
         self.run_log.add_stage("store", stored - started)
-        if self._remote_folder is not None:
-            self._remote_folder.put(self.file, self.file.name)
+        if self._shard_folder is not None:
+            self._shard_folder.put(self.file, self.file.name)
             self.run_log.add_stage("upload", time.monotonic() - stored)
         if self.shard is None:
             verdict = self.decider.decide_attempt(run, self.origin, rules)
@@ -289,7 +299,7 @@ class SessionDecider:
             self.run_log.add_stage("decide", time.monotonic() - stored)
             return replace(verdict, resumed=self._taken_over(run))
         file = files.relative_name(self.file, self.assembly.root)
-        if (folder := self._remote_folder) is not None:
+        if (folder := self._shard_folder) is not None:
             file = f"{folder.url}/{self.file.name}"
         refused = refused or refused_reason(run, self.shard, file, "DIR" if folder is None else f"{folder.url}/")
         verdict = self.decider.decide(replace(run, refused=refused), rules)
@@ -388,10 +398,15 @@ class SessionDecider:
         return suite if suite is None or rule is None else suite.model_copy(update={"stop": rule})
 
 
-def load_gates() -> None:
-    """Import the gates, which takes 0.2 s, while outputs are awaited."""
+def load_gates(*, arrays: bool = True) -> None:
+    """Import the gates, and numpy and scipy with ``arrays``, which takes 0.2 s, while outputs are awaited."""
     with defer_interrupts():
-        import pytest_evalgate.app.view  # noqa: F401, PLC0415 - imports the gates, and with them scipy
+        import pytest_evalgate.app.view  # noqa: F401, PLC0415 - imports the gates
+
+        if arrays:
+            from pytest_evalgate.stats.arrays import load  # noqa: PLC0415 - the same
+
+            load()
 
 
 def count_not_run(run: Run) -> int:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, NoReturn
 
 import pytest
 
-from pytest_evalgate.app.estimating import count_own_calls, estimate_calls, why_not_cached
+from pytest_evalgate.app.estimating import count_own_calls, estimate_calls, sends_calls, why_not_cached
 from pytest_evalgate.config import with_places
 from pytest_evalgate.errors import EngineStopped, MissingOutput, ScorerError, SettingsError, StorageError
 from pytest_evalgate.golden.sampling import sample_ids
@@ -71,17 +71,44 @@ class Launch:
             if is_first and journal.is_started(context.state.path, context.run_identity.run):
                 self._begin_as_worker(session)
             return None
+        if self._is_certain_to_start(session.items):
+            self._start(session.items)
+            self._case_queue.await_first_calls()
+            self._print_total(self._estimate(session.items, from_cache=False))
+            return None
         estimate = self._estimate(session.items)
         if context.options.estimate:
             self._print_estimate(estimate, session.items)
             return True
         if estimate is not None and not context.options.offline and not self._may_send(estimate, session.items):
             return True
-        if any(suite.waits for suite in context.suites):
-            self._begin_journal()
-        if not context.is_controller:
-            self._begin(session.items)
+        self._start(session.items)
         return None
+
+    def _is_certain_to_start(self, items: Sequence[pytest.Item]) -> bool:
+        """Return whether no estimate can refuse the run: it is then computed while the first calls are awaited.
+
+        There is no budget, every key is known, and every request was rendered before, in the check that the questions
+        reach the application; it leaves out cases of the base branch. If a call may be cached, the estimate comes
+        first: it could not tell a cached reply from a reply to a call of this run.
+        """
+        context = self._context
+        if context.options.estimate or context.options.offline or context.is_controller:
+            return False
+        wiring, selected = context.wiring, self._selected(items)
+        return (
+            wiring.budget_usd is None
+            and context.assembly.base is None
+            and sends_calls(selected)
+            and wiring.memory.is_empty
+            and self._has_keys(selected)
+        )
+
+    def _start(self, items: Sequence[pytest.Item]) -> None:
+        if any(suite.waits for suite in self._context.suites):
+            self._begin_journal()
+        if not self._context.is_controller:
+            self._begin(items)
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtest_protocol(self, item: pytest.Item) -> None:
@@ -168,23 +195,39 @@ class Launch:
                 mine &= repeated[suite.plan.name]
         return [case for golden in suite.sets for case in golden if case.id in mine]
 
-    def _estimate(self, items: Iterable[pytest.Item]) -> Estimate | None:
+    def _estimate(self, items: Iterable[pytest.Item], *, from_cache: bool = True) -> Estimate | None:
         try:
-            return estimate_calls(self._selected(items), self._context.wiring)
+            return estimate_calls(self._selected(items), self._context.wiring, from_cache=from_cache)
         except SettingsError as error:
             self._refuse(str(error))
 
     def _may_send(self, estimate: Estimate, items: Iterable[pytest.Item]) -> bool:
         from pytest_evalgate.engine.spend import budget_problem  # noqa: PLC0415 - only if calls are sent
-        from pytest_evalgate.reports.estimate import total_line  # noqa: PLC0415 - the same
 
-        self._print(total_line(estimate))
+        self._print_total(estimate)
         if estimate.to_send:
             self._check_keys(estimate, items)
         self.refused_reason = budget_problem(estimate, self._context.wiring.budget_usd)
         if self.refused_reason is not None:
             self._print(f"refused: {self.refused_reason}")
         return self.refused_reason is None
+
+    def _print_total(self, estimate: Estimate | None) -> None:
+        from pytest_evalgate.reports.estimate import total_line  # noqa: PLC0415 - only if calls are sent
+
+        if estimate is not None:
+            self._print(total_line(estimate))
+
+    def _has_keys(self, selected: Selected) -> bool:
+        """Return whether the key of every model that a suite may ask is known."""
+        wiring = self._context.wiring
+        try:
+            for suite, _ in selected:
+                for route in _routes(suite, wiring.configured.judges):
+                    wiring.client.check_key(route)
+        except SettingsError:
+            return False
+        return True
 
     def _check_keys(self, estimate: Estimate, items: Iterable[pytest.Item]) -> None:
         wiring = self._context.wiring

@@ -43,7 +43,7 @@ VALUES = {
     ),
     "--eval-shards-to": (
         "URL",
-        "store the shard in this folder too, such as s3://bucket/runs/RUN/: pytest-evalgate merge reads it there",
+        "store the shard there too, s3://bucket/runs/RUN/, or in the store: store://RUN; merge reads it there",
     ),
     "--eval-stop": ("RULE", "when a suite may stop before its last case: certainty or never"),
     "--eval-report": ("DIR", "write the reports to this folder instead of the state folder"),

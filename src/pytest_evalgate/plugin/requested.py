@@ -225,11 +225,11 @@ def _shard(text: str | None, environ: Mapping[str, str]) -> Shard | None:
 def _shards_to(url: str | None, shard: str | None) -> str | None:
     if not url:
         return None
-    from pytest_evalgate.runs.remote import RemoteFolder  # noqa: PLC0415 - few runs are sharded
+    from pytest_evalgate.app.shard_folders import checked_url  # noqa: PLC0415 - few runs are sharded
 
     if not shard:
         raise SettingsError("--eval-shards-to: only a shard is stored there: add --eval-shard I/N, or auto")
-    return RemoteFolder.parse(url, "--eval-shards-to").url
+    return checked_url(url, "--eval-shards-to")
 
 
 def _amount(name: str, text: str | None) -> float | None:

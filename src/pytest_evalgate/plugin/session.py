@@ -222,7 +222,7 @@ class EvalSession:
             self.progress,
             options.max_concurrency,
             self._stopper,
-            on_first_result=None if worker is not None else self._preload,
+            meanwhile=None if worker is not None else self._preload,
         )
         # These objects live as long as the session: traversing the golden sets cost 65 us a case, and the last
         # collection of the interpreter 0.15 s.
@@ -274,7 +274,7 @@ class EvalSession:
     def _preload(self) -> None:
         """Import the gates and the report writers, which takes 0.3 s, while outputs are awaited."""
         with contextlib.suppress(OSError):  # too many open files: imported later, with fewer connections
-            load_gates()
+            load_gates(arrays=self._session_decider.needs_arrays(self._context.suites))
             with defer_interrupts():
                 self._report_writer.load()
         gc.freeze()  # items and libraries live as long as the session, and pytest collects garbage at its end

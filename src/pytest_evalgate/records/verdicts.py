@@ -14,6 +14,7 @@ from pytest_evalgate.records.corrected import (  # noqa: TC001 - as above
     LabelledSample,
     MeasuredChange,
 )
+from pytest_evalgate.records.covered import CoveredField  # noqa: TC001 - as above
 from pytest_evalgate.records.measured import MetricResult  # noqa: TC001 - as above
 from pytest_evalgate.records.results import StopRule  # noqa: TC001 - as above
 from pytest_evalgate.records.side_by_side import SideBySide  # noqa: TC001 - as above
@@ -367,7 +368,8 @@ class SuiteVerdict:
     ``cases`` is the number of cases without the skipped ones; ``passed`` is the number of cases that pass in most of
     their trials. ``corrected`` is the pass rate, corrected for the errors of the judge that decides it. ``reruns``
     is None for the first attempt at a commit. ``notes`` are warnings about the numbers. ``other_models`` replied in
-    place of those that were asked for. ``weighting`` is None if all cases weigh alike.
+    place of those that were asked for. ``weighting`` is None if all cases weigh alike. ``coverage`` is empty if the
+    suite wants no values.
     """
 
     cases: int
@@ -393,6 +395,7 @@ class SuiteVerdict:
     reruns: Reruns | None = None
     metrics: tuple[MetricResult, ...] = ()
     weighting: Weighting | None = None
+    coverage: tuple[CoveredField, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,6 @@
-"""Release brief: one page for the person who decides on a release, as Markdown and as text for a terminal.
+"""Release brief: one page for the person who decides on a release, as Markdown, as HTML and as text for a terminal.
+
+The page of a release pack shows the same facts. It may be of several runs: each has its own sections.
 
 ::
 
@@ -24,6 +26,7 @@ from pytest_evalgate.text.wording import count, percent, seconds
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
+    from pytest_evalgate.records.verdicts import GateChange
     from pytest_evalgate.reports.view import ReportView, SuiteView
 
 BRIEF_FILE: Final = "brief.md"
@@ -79,20 +82,41 @@ class AcceptedBaseline:
 
 
 @dataclass(frozen=True, slots=True)
-class Brief:
-    """The release brief of a run."""
+class GatesSince:
+    """The changes of the gate since the last release, the tag ``ref``; ``problem`` if they cannot be listed."""
 
-    decision: Decision
+    ref: str
+    changes: tuple[GateChange, ...] = ()
+    problem: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class RunBrief:
+    """What a brief shows of one run."""
+
     view: ReportView
     created: str
     baselines: tuple[AcceptedBaseline, ...]
     risks: tuple[Risk, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Brief:
+    """The release brief of one run or of several. ``risks`` are those of the release, not of one run."""
+
+    decision: Decision
+    runs: tuple[RunBrief, ...]
     requirements: tuple[RequirementResult, ...] = ()
+    risks: tuple[Risk, ...] = ()
+    since: GatesSince | None = None
 
 
 def render_brief(brief: Brief) -> str:
     """Render the brief as Markdown."""
-    blocks = [f"# Release brief: {brief.decision}", inline(_run(brief)), *_reasons(brief, inline)]
+    blocks = [f"# Release brief: {brief.decision}"]
+    if unmet := _unmet(brief, inline):
+        blocks.append("\n".join(f"- {item}" for item in unmet))
+    blocks += [text for run in brief.runs for text in (inline(_run(run)), _reason(brief, run, inline))]
     for heading, items in _sections(brief, inline, code):
         blocks += [f"## {heading}", "\n".join(f"- {item}" for item in items)]
     return "\n\n".join(blocks) + "\n"
@@ -101,8 +125,11 @@ def render_brief(brief: Brief) -> str:
 def render_brief_text(brief: Brief, width: int) -> tuple[Line, ...]:
     """Render the brief for a terminal."""
     lines = [Line(f"RELEASE BRIEF: {brief.decision}", _COLOURS[brief.decision])]
-    for text in (_run(brief), *_reasons(brief, one_line)):
-        lines += wrap_lines(one_line(text), width)
+    for item in _unmet(brief, one_line):
+        lines += wrap_lines(f"  {item}", width, indent="      ")
+    for run in brief.runs:
+        for text in (_run(run), _reason(brief, run, one_line)):
+            lines += wrap_lines(one_line(text), width)
     for heading, items in _sections(brief, one_line, one_line):
         lines += [Line(""), Line(heading.upper())]
         for item in items:
@@ -115,12 +142,25 @@ _PAGE: Final = """<!doctype html>
 <head>
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1">
+<meta name="color-scheme" content="light dark">
 <meta http-equiv="Content-Security-Policy" content="default-src 'none'; style-src 'unsafe-inline'">
 <title>Release readiness: {decision}</title>
 <style>
-body {{ font: 16px/1.5 system-ui, sans-serif; max-width: 60rem; margin: 2rem auto; padding: 0 1rem; }}
-li {{ overflow-wrap: anywhere; }}
-@media (prefers-color-scheme: dark) {{ body {{ background: #111; color: #eee; }} }}
+:root {{ --go: #0b5cad; --guarded: #8a5a00; --hold: #b3400a; --line: #d0d7de; --muted: #57606a; }}
+body {{ font: 16px/1.5 system-ui, sans-serif; max-width: 60rem; margin: 1.5rem auto; padding: 0 1rem;
+  background: #fff; color: #1f2328; }}
+h1 {{ font-size: 1.6rem; line-height: 1.25; margin: 0 0 .75rem; }}
+h2 {{ font-size: 1.15rem; margin: 1.75rem 0 .25rem; border-bottom: 1px solid var(--line); }}
+h1 strong {{ white-space: nowrap; }}
+.go {{ color: var(--go); }} .go-with-guardrails {{ color: var(--guarded); }} .hold {{ color: var(--hold); }}
+.unmet {{ border-left: .3rem solid var(--hold); margin: 0 0 1rem; padding: .4rem 0 .4rem 1.6rem; font-weight: 600; }}
+ul {{ margin: .5rem 0; padding-left: 1.4rem; }}
+li, p {{ overflow-wrap: anywhere; }}
+.run {{ color: var(--muted); margin: .25rem 0; }}
+@media (prefers-color-scheme: dark) {{
+  :root {{ --go: #79b8ff; --guarded: #e3b341; --hold: #ff9b6a; --line: #3d444d; --muted: #9da7b1; }}
+  body {{ background: #0d1117; color: #e6edf3; }}
+}}
 </style>
 </head>
 <body>
@@ -133,11 +173,18 @@ li {{ overflow-wrap: anywhere; }}
 
 
 def render_brief_page(brief: Brief) -> str:
-    """Render the brief as one HTML page without scripts, which loads nothing."""
-    lines = [f"<h1>Release readiness: {brief.decision}</h1>"]
-    lines += [f"<p>{text}</p>" for text in (html.escape(one_line(_run(brief))), *_reasons(brief, _html))]
+    """Render the brief as one HTML page without scripts, which loads nothing.
+
+    The decision and the requirements that are not met come first, so that they are on the first screen.
+    """
+    mark = brief.decision.replace(" ", "-")
+    lines = [f'<h1>Release readiness: <strong class="{mark}">{brief.decision}</strong></h1>']
+    if unmet := _unmet(brief, _html):
+        lines += ['<ul class="unmet">', *(f"<li>{item}</li>" for item in unmet), "</ul>"]
+    for run in brief.runs:
+        lines += [f'<p class="run">{_html(_run(run))}</p>', f"<p>{_reason(brief, run, _html)}</p>"]
     for heading, items in _sections(brief, _html, lambda text: f"<code>{_html(text)}</code>"):
-        lines += [f"<h2>{heading}</h2>", "<ul>", *(f"<li>{item}</li>" for item in items), "</ul>"]
+        lines += [f"<h2>{_html(heading)}</h2>", "<ul>", *(f"<li>{item}</li>" for item in items), "</ul>"]
     return _PAGE.format(decision=brief.decision, body="\n".join(lines))
 
 
@@ -145,19 +192,25 @@ def _html(text: str) -> str:
     return html.escape(one_line(text))
 
 
-def _run(brief: Brief) -> str:
-    verdict = brief.view.verdict
+def _unmet(brief: Brief, escape: Callable[[str], str]) -> list[str]:
+    """Return the requirements that are not met, each with its reason."""
+    unmet = [one for one in brief.requirements if one.decision == "hold"]
+    return [escape(f"not met: {one.requirement}: {one.reason}") for one in unmet]
+
+
+def _run(run: RunBrief) -> str:
+    verdict = run.view.verdict
     commit = "no commit" if verdict.commit is None else f"commit {verdict.commit[:_DIGITS]}"
     size = f"{count(len(verdict.suites), 'suite')}, {count(verdict.accounting.planned, 'case')}"
-    return f"Run {verdict.run_id} of {brief.created[:10]}, {commit}, tier {verdict.tier}: {size}."
+    return f"Run {verdict.run_id} of {run.created[:10]}, {commit}, tier {verdict.tier}: {size}."
 
 
-def _reasons(brief: Brief, escape: Callable[[str], str]) -> Iterator[str]:
-    verdict = brief.view.verdict
-    word, code_note = phrases.run_word(verdict.verdict), phrases.exit_note(verdict, brief.view.notes)
+def _reason(brief: Brief, run: RunBrief, escape: Callable[[str], str]) -> str:
+    verdict = run.view.verdict
+    word, code_note = phrases.run_word(verdict.verdict), phrases.exit_note(verdict, run.view.notes)
     unmet = [one for one in brief.requirements if one.decision == "hold"]
     meaning = f"{count(len(unmet), 'requirement')} not met." if unmet else _MEANING[brief.decision]
-    yield f"{meaning} {escape(f'{word}: {phrases.reason(verdict)} ({code_note})')}"
+    return f"{meaning} {escape(f'{word}: {phrases.reason(verdict)} ({code_note})')}"
 
 
 def _sections(
@@ -169,13 +222,45 @@ def _sections(
             "Requirements",
             [escape(f"{one.decision}: {one.requirement}: {one.reason}") for one in brief.requirements],
         )
-    yield "Gates", [item for suite in phrases.worst_suites(brief.view) for item in _gates(suite, escape, quote)]
-    if metrics := [one for suite in brief.view.suites for one in _metrics(suite, escape, quote)]:
+    for run in brief.runs:
+        of_run = f" of run {run.view.verdict.run_id}" if len(brief.runs) > 1 else ""
+        for heading, items in _run_sections(run, escape, quote):
+            yield f"{heading}{of_run}", items
+    if brief.since is not None:
+        yield f"Changes of the gate since {brief.since.ref}", [escape(item) for item in _since(brief.since)]
+    risks = [*brief.risks, *(risk for run in brief.runs for risk in run.risks)]
+    yield "Open risks", [*_risks(risks, escape)]
+
+
+def _run_sections(
+    run: RunBrief, escape: Callable[[str], str], quote: Callable[[str], str]
+) -> Iterator[tuple[str, list[str]]]:
+    view = run.view
+    yield "Gates", [item for suite in phrases.worst_suites(view) for item in _gates(suite, escape, quote)]
+    if metrics := [one for suite in view.suites for one in _metrics(suite, escape, quote)]:
         yield "Metrics", metrics
-    yield "Trend", [_trend(suite, escape, quote) for suite in brief.view.suites]
-    yield "Cost", [escape(item) for item in _cost(brief.view)]
-    yield "Accepted baselines", [_baseline(one, escape, quote) for one in brief.baselines]
-    yield "Open risks", [*_risks(brief.risks, escape)]
+    if covered := [one for suite in view.suites for one in _coverage(suite, escape, quote)]:
+        yield "Coverage", covered
+    yield "Trend", [_trend(suite, escape, quote) for suite in view.suites]
+    yield "Cost", [escape(item) for item in _cost(view)]
+    yield "Accepted baselines", [_baseline(one, escape, quote) for one in run.baselines]
+
+
+def _coverage(suite: SuiteView, escape: Callable[[str], str], quote: Callable[[str], str]) -> Iterator[str]:
+    for covered in suite.verdict.coverage:
+        yield f"{quote(suite.name)}: {escape(phrases.coverage(covered))}"
+
+
+def _since(since: GatesSince) -> Iterator[str]:
+    if since.problem:
+        yield f"they cannot be listed: {since.problem}"
+    elif not since.changes:
+        yield "none"
+    for change in since.changes[:_SHOWN]:
+        accepted = "" if change.acknowledged is None else f" (acknowledged: {change.acknowledged})"
+        yield f"{change.effect}: {change.what} at {change.where}: {change.before} -> {change.now}{accepted}"
+    if len(since.changes) > _SHOWN:
+        yield f"{len(since.changes) - _SHOWN:,} more are in audit.json"
 
 
 def _gates(suite: SuiteView, escape: Callable[[str], str], quote: Callable[[str], str]) -> Iterator[str]:

@@ -14,6 +14,7 @@ from pytest_evalgate.text.wording import (
     RETRY,
     STOPPED,
     count,
+    first_few,
     interval,
     label_command,
     p_value,
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 
     from pytest_evalgate.records.attempts import Repeats
     from pytest_evalgate.records.corrected import MeasuredChange
+    from pytest_evalgate.records.covered import CoveredField
     from pytest_evalgate.records.verdicts import (
         Calls,
         Delta,
@@ -52,6 +54,16 @@ _COMMIT: Final = re.compile(r"[0-9a-f]{40,64}")
 _DIGITS: Final = 7
 _CLAUSE_END: Final = re.compile(r"; |\. | \(")
 _COMPLETE_COMMAND: Final = "pytest --eval-gate --eval-stop never"
+
+
+def coverage(field: CoveredField) -> str:
+    """Return how many wanted values of a field have a case, and which have none: ``lang: 2 of 3 values ...``."""
+    wanted = len(field.values)
+    text = f"{field.by}: {wanted - len(field.missing)} of {count(wanted, 'wanted value')} covered"
+    if field.missing:
+        text += f"; no case has {first_few(field.missing, 10)}"
+    failed = [one.value for one in field.values if one.cases and one.passed < one.cases]
+    return f"{text}; not every case passed of {first_few(failed, 10)}" if failed else text
 
 
 def word(result: VerdictName) -> str:

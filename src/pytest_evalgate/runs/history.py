@@ -155,6 +155,11 @@ def append(path: Path, rows: Iterable[HistoryRow]) -> None:
     files.append_lines(path, lines)
 
 
+def dumps(row: HistoryRow) -> bytes:
+    """Return a row as a line of a history file."""
+    return _ROW.dumps(row)
+
+
 def _newest_lines(path: Path) -> list[bytes]:
     files.require_regular(path)
     with path.open("rb") as file:

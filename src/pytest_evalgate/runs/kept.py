@@ -41,6 +41,8 @@ def _encode(verdict: Verdict) -> dict[str, Json]:
         if not counted["accounting"]["unscored"]:
             del counted["accounting"]["unscored"]
     for suite in value["suites"].values():
+        if not suite["coverage"]:  # as above
+            del suite["coverage"]
         for score in suite["scores"].values():
             if score["se"] is None:
                 del score["se"]

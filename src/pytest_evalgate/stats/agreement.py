@@ -7,9 +7,8 @@ import sys
 from collections import Counter
 from typing import TYPE_CHECKING, Literal, get_args
 
-import numpy as np
-
 from pytest_evalgate.frozen import dataclass
+from pytest_evalgate.stats.arrays import np
 from pytest_evalgate.stats.intervals import Interval, wilson_interval
 from pytest_evalgate.stats.numeric import (
     Numbers,

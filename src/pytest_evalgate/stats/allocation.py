@@ -9,13 +9,13 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Final, Literal
 
-import numpy as np
-import numpy.typing as npt
-
 from pytest_evalgate.frozen import dataclass
+from pytest_evalgate.stats.arrays import np
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+    import numpy.typing as npt
 
 Allocation = Literal["proportional", "equal", "neyman"]
 """Rule of an allocation: n_h in proportion to N_h, to 1, or to N_h S_h."""

@@ -6,9 +6,8 @@ import itertools
 import math
 from typing import TYPE_CHECKING, Literal
 
-import numpy as np
-
 from pytest_evalgate.frozen import dataclass
+from pytest_evalgate.stats.arrays import np
 from pytest_evalgate.stats.correlation import correlate
 from pytest_evalgate.stats.families import holm_adjusted
 from pytest_evalgate.stats.intervals import Interval

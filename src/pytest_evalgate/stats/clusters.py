@@ -9,10 +9,8 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING
 
-import numpy as np
-import numpy.typing as npt
-
 from pytest_evalgate.frozen import dataclass
+from pytest_evalgate.stats.arrays import np, special
 from pytest_evalgate.stats.intervals import Interval, clopper_pearson_lower_one_sided, wilson_interval
 from pytest_evalgate.stats.numeric import (
     ROUNDING,
@@ -23,10 +21,11 @@ from pytest_evalgate.stats.numeric import (
     check_same_length,
     upper_t,
 )
-from pytest_evalgate.stats.ufuncs import special
 
 if TYPE_CHECKING:
     from collections.abc import Hashable, Sequence
+
+    import numpy.typing as npt
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import numpy as np
+from pytest_evalgate.stats.arrays import np
 
 if TYPE_CHECKING:
     import numpy.typing as npt

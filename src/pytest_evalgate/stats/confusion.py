@@ -8,14 +8,16 @@ belongs to no class.
 from __future__ import annotations
 
 from collections.abc import Mapping  # noqa: TC003 - mypy and readers
-
-import numpy as np
-import numpy.typing as npt
+from typing import TYPE_CHECKING, TypeAlias
 
 from pytest_evalgate.frozen import dataclass
+from pytest_evalgate.stats.arrays import np
 from pytest_evalgate.stats.resampling import Array, FigureGroup, Key, Sample
 
-Indices = npt.NDArray[np.intp]
+if TYPE_CHECKING:
+    import numpy.typing as npt
+
+Indices: TypeAlias = "npt.NDArray[np.intp]"
 
 NO_CLASS = -1
 """Index of a prediction that is no class."""

@@ -14,9 +14,8 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 from pytest_evalgate.frozen import dataclass
+from pytest_evalgate.stats.arrays import np
 from pytest_evalgate.stats.intervals import Interval
 from pytest_evalgate.stats.numeric import ROUNDING, Numbers, as_finite, check_inside, check_within, upper_z
 

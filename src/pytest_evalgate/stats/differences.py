@@ -10,9 +10,8 @@ import math
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 from pytest_evalgate.frozen import dataclass
+from pytest_evalgate.stats.arrays import np, special
 from pytest_evalgate.stats.families import holm_adjusted
 from pytest_evalgate.stats.numeric import ROUNDING, Numbers, as_numbers, check_same_length, check_within, upper_t
 
@@ -56,7 +55,6 @@ class DifferenceEstimate:
         """Return the one-sided p of a drop of more than ``beyond``."""
         if self.se <= ROUNDING:
             return 0.0 if self.value < -beyond - ROUNDING else 1.0
-        from pytest_evalgate.stats.ufuncs import special  # noqa: PLC0415 - the import takes 0.1 s
 
         return float(special.stdtr(self.df, (self.value + beyond) / self.se))
 
@@ -202,7 +200,6 @@ def _rate_change(strata: Sequence[LabelledVerdicts], *, of_passes: bool) -> Erro
     change = rates[1] - rates[0]
     if variance <= ROUNDING:
         return ErrorRateChange(rates[0], rates[1], 1.0 if abs(change) <= ROUNDING else 0.0)
-    from pytest_evalgate.stats.ufuncs import special  # noqa: PLC0415 - the import takes 0.1 s
 
     df = variance**2 / math.fsum(squares)
     p = 2 * float(special.stdtr(df, -abs(change) / math.sqrt(variance)))

@@ -5,8 +5,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
-import numpy as np
-
+from pytest_evalgate.stats.arrays import np
 from pytest_evalgate.stats.numeric import check_counts, check_within
 
 if TYPE_CHECKING:

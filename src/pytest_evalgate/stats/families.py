@@ -10,9 +10,8 @@ from __future__ import annotations
 import math
 import sys
 
-import numpy as np
-
 from pytest_evalgate.frozen import dataclass
+from pytest_evalgate.stats.arrays import np
 from pytest_evalgate.stats.numeric import Numbers, as_numbers, check_alpha, check_same_length
 
 

@@ -10,8 +10,8 @@ import math
 from bisect import bisect_left
 
 from pytest_evalgate.frozen import dataclass
+from pytest_evalgate.stats.arrays import special
 from pytest_evalgate.stats.numeric import check_counts, check_inside, check_rate, check_within, upper_z
-from pytest_evalgate.stats.ufuncs import special
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +65,8 @@ def clopper_pearson_lower_one_sided(passes: float, n: float, confidence: float =
     """
     check_rate(passes, n)
     check_inside("confidence", confidence, 0.5, 1.0)
+    if passes == n >= 1:  # the same in closed form, equal in every bit, and without scipy
+        return float((1 - confidence) ** (1 / n))
     return float(special.betaincinv(passes, n - passes + 1, 1 - confidence)) if passes > 0 else 0.0
 
 

@@ -9,9 +9,8 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 from pytest_evalgate.frozen import dataclass
+from pytest_evalgate.stats.arrays import np, special
 from pytest_evalgate.stats.design import LabelDesign, Proportion
 from pytest_evalgate.stats.intervals import Interval, clopper_pearson_lower_one_sided, wilson_interval
 from pytest_evalgate.stats.numeric import (
@@ -27,7 +26,6 @@ from pytest_evalgate.stats.numeric import (
     check_within,
     upper_z,
 )
-from pytest_evalgate.stats.ufuncs import special
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -185,8 +183,6 @@ def _ratio(square: float, root: float) -> float:
     return square / root if root else 0.0
 
 
-_Z95 = upper_z(0.025)
-
 _FEWEST = 2
 
 
@@ -246,7 +242,7 @@ def _ppi(
 ) -> PpiEstimate:
     trusted, rest = weight * unseen, labels - weight * seen
     point = float(trusted.mean() + rest.mean())
-    half = _Z95 * math.sqrt(float(trusted.var()) / len(trusted) + float(rest.var()) / len(rest))
+    half = upper_z(0.025) * math.sqrt(float(trusted.var()) / len(trusted) + float(rest.var()) / len(rest))
     return PpiEstimate(point, Interval(point - half, point + half), weight)
 
 

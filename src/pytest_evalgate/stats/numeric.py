@@ -5,18 +5,17 @@ A failed check raises a ``ValueError`` that names the argument, its value and th
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING
+import math
+from typing import TYPE_CHECKING, Final, TypeAlias
 
-import numpy as np
-import numpy.typing as npt
-
-from pytest_evalgate.stats.ufuncs import special
+from pytest_evalgate.stats.arrays import np, special
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
-Numbers = Sequence[float] | npt.NDArray[np.float64]
+    import numpy.typing as npt
+
+Numbers: TypeAlias = "Sequence[float] | npt.NDArray[np.float64]"
 """One number per case (or cluster), in case order, shape (n,)."""
 
 
@@ -53,7 +52,7 @@ def check_counts(fewest: int = 0, /, **counts: float) -> None:
 
 def check_rate(passes: float, n: float) -> None:
     """Raise ValueError unless ``n`` is positive and finite and ``passes`` from 0 to ``n``; both may be fractional."""
-    if not 0 < n < np.inf:
+    if not 0 < n < math.inf:
         raise ValueError(f"n must be positive and finite, got {n}: an interval needs at least one case")
     check_within("passes", passes, 0, n)
 
@@ -136,8 +135,14 @@ ROUNDING = 1e-9
 """Differences of mean scores below this are rounding errors."""
 
 
+_USUAL_Z: Final = {0.05: 1.6448536269514729, 0.025: 1.9599639845400545, (1 - 0.95) / 2: 1.959963984540054}
+"""``-ndtri(alpha)`` of the usual levels: a suite that only reports its pass rate needs no scipy."""
+
+
 def upper_z(alpha: float) -> float:
     """Return the upper ``alpha`` quantile of the standard normal distribution."""
+    if alpha in _USUAL_Z:
+        return _USUAL_Z[alpha]
     # by symmetry from the lower tail: 1 - alpha loses digits for a small alpha
     return float(-special.ndtri(alpha))
 

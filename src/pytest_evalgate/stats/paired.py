@@ -10,10 +10,8 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Literal
 
-import numpy as np
-import numpy.typing as npt
-
 from pytest_evalgate.frozen import dataclass
+from pytest_evalgate.stats.arrays import np
 from pytest_evalgate.stats.clusters import cluster_sums, drop_p, mean_se_df
 from pytest_evalgate.stats.intervals import Interval, wilson_interval
 from pytest_evalgate.stats.numeric import (
@@ -36,6 +34,8 @@ from pytest_evalgate.stats.weights import relative_weights, weighted_mean
 
 if TYPE_CHECKING:
     from collections.abc import Hashable, Sequence
+
+    import numpy.typing as npt
 
 FindingName = Literal["regressed", "regressed_within_margin", "no_regression_beyond_margin", "inconclusive"]
 

@@ -9,9 +9,8 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 from pytest_evalgate.frozen import dataclass
+from pytest_evalgate.stats.arrays import np, special
 from pytest_evalgate.stats.numeric import (
     binomial_tail,
     bisect,
@@ -23,7 +22,6 @@ from pytest_evalgate.stats.numeric import (
     upper_z,
 )
 from pytest_evalgate.stats.paired import midp
-from pytest_evalgate.stats.ufuncs import special
 
 if TYPE_CHECKING:
     import numpy.typing as npt

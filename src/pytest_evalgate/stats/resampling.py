@@ -19,19 +19,18 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import field
-from typing import TYPE_CHECKING, Any
-
-import numpy as np
-import numpy.typing as npt
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from pytest_evalgate.frozen import dataclass
+from pytest_evalgate.stats.arrays import np, special
 from pytest_evalgate.stats.numeric import check_inside, upper_t
-from pytest_evalgate.stats.ufuncs import special
 
 if TYPE_CHECKING:
     from collections.abc import Hashable
 
-Array = npt.NDArray[np.float64]
+    import numpy.typing as npt
+
+Array: TypeAlias = "npt.NDArray[np.float64]"
 Key = tuple[str, str]
 """Name of a figure, and the class that it belongs to ("" for the whole sample)."""
 

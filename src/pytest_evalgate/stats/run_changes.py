@@ -8,18 +8,17 @@ variance and keeps its level for any number of cases.
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Final, Self
-
-import numpy as np
-import numpy.typing as npt
+from typing import TYPE_CHECKING, Final, Self, TypeAlias
 
 from pytest_evalgate.frozen import dataclass
+from pytest_evalgate.stats.arrays import np, special
 from pytest_evalgate.stats.numeric import as_finite, check_counts, check_inside
 from pytest_evalgate.stats.trend import CHANGE_POINT_MIN_RUNS, MIN_RUNS, MIN_SIDE_RUNS, change_point, explained_share
-from pytest_evalgate.stats.ufuncs import special
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    import numpy.typing as npt
 
     from pytest_evalgate.stats.numeric import Numbers
 
@@ -45,8 +44,8 @@ _MAD_SIGMA: Final = 1.4826
 _MAD_EFFICIENCY: Final = 0.37  # of the MAD for normal values: Rousseeuw & Croux 1993
 _MEDIAN_VARIANCE: Final = math.pi / 2  # of the median of normal values, relative to that of their mean
 
-Array = npt.NDArray[np.float64]
-Orders = npt.NDArray[np.int64]
+Array: TypeAlias = "npt.NDArray[np.float64]"
+Orders: TypeAlias = "npt.NDArray[np.int64]"
 
 
 @dataclass(frozen=True, slots=True)

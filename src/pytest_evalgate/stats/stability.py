@@ -5,9 +5,8 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Literal
 
-import numpy as np
-
 from pytest_evalgate.frozen import dataclass
+from pytest_evalgate.stats.arrays import np
 from pytest_evalgate.stats.clusters import effective_n
 from pytest_evalgate.stats.intervals import Interval, clopper_pearson_interval, wilson_interval
 from pytest_evalgate.stats.numeric import (

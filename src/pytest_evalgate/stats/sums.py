@@ -7,8 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import numpy as np
-
+from pytest_evalgate.stats.arrays import np
 from pytest_evalgate.stats.resampling import Array, FigureGroup, Key
 
 if TYPE_CHECKING:

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import math
 import sys
-
-import numpy as np
-import numpy.typing as npt
+from typing import TYPE_CHECKING
 
 from pytest_evalgate.frozen import dataclass
+from pytest_evalgate.stats.arrays import np, special
 from pytest_evalgate.stats.numeric import (
     Numbers,
     as_finite,
@@ -18,7 +17,9 @@ from pytest_evalgate.stats.numeric import (
     check_same_length,
     check_within,
 )
-from pytest_evalgate.stats.ufuncs import special
+
+if TYPE_CHECKING:
+    import numpy.typing as npt
 
 _TOLERANCE = 1e-12
 """Sums over the runs in another order differ by rounding errors below this."""

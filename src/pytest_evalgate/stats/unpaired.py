@@ -8,11 +8,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 from pytest_evalgate.frozen import dataclass
+from pytest_evalgate.stats.arrays import np, special
 from pytest_evalgate.stats.numeric import as_numbers, check_alpha, check_inside, check_same_length
-from pytest_evalgate.stats.ufuncs import special
 
 if TYPE_CHECKING:
     import numpy.typing as npt

@@ -9,15 +9,15 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Final
 
-import numpy as np
-import numpy.typing as npt
-
 from pytest_evalgate.frozen import dataclass
+from pytest_evalgate.stats.arrays import np
 from pytest_evalgate.stats.clusters import cluster_sums, effective_n
 from pytest_evalgate.stats.numeric import ROUNDING, Numbers, as_numbers, check_same_length, upper_t
 
 if TYPE_CHECKING:
     from collections.abc import Hashable, Sequence
+
+    import numpy.typing as npt
 
 _TAIL: Final = 0.025  # of the quantiles of t whose ratio is the loss by unequal weights
 

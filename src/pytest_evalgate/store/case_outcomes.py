@@ -12,9 +12,8 @@ from functools import partial
 from itertools import groupby
 from typing import TYPE_CHECKING, Any, Final
 
-import numpy as np
-
 from pytest_evalgate.frozen import dataclass
+from pytest_evalgate.stats.arrays import np
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping

@@ -27,7 +27,7 @@ OF_RUN: Final = (
 
 _TABLE: Final = re.compile(r"CREATE TABLE (\w+) \((.*)\)", re.DOTALL)
 _ADDED: Final = re.compile(r"ALTER TABLE (\w+) ADD COLUMN (\w+) (TEXT|INTEGER|BIGINT|DOUBLE PRECISION)")
-_COLUMN: Final = re.compile(r"(\w+) (TEXT|INTEGER|BIGINT|DOUBLE PRECISION)\b(.*)", re.DOTALL)
+_COLUMN: Final = re.compile(r"(\w+) (TEXT|INTEGER|BIGINT|DOUBLE PRECISION|BYTEA)\b(.*)", re.DOTALL)
 _KEY: Final = re.compile(r"PRIMARY KEY \(([\w, ]+)\)")
 _OF_CASE: Final = ("file", "line", "fingerprint", "planned")
 """Columns of ``cases`` that the rows of ``results`` have as well: cases are shared by runs."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import unicodedata
+from contextlib import suppress
 from dataclasses import field, replace
 from functools import partial
 from typing import TYPE_CHECKING
@@ -16,7 +17,7 @@ from pytest_evalgate.targets.beside import beside_output
 from pytest_evalgate.text import files, jsonl
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping, Sequence
+    from collections.abc import Collection, Iterable, Mapping, Sequence
     from pathlib import Path
 
     from pytest_evalgate.records.cases import Case, Json
@@ -124,16 +125,21 @@ class _InvalidRow(Exception):  # noqa: N818 - private, and always turned into a 
 
 
 def _read(path: Path, name: str, output: str, problems: list[LineProblem]) -> Recording:
-    lines, bad = jsonl.read(path, name=name)
+    found: list[LineProblem] = []
+    with suppress(OSError, ValueError):
+        recording = _recording(jsonl.valid_lines(path), name, output, found)
+        if not found:
+            return recording
+    lines, bad = jsonl.read(path, name=name)  # again, for all problems
     problems.extend(bad)
-    return _recording(lines, name, output, problems)
+    return _recording(((line.number, line.value) for line in lines), name, output, problems)
 
 
 def _read_part(path: Path, name: str, output: str, problems: list[LineProblem], *, only: Collection[str]) -> Recording:
     """Read the rows with the ids in ``only``; the whole file if a row is out of the ordinary."""
     try:
         lines = [
-            line.parse()
+            (line.number, line.parse().value)
             for line in jsonl.skim(path)
             if (given := str(line.skim()["id"])) in only or unicodedata.normalize("NFC", given) in only
         ]
@@ -142,16 +148,20 @@ def _read_part(path: Path, name: str, output: str, problems: list[LineProblem], 
     return _recording(lines, name, output, problems)
 
 
-def _recording(lines: Sequence[jsonl.JsonLine], name: str, output: str, problems: list[LineProblem]) -> Recording:
+def _recording(
+    rows: Iterable[tuple[int, dict[str, Json]]], name: str, path: str, problems: list[LineProblem]
+) -> Recording:
+    """Return the outputs at ``path`` of numbered rows, each of which is dropped at once."""
     outputs: dict[str, Output] = {}
     first_at: dict[str, int] = {}
-    for line in lines:
+    plain = {"id", path}
+    for number, row in rows:
         try:
-            case_id = _id_of(line.value, first_at)
-            first_at[case_id] = line.number
-            outputs[case_id] = _output_of(line.value, output)
+            case_id = _id_of(row, first_at)
+            first_at[case_id] = number
+            outputs[case_id] = Output(row[path]) if row.keys() == plain else _output_of(row, path)
         except _InvalidRow as error:
-            problems.append(LineProblem(name, line.number, error.field, str(error)))
+            problems.append(LineProblem(name, number, error.field, str(error)))
     return Recording(name, outputs)
 
 
@@ -159,7 +169,10 @@ def _id_of(row: Mapping[str, Json], first_at: Mapping[str, int]) -> str:
     given = row.get("id")
     if not isinstance(given, str | int) or isinstance(given, bool) or given == "":
         raise _InvalidRow("id", "missing or not a string or whole number; write the id of the case")
-    case_id = unicodedata.normalize("NFC", str(given))  # as golden/record.py does with the ids of cases
+    text = str(given)
+    case_id = (
+        text if text.isascii() else unicodedata.normalize("NFC", text)
+    )  # as golden/record.py does with the ids of cases
     if case_id in first_at:
         raise _InvalidRow("id", f"duplicate id {jsonl.quote_text(case_id)} (first at line {first_at[case_id]})")
     return sys.intern(case_id)  # the cases and the results contain the same id

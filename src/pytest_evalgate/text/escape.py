@@ -15,7 +15,6 @@ from __future__ import annotations
 import re
 import unicodedata
 from typing import Final
-from xml.sax.saxutils import escape
 
 _HIDDEN = frozenset({"Cc", "Cf", "Cs", "Co", "Zl", "Zp"})
 """Unicode categories: control, format (bidirectional overrides), surrogate, private use, line and paragraph ends."""
@@ -104,12 +103,13 @@ def fenced(text: str, language: str = "") -> str:
 
 
 _NOT_XML: Final = re.compile("[\ufffe\uffff]")  # category Cn, hence not in _HIDDEN, but XML 1.0 forbids them
+_IN_TEXT: Final = str.maketrans({"&": "&amp;", "<": "&lt;", ">": "&gt;"})
 _IN_ATTRIBUTES: Final = str.maketrans({'"': "&quot;", "\n": "&#10;", "\t": "&#9;"})
 
 
 def xml_text(text: str) -> str:
     r"""Return ``text`` as the content of an element; characters that XML forbids become escapes (``\x00``)."""
-    return escape(_NOT_XML.sub(lambda found: f"\\u{ord(found[0]):04x}", escape_lines(text)))
+    return _NOT_XML.sub(lambda found: f"\\u{ord(found[0]):04x}", escape_lines(text)).translate(_IN_TEXT)
 
 
 def xml_attribute(text: str) -> str:

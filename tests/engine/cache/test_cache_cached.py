@@ -15,7 +15,7 @@ from pytest_evalgate.records.cases import Case
 from pytest_evalgate.records.results import Output
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
     from pathlib import Path
 
     from pytest_evalgate.engine.cache import Signer
@@ -285,10 +285,49 @@ async def test_a_cache_that_is_not_shared_takes_no_lease_and_looks_up_once(
     cache: ReplyCache, ask: Ask, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     keys: list[str] = []
-    monkeypatch.setattr(type(cache), "find", lambda _, key: keys.append(key))
+
+    def find_nothing(_: ReplyCache, asked: Sequence[str]) -> dict[str, Reply]:
+        keys.extend(asked)
+        return {}
+
+    monkeypatch.setattr(type(cache), "find_all", find_nothing)
     monkeypatch.delattr(type(cache), "leases")
     assert (await CachedClient(_Endpoint().open(), ReadThroughCache(cache)).send(ask())).value == "paid"
     assert keys == [key_of(ask())]
+
+
+async def test_look_ups_of_one_wave_share_a_statement(
+    cache: ReplyCache, ask: Ask, put: Callable[..., Call], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await asyncio.to_thread(put, cache, "1", "cached")
+    waves: list[int] = []
+    find_all = type(cache).find_all
+
+    def counted(store: ReplyCache, keys: Sequence[str]) -> dict[str, Reply]:
+        waves.append(len(keys))
+        return find_all(store, keys)
+
+    monkeypatch.setattr(type(cache), "find_all", counted)
+    endpoint = _Endpoint().open()
+    client = CachedClient(endpoint, ReadThroughCache(cache))
+    calls = [asyncio.ensure_future(client.send(ask(str(number)))) for number in (0, 1, 2, 1)]
+    await asyncio.sleep(0)
+    calls.pop().cancel()
+    assert [(await call).value for call in calls] == ["paid", "cached", "paid"]
+    assert waves == [4]
+    assert endpoint.sent == 2
+
+
+async def test_a_look_up_that_fails_fails_its_calls(
+    cache: ReplyCache, ask: Ask, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(_: object, keys: Sequence[str]) -> dict[str, Reply]:
+        raise MemoryError(len(keys))
+
+    monkeypatch.setattr(type(cache), "find_all", fail)
+    client = CachedClient(_Endpoint().open(), ReadThroughCache(cache))
+    results = await asyncio.gather(*[client.send(ask(str(number))) for number in (1, 2)], return_exceptions=True)
+    assert [type(result) for result in results] == [MemoryError, MemoryError]
 
 
 # --- cassettes and offline ------------------------------------------------------------------------------------------

@@ -71,7 +71,7 @@ def test_simultaneous_puts_share_transactions(cache: ReplyCache, ask: Ask, monke
     sizes = []
     commit = cache._commit
 
-    def counted(entries: list[Entry]) -> None:
+    def counted(entries: list[tuple[str, Entry]]) -> None:
         sizes.append(len(entries))
         commit(entries)
 

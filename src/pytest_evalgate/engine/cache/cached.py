@@ -6,14 +6,13 @@ import asyncio
 import json
 import time
 from contextlib import asynccontextmanager
-from dataclasses import replace
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Final, TypeGuard
 
 from pytest_evalgate.engine.cache.entries import as_cached, first_difference, key_of
 from pytest_evalgate.engine.cache.inventory import newest
 from pytest_evalgate.engine.cache.store import CacheDamaged, CacheUnavailable
-from pytest_evalgate.frozen import dataclass
+from pytest_evalgate.frozen import dataclass, replace
 from pytest_evalgate.records.calls import ApplicationFailure, Call, CallFailed, Reply, record_of
 from pytest_evalgate.records.results import Output
 from pytest_evalgate.text import jsonl
@@ -140,17 +139,23 @@ class ReadThroughCache:
         self._offline = offline
         self._shared = shared
         self._redactor = redactor
+        self._lookups = _Lookups(store)
         self._single_flight = SingleFlight()
         self._newest_entries: asyncio.Future[dict[CallIdentity, Entry]] | None = None
         self._prefetched: dict[str, Reply | None] = {}
         self.misses = 0
         """Calls that were not cached while offline."""
 
+    @property
+    def is_empty(self) -> bool:
+        """Whether no call is cached."""
+        return not self._cassettes and self._store.is_empty
+
     def lookup(self, call: Call) -> Reply | None:
         """Return the cached reply to ``call``, and keep it for `get_or_create`."""
         call = call.cached_as or call
         key = key_of(call)
-        reply = self._find(key, call)
+        reply = self._usable(key, call, self._store.find(key))
         if len(self._prefetched) < _MAX_PREFETCHED:
             self._prefetched[key] = reply
         return reply
@@ -168,7 +173,11 @@ class ReadThroughCache:
         call = call.cached_as or call
         key = key_of(call)
         # the result of `lookup` is used once: another process may have cached a missing reply since
-        if (reply := self._prefetched.pop(key) if key in self._prefetched else self._find(key, call)) is not None:
+        if key in self._prefetched:
+            reply = self._prefetched.pop(key)
+        else:
+            reply = self._usable(key, call, await self._lookups.find(key))
+        if reply is not None:
             return reply
         if self._offline:
             self.misses += 1
@@ -177,25 +186,26 @@ class ReadThroughCache:
 
     async def _fetch(self, key: str, call: Call, create: Callable[[], Awaitable[Reply]]) -> Reply:
         if not self._shared:
-            return await self._create(call, create)
+            return await self._create(key, call, create)
         async with self._lease(key):
             if _is_usable(reply := self._store.find(key), call):  # another process has cached it meanwhile
                 return reply
-            return await self._create(call, create)
+            return await self._create(key, call, create)
 
-    async def _create(self, call: Call, create: Callable[[], Awaitable[Reply]]) -> Reply:
+    async def _create(self, key: str, call: Call, create: Callable[[], Awaitable[Reply]]) -> Reply:
         reply = self._redacted(await create())
         if reply.finish == "complete" and _is_usable(reply, call):
-            await self._store.put(call, reply)
+            await self._store.put(call, reply, key=key)
         return reply
 
     def _redacted(self, reply: Reply) -> Reply:
         if not self._redactor.forms:
             return reply
-        redact = self._redactor.redact_json
-        return replace(
-            reply, value=redact(reply.value), metadata=redact(dict(reply.metadata)), reasoning=redact(reply.reasoning)
-        )
+        before = reply.value, dict(reply.metadata), reply.reasoning
+        value, metadata, reasoning = self._redactor.redact_json(before)
+        if (value, metadata, reasoning) == before:
+            return reply
+        return replace(reply, value=value, metadata=metadata, reasoning=reasoning)
 
     @asynccontextmanager
     async def _lease(self, key: str) -> AsyncIterator[None]:
@@ -219,8 +229,8 @@ class ReadThroughCache:
             if acquired:
                 leases.release(key)
 
-    def _find(self, key: str, call: Call) -> Reply | None:
-        reply = self._store.find(key)
+    def _usable(self, key: str, call: Call, reply: Reply | None) -> Reply | None:
+        """Return the reply found in the store, or that of a cassette, if ``call`` accepts it."""
         if reply is None and key in self._cassettes:
             reply = as_cached(self._cassettes[key].reply)
         return reply if _is_usable(reply, call) else None
@@ -252,6 +262,36 @@ class ReadThroughCache:
 
 def _is_usable(reply: Reply | None, call: Call) -> TypeGuard[Reply]:
     return reply is not None and (call.accepts is None or call.accepts(reply))
+
+
+class _Lookups:
+    """Look-ups of calls on an event loop: all that are made in one of its iterations share a statement."""
+
+    def __init__(self, store: ReplyCache) -> None:
+        self._store = store
+        self._waiting: list[tuple[str, asyncio.Future[Reply | None]]] = []
+
+    async def find(self, key: str) -> Reply | None:
+        """Return the reply that is stored under ``key``."""
+        loop = asyncio.get_running_loop()
+        if not self._waiting:
+            loop.call_soon(self._find_all)
+        future: asyncio.Future[Reply | None] = loop.create_future()
+        self._waiting.append((key, future))
+        return await future
+
+    def _find_all(self) -> None:
+        waiting, self._waiting = self._waiting, []
+        try:
+            found = self._store.find_all([key for key, _ in waiting])
+        except Exception as error:  # noqa: BLE001 - else the calls would wait for ever
+            for _, future in waiting:
+                if not future.done():
+                    future.set_exception(error)
+            return
+        for key, future in waiting:
+            if not future.done():  # cancelled
+                future.set_result(found.get(key))
 
 
 class SingleFlight:

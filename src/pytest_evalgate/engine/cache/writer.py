@@ -11,7 +11,6 @@ import contextlib
 import queue
 import threading
 import time
-from itertools import groupby
 from typing import TYPE_CHECKING, Final
 
 from pytest_evalgate.frozen import dataclass
@@ -23,11 +22,11 @@ if TYPE_CHECKING:
 
     from pytest_evalgate.engine.cache.entries import Entry
 
-# Maximum number of entries in one transaction: other processes wait until it ends.
-_MAX_BATCH: Final = 256
+# Time to collect a batch: a commit takes 0.4 ms, independent of its size. Calls hold no slot meanwhile.
+_BATCH_S: Final = 0.01
 
-# Time to collect a batch: a commit takes 0.4 ms, independent of its size.
-_BATCH_S: Final = 0.005
+# Maximum number of entries in one batch: other processes wait until its transaction ends.
+_MAX_BATCH: Final = 256
 
 _JOIN_TIMEOUT_S: Final = 10.0
 
@@ -39,6 +38,7 @@ _ENDED: Final = "its writer has ended"
 
 @dataclass(frozen=True, slots=True)
 class _PendingWrite:
+    key: str
     entry: Entry
     done: asyncio.Future[None]
 
@@ -46,37 +46,36 @@ class _PendingWrite:
 class Writer:
     """Thread that commits entries in batches. It starts with the first entry."""
 
-    def __init__(self, commit: Callable[[Sequence[Entry]], None], on_exit: Callable[[], None]) -> None:
-        """Call ``commit`` for each batch, and ``on_exit`` at the end of the thread."""
+    def __init__(self, commit: Callable[[Sequence[tuple[str, Entry]]], None], on_exit: Callable[[], None]) -> None:
+        """Call ``commit`` for each batch of entries and their keys, and ``on_exit`` at the end of the thread."""
         self._commit = commit
         self._on_exit = on_exit
-        self._queue: queue.SimpleQueue[_PendingWrite | None] = queue.SimpleQueue()
+        self._batch: _Batch | None = None
+        self._queue: queue.SimpleQueue[_Batch | None] = queue.SimpleQueue()
         self._thread: threading.Thread | None = None
         self._end_reason: str | None = None
 
-    async def write(self, entry: Entry) -> None:
-        """Return when ``entry`` is committed. It is committed even if the caller is cancelled.
+    async def write(self, key: str, entry: Entry) -> None:
+        """Return when ``entry`` is committed under ``key``. It is committed even if the caller is cancelled.
 
         Raises:
             OSError: the thread cannot be started or has ended, or there was no commit in time.
         """
-        write = _PendingWrite(entry, asyncio.get_running_loop().create_future())
+        loop = asyncio.get_running_loop()
         self._start()
-        self._queue.put(write)
-        if self._end_reason is not None:  # checked after put(): it may have ended without this entry
-            raise OSError(self._end_reason)
-        end = time.monotonic() + _WRITE_TIMEOUT_S
-        while not write.done.done():  # not by loop.time(), which may be another clock
-            left_s = end - time.monotonic()
-            if left_s <= 0:
-                report_expired("a commit of the cache", _WRITE_TIMEOUT_S)
-                raise OSError(f"no commit within {_WRITE_TIMEOUT_S:g} s")
-            await asyncio.wait([write.done], timeout=left_s)
-        write.done.result()
+        write = _PendingWrite(key, entry, loop.create_future())
+        batch = self._batch
+        if batch is None or batch.loop is not loop or len(batch.writes) == _MAX_BATCH:
+            self._hand_over(batch)
+            batch = self._batch = _Batch(loop)
+            loop.call_later(_BATCH_S, self._hand_over, batch)
+        batch.writes.append(write)
+        await write.done
 
     def close(self) -> None:
         """Commit pending entries and end the thread."""
         if self._thread is not None:
+            self._hand_over(self._batch)
             self._queue.put(None)
             self._thread.join(_JOIN_TIMEOUT_S)
             if self._thread.is_alive():
@@ -93,58 +92,73 @@ class Writer:
             raise OSError(str(error)) from error
         self._thread = thread
 
+    def _hand_over(self, batch: _Batch | None) -> None:
+        """Pass ``batch`` to the thread, if it is the current one."""
+        if batch is None or batch is not self._batch:
+            return
+        self._batch = None
+        self._queue.put(batch)
+        if self._end_reason is not None:  # checked after put(): it may have ended without this batch
+            batch.notify(OSError(self._end_reason))
+
     def _run(self) -> None:
-        batch: list[_PendingWrite | None] = []
+        batch: _Batch | None = None
         failure: BaseException | None = None
         try:
-            while None not in batch:
-                batch = [self._queue.get()]
-                self._complete_batch(batch)
-                self._commit_batch([write for write in batch if write is not None])
+            while (batch := self._queue.get()) is not None:
+                self._commit_batch(batch)
         except BaseException as error:  # noqa: BLE001 - otherwise the waiting calls would never end
             failure = error
         finally:
             self._end_reason = _ENDED if failure is None else describe_error(failure)
-            left = [write for write in (*batch, *self._drained()) if write is not None]
-            _notify(left, OSError(self._end_reason))
+            for left in (batch, *self._drained()):
+                if left is not None:
+                    left.notify(OSError(self._end_reason))
             self._on_exit()
 
-    def _commit_batch(self, writes: Sequence[_PendingWrite]) -> None:
+    def _commit_batch(self, batch: _Batch) -> None:
         failure: OSError | None = None
         try:
-            if writes:
-                self._commit([write.entry for write in writes])
+            self._commit([(write.key, write.entry) for write in batch.writes])
         except Exception as error:  # noqa: BLE001 - the run continues without the cache
             failure = OSError(describe_error(error))
-        _notify(writes, failure)
+        batch.notify(failure)
 
-    def _complete_batch(self, batch: list[_PendingWrite | None]) -> None:
-        """Add the queued items to ``batch``, up to the None that ends the thread."""
-        if batch[0] is not None:
-            with contextlib.suppress(OSError):  # EINVAL of a clock that a test has replaced
-                time.sleep(_BATCH_S)
-        with contextlib.suppress(queue.Empty):
-            while batch[-1] is not None and len(batch) < _MAX_BATCH:
-                batch.append(self._queue.get_nowait())
-
-    def _drained(self) -> Iterator[_PendingWrite | None]:
+    def _drained(self) -> Iterator[_Batch | None]:
         with contextlib.suppress(queue.Empty):
             while True:
                 yield self._queue.get_nowait()
 
 
-def _notify(writes: Sequence[_PendingWrite], failure: OSError | None) -> None:
-    """Wake the waiting calls, each event loop once for the whole batch: waking it takes a system call."""
+class _Batch:
+    """Writes that an event loop hands over together: waking the thread takes a system call."""
 
-    def wake(writes: Sequence[_PendingWrite]) -> None:
-        for write in writes:
-            if write.done.done():  # cancelled
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self.loop = loop
+        self.writes: list[_PendingWrite] = []
+        self._deadline = time.monotonic() + _WRITE_TIMEOUT_S
+        self._timer = loop.call_later(_WRITE_TIMEOUT_S, self._expire)
+
+    def notify(self, failure: OSError | None) -> None:
+        """Wake the waiting calls, from any thread."""
+        with contextlib.suppress(RuntimeError):  # the loop is closed, so nothing waits on it
+            self.loop.call_soon_threadsafe(self.finish, failure)
+
+    def finish(self, failure: OSError | None) -> None:
+        """Complete the writes that are pending, on their loop."""
+        self._timer.cancel()
+        for write in self.writes:
+            if write.done.done():  # cancelled, or past the deadline
                 continue
             if failure is None:
                 write.done.set_result(None)
             else:
                 write.done.set_exception(failure)
 
-    for loop, group in groupby(writes, lambda write: write.done.get_loop()):
-        with contextlib.suppress(RuntimeError):  # the loop is closed, so nothing waits on it
-            loop.call_soon_threadsafe(wake, tuple(group))
+    def _expire(self) -> None:
+        left_s = self._deadline - time.monotonic()
+        if left_s > 0:  # the loop's clock is another one
+            self._timer = self.loop.call_later(left_s, self._expire)
+            return
+        report_expired("a commit of the cache", _WRITE_TIMEOUT_S)
+        self.finish(OSError(f"no commit within {_WRITE_TIMEOUT_S:g} s"))

@@ -22,11 +22,12 @@ import asyncio
 import time
 import urllib.request
 import zlib
-from typing import TYPE_CHECKING, Any, Final, Protocol
+from typing import TYPE_CHECKING, Any, Final, Protocol, cast
 from urllib.parse import urlsplit
 
 import h11
 
+from pytest_evalgate.engine.clients.heads import read_usual_head, request_bytes
 from pytest_evalgate.engine.clients.reply import MAX_BYTES
 from pytest_evalgate.frozen import dataclass
 
@@ -248,12 +249,12 @@ class ConnectionPool:
 
 
 class DirectConnection:
-    """Connection without a proxy: h11 over a `TcpConnection`."""
+    """Connection without a proxy, over a `TcpConnection`. h11 reads the responses that are not of the usual form."""
 
     def __init__(self, tcp: TcpConnection) -> None:
         """Send requests over ``tcp``."""
         self._tcp = tcp
-        self._state = h11.Connection(h11.CLIENT, max_incomplete_event_size=_MAX_HEADER_BYTES)
+        self._is_complete = True
         self._used = time.monotonic()
 
     @classmethod
@@ -264,54 +265,103 @@ class DirectConnection:
     @property
     def is_open(self) -> bool:
         """Whether it may carry another request: not if the server has closed it, or sent data without a request."""
-        idle = self._state.our_state is h11.IDLE and self._tcp.is_idle
-        return idle and time.monotonic() - self._used < KEEP_ALIVE_S
+        return self._is_complete and self._tcp.is_idle and time.monotonic() - self._used < KEEP_ALIVE_S
 
     async def exchange(self, request: Request, bodies: BodyReader) -> Response:
         """Send one request and read the response; the connection stays open only if the response is complete."""
-        self._tcp.begin(b"".join(self._state.send(event) or b"" for event in _events(request)))
-        interim = 0
-        while isinstance(head := await self._next(), h11.InformationalResponse):  # 1xx: the final response follows
-            if (interim := interim + 1) > _MAX_INTERIM:
-                raise h11.RemoteProtocolError(f"more than {_MAX_INTERIM} interim responses")
-        if not isinstance(head, h11.Response):
-            raise ConnectionResetError("the server closed the connection without a response")
-        codings = b",".join(value for name, value in head.headers if name == b"content-encoding")
-        body = await bodies.read(self._next_chunk, codings.decode("latin-1"))
-        is_complete = self._state.our_state is h11.DONE and self._state.their_state is h11.DONE
-        if is_complete and not self._state.trailing_data[0]:  # bytes after the response could be a forged next one
-            self._state.start_next_cycle()
+        headers = {"host": request.url.netloc.decode(), **request.headers}
+        to_send = request_bytes(request.method, request.url.raw_path, headers, request.content)
+        self._is_complete = False
+        self._tcp.begin(to_send)
+        data = await self._tcp.read()
+        head = None if request.method == "HEAD" else read_usual_head(data, _MAX_HEADER_BYTES)
+        received: _UsualBody | _H11Response
+        if head is None:
+            received = unusual = _H11Response(self._tcp, request.method, data)
+            status, fields = await unusual.head()
+        else:
+            received = _UsualBody(self._tcp, data[head.size :], head.length)
+            status, fields = head.status, head.headers
+        codings = b",".join(value for name, value in fields if name.lower() == b"content-encoding")
+        body = await bodies.read(received.next_chunk, codings.decode("latin-1"))
+        if received.is_complete:
+            self._is_complete = True
             self._tcp.end()
             self._used = time.monotonic()
-        return Response(head.status_code, head.headers.raw_items(), body)
+        return Response(status, fields, body)
 
     async def close(self) -> None:
         """Close the connection."""
         self._tcp.close()
 
-    async def _next_chunk(self) -> bytes:
+
+class _UsualBody:
+    """Body of a response of the usual form: ``length`` bytes, of which ``data`` has arrived."""
+
+    def __init__(self, tcp: TcpConnection, data: bytes, length: int) -> None:
+        self._tcp = tcp
+        self._data = data
+        self._missing = length
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether the body has ended, without bytes after it: they could be a forged next response."""
+        return self._missing == 0 and not self._data
+
+    async def next_chunk(self) -> bytes:
+        if self._missing and not self._data:
+            self._data = await self._tcp.read()
+            if not self._data:
+                raise h11.RemoteProtocolError(
+                    f"the connection was closed {self._missing:,} bytes before the body's end"
+                )
+        chunk, self._data = self._data[: self._missing], self._data[self._missing :]
+        self._missing -= len(chunk)
+        return chunk
+
+
+class _H11Response:
+    """Response to a request with ``method`` that h11 reads; ``data`` has arrived."""
+
+    def __init__(self, tcp: TcpConnection, method: str, data: bytes) -> None:
+        self._tcp = tcp
+        self._state = h11.Connection(h11.CLIENT, max_incomplete_event_size=_MAX_HEADER_BYTES)
+        # the framing of a response depends on the method alone; the request itself has been sent
+        self._state.send(h11.Request(method=method, target="/", headers=[("host", "")]))
+        self._state.send(h11.EndOfMessage())
+        self._is_closed = False
+        self._receive(data)
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether the response has ended, without bytes after it, and leaves the connection open."""
+        states = self._state.our_state, self._state.their_state
+        return states == (h11.DONE, h11.DONE) and not self._state.trailing_data[0]
+
+    async def head(self) -> tuple[int, list[tuple[bytes, bytes]]]:
+        """Return the status and the fields of the final response, which follows those with 1xx."""
+        interim = 0
+        while isinstance(head := await self._next(), h11.InformationalResponse):
+            if (interim := interim + 1) > _MAX_INTERIM:
+                raise h11.RemoteProtocolError(f"more than {_MAX_INTERIM} interim responses")
+        if not isinstance(head, h11.Response):
+            raise ConnectionResetError("the server closed the connection without a response")
+        return head.status_code, head.headers.raw_items()
+
+    async def next_chunk(self) -> bytes:
         event = await self._next()
         return bytes(event.data) if isinstance(event, h11.Data) else b""
 
     async def _next(self) -> object:
-        while (event := self._state.next_event()) is h11.NEED_DATA:
-            data = await self._tcp.read()
-            if not data and self._state.their_state is h11.SEND_RESPONSE:
-                return h11.ConnectionClosed()  # h11 would raise an error without a useful message
+        while (event := self._state.next_event()) is h11.NEED_DATA and not self._is_closed:
+            self._receive(await self._tcp.read())
+        return h11.ConnectionClosed() if self._is_closed else event
+
+    def _receive(self, data: bytes) -> None:
+        # h11 would raise an error without a useful message
+        self._is_closed = not data and self._state.their_state is h11.SEND_RESPONSE
+        if not self._is_closed:
             self._state.receive_data(data)
-        return event
-
-
-def _events(request: Request) -> Iterator[h11.Event]:
-    headers = {"host": request.url.netloc.decode(), **request.headers}
-    if request.content is not None:
-        headers["content-length"] = str(len(request.content))
-    elif request.method in {"POST", "PUT", "PATCH"}:  # RFC 9110, 8.6: such a method states that there is no body
-        headers["content-length"] = "0"
-    yield h11.Request(method=request.method, target=request.url.raw_path, headers=list(headers.items()))
-    if request.content is not None:
-        yield h11.Data(data=request.content)
-    yield h11.EndOfMessage()
 
 
 class TcpConnection(asyncio.Protocol):
@@ -392,8 +442,9 @@ class TcpConnection(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Store the transport."""
-        assert isinstance(transport, asyncio.Transport)  # noqa: S101 - create_connection makes no other
-        self._transport = transport
+        self._transport = cast(
+            "asyncio.Transport", transport
+        )  # create_connection makes no other; uvloop's are no subclass
 
     def data_received(self, data: bytes) -> None:
         """Add ``data`` to the buffer; close if it was not requested."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlsplit
 
 from pytest_evalgate.engine.clients.lazy import LazyResource
@@ -120,8 +120,11 @@ def traced(call: Call) -> dict[str, str]:
     return {TRACE_HEADER: call.traceparent} if call.traceparent else {}
 
 
+_ENCODER: Final = json.JSONEncoder(default=dict, separators=(",", ":"), ensure_ascii=False)
+
+
 def _encode(value: object) -> bytes:
-    return json.dumps(value, default=dict, separators=(",", ":"), ensure_ascii=False).encode()
+    return _ENCODER.encode(value).encode()
 
 
 def _origin(url: str) -> tuple[str, str]:

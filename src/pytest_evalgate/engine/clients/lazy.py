@@ -52,6 +52,7 @@ class LazyClient:
         self._client: Client | None = None
         self._wrapped: ModelClient | None = None
         self._lock = asyncio.Lock()
+        self._waiting = 0
 
     def get_client(self) -> Client:
         """Return the client; create it if necessary.
@@ -69,15 +70,27 @@ class LazyClient:
         Raises:
             CallFailed: the client cannot be created or opened, or there is no reply.
         """
-        async with self._lock:  # fair: a call made just after the opening does not overtake the waiting ones
-            if self._wrapped is None:
-                try:
-                    client = self.get_client()
-                    await client.open()
-                except (CallFault, SettingsError) as error:  # else it would count as a miss of the application
-                    raise CallFailed(str(error), is_final=True) from error
-                self._wrapped = self._wrap(client)
-        return await self._wrapped.send(call)
+        if self._wrapped is None or self._waiting:
+            wrapped = await self._open()
+        else:
+            wrapped = self._wrapped
+        return await wrapped.send(call)
+
+    async def _open(self) -> ModelClient:
+        """Return the opened client. Calls wait in order: one made just after the opening does not overtake others."""
+        self._waiting += 1
+        try:
+            async with self._lock:
+                if self._wrapped is None:
+                    try:
+                        client = self.get_client()
+                        await client.open()
+                    except (CallFault, SettingsError) as error:  # else it would count as a miss of the application
+                        raise CallFailed(str(error), is_final=True) from error
+                    self._wrapped = self._wrap(client)
+                return self._wrapped
+        finally:
+            self._waiting -= 1
 
     async def close(self) -> None:
         """Close the connections, if there are any."""

@@ -7,11 +7,11 @@ from __future__ import annotations
 
 import json
 import math
-from dataclasses import replace
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlsplit, urlunsplit
 
-from pytest_evalgate.frozen import dataclass
+from pytest_evalgate.frozen import dataclass, replace
 from pytest_evalgate.records.calls import LIST_KINDS, Reply
 from pytest_evalgate.targets.outputs import has_answer
 from pytest_evalgate.text.jsonl import escape_text, loads_received
@@ -74,6 +74,7 @@ class _ErrorBody(Exception):  # noqa: N818 - the same
         super().__init__()
 
 
+@lru_cache(maxsize=64)
 def request_url(base_url: str, path: str) -> str:
     """Return ``base_url`` with ``path`` appended to its path, before the query that some gateways need.
 

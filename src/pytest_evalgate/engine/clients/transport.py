@@ -24,7 +24,7 @@ from pytest_evalgate.engine.faults import HttpResponse
 
 if TYPE_CHECKING:
     import ssl
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
     from pytest_evalgate.engine.faults import FaultFactory
 
@@ -67,7 +67,6 @@ class HttpTransport:
         """
         try:
             response = await self._pool.exchange(Request(method, self._url(url), {**_HEADERS, **headers}, content))
-            fields = httpx.Headers(response.headers)
         except _INVALID_REQUEST_ERRORS as error:
             raise self._fault_factory.fault("bad_request", f"{type(error).__name__}: {error}") from error
         except BodyTooLongError as error:
@@ -75,7 +74,9 @@ class HttpTransport:
         except _CONNECTION_ERRORS as error:
             raise self._fault_factory.fault("connection", f"{type(error).__name__}: {error}") from error
         # some servers repeat the key: it must not get into the cache, a record or a report
-        return HttpResponse(response.status, fields, self._fault_factory.redact_body(response.body), url)
+        return HttpResponse(
+            response.status, _by_name(response.headers), self._fault_factory.redact_body(response.body), url
+        )
 
     async def close(self) -> None:
         """Close the connections."""
@@ -93,6 +94,15 @@ class HttpTransport:
             if len(self._urls) < _MAX_PARSED_URLS:
                 self._urls[url] = parsed
         return parsed
+
+
+def _by_name(fields: Iterable[tuple[bytes, bytes]]) -> dict[str, str]:
+    """Return fields by their names in lower case; several with one name are joined, as in RFC 9110, 5.3."""
+    joined: dict[str, str] = {}
+    for raw_name, raw_value in fields:
+        name, value = raw_name.decode("latin-1").lower(), raw_value.decode("latin-1")
+        joined[name] = f"{joined[name]}, {value}" if name in joined else value
+    return joined
 
 
 class ProxiedConnection:

@@ -1,7 +1,7 @@
 """Data of the page: an index with one line for each case, and the texts of the cases in compressed chunks.
 
-The page decompresses the index at once, and a chunk of 500 cases when one of its texts is needed: 10,000 cases take
-less than 6 MB (benchmarks/html_report.py).
+The page decompresses the index at once, and a chunk of at most 2,000 cases when one of its texts is needed: 10,000
+cases take less than 6 MB (benchmarks/html_report.py).
 """
 
 from __future__ import annotations
@@ -10,12 +10,13 @@ import json
 import zlib
 from array import array
 from dataclasses import asdict, field
-from itertools import chain, islice
+from itertools import chain
 from tempfile import SpooledTemporaryFile
 from typing import IO, TYPE_CHECKING, Any, Final, Self
 
 from pytest_evalgate.frozen import dataclass
 from pytest_evalgate.reports.html.marks import CHANGES, OUTCOMES
+from pytest_evalgate.reports.html.shared_pieces import share
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -90,7 +91,7 @@ def disagree(case: CaseView, judges: frozenset[str]) -> bool:
     return False
 
 
-def texts(case: CaseView, links: Links | None) -> dict[str, Json]:
+def texts(case: CaseView, links: Links | None) -> dict[str, Any]:
     """Return the texts that the page shows when a case is opened; empty values are left out."""
     where = case.place.file
     before = {} if case.baseline_output is None else {"before": case.baseline_output}
@@ -140,9 +141,8 @@ def _short(value: float | None) -> float | None:
     return int(value) if value in {0, 1} else None if value is None else round(value, 4)
 
 
-_LEVEL: Final = 5
-"""Level of gzip. Level 4 takes two thirds of the time for 3 % more bytes, and 10,000 cases then exceed 6 MB; level 6
-takes 1.5 times as long for 1.5 % fewer bytes (benchmarks/html_report.py)."""
+_LEVEL: Final = 4
+"""Level of gzip. Level 5 takes 1.5 times as long for 4 % fewer bytes; with level 3, 10,000 cases exceed 6 MB."""
 
 _GZIP: Final = 31  # window bits of zlib: 15, plus 16 for a gzip header
 
@@ -174,11 +174,31 @@ def script_element(media_type: str, name: str, parts: Iterable[bytes]) -> Iterat
     yield b"</script>\n"
 
 
-CHUNK: Final = 500
-"""Cases in one chunk of texts."""
+CHUNK: Final = 2_000
+"""Most cases in one chunk of texts."""
+
+CHUNK_CHARACTERS: Final = 4_000_000
+"""Characters after which a chunk ends: one is held in memory, with its copy as JSON."""
+
+SHARED_FROM: Final = 1_000_000
+"""Characters from which on the pieces of a chunk are shared: it takes 50 ms of CPU, and pages with less are small."""
 
 _IN_MEMORY: Final = 8 << 20
 _COPIED: Final = 3 << 16  # divisible by three, for base64
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """The cases of one chunk; ``start`` is the number of the first one, ``characters`` the length of their texts."""
+
+    start: int
+    cases: list[CaseView]
+    characters: int
+
+    def chunk(self, links: Links | None) -> dict[str, Json]:
+        """Return the texts of the cases, and the pieces that they share."""
+        rows = [texts(case, links) for case in self.cases]
+        return share(rows) if self.characters >= SHARED_FROM else {"pieces": [], "texts": [*rows]}
 
 
 @dataclass(frozen=True, slots=True)
@@ -223,6 +243,20 @@ class PackedCases:
         self.chunks.close()
 
 
+def _batches(cases: Iterable[CaseView]) -> Iterator[Batch]:
+    """Yield the cases of each chunk."""
+    batch: list[CaseView] = []
+    characters = start = 0
+    for number, case in enumerate(cases):
+        if len(batch) == CHUNK or characters > CHUNK_CHARACTERS:
+            yield Batch(start, batch, characters)
+            batch, characters, start = [], 0, number
+        batch.append(case)
+        characters += len(case.input) + len(case.baseline_output or "") + sum(len(one.output) for one in case.trials)
+    if batch:
+        yield Batch(start, batch, characters)
+
+
 def pack(view: ReportView) -> PackedCases:
     """Read the cases of ``view`` once and pack them."""
     judges = {name: frozenset(one.name for one in suite.judges) for name, suite in view.verdict.suites.items()}
@@ -231,16 +265,17 @@ def pack(view: ReportView) -> PackedCases:
     index, chunks = (SpooledTemporaryFile(_IN_MEMORY) for _ in range(2))  # noqa: SIM115 - PackedCases closes them
     squeeze = zlib.compressobj(_LEVEL, zlib.DEFLATED, _GZIP)
     index.write(squeeze.compress(b'{"rows":['))
-    remaining = iter(view.cases)
-    while batch := list(islice(remaining, CHUNK)):
-        for case in batch:
+    starts = list[int]()
+    for batch in _batches(view.cases):
+        for case in batch.cases:
             of_suite = scores.setdefault(case.suite, {})
             for score in chain.from_iterable(trial.scores for trial in case.trials):
                 if score.value is not None:
                     of_suite.setdefault(score.name, array("d")).append(score.value)
-        rows = dumps([lines.line(case) for case in batch])[1:-1]
+        rows = dumps([lines.line(case) for case in batch.cases])[1:-1]
         index.write(squeeze.compress(encoded(("," if sizes else "") + rows)))
-        sizes.append(chunks.write(gzipped(dumps([texts(case, view.links) for case in batch]))))
-    index.write(squeeze.compress(encoded(f'],"chunk":{CHUNK},"names":{dumps(lines.names())}}}')))
+        starts.append(batch.start)
+        sizes.append(chunks.write(gzipped(dumps(batch.chunk(view.links)))))
+    index.write(squeeze.compress(encoded(f'],"starts":{dumps(starts)},"names":{dumps(lines.names())}}}')))
     index.write(squeeze.flush())
     return PackedCases(index, index.tell(), chunks, sizes, scores)

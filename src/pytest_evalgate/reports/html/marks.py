@@ -33,6 +33,9 @@ OUTCOMES: Final[dict[Outcome, Badge]] = {
     "unscored": Badge("not decided", "○", "plain"),
 }
 
+UNCOVERED: Final = Badge("no case", "✕", "bad")
+"""A wanted value that no case has."""
+
 CHANGES: Final[dict[Change, Badge]] = {
     "regressed": Badge("regressed", "▼", "bad"),
     "fixed": Badge("fixed", "▲", "good"),

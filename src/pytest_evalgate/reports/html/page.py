@@ -140,7 +140,7 @@ def render_html(
     """Render the page in pieces; the same run gives the same bytes.
 
     Args:
-        view: The run; its cases are read once, and only 500 of them are in memory at a time.
+        view: The run; its cases are read once, and at most 2,000 of them are in memory at a time.
         spill: Writes a file beside the report, given its relative name; used for the texts of a page above 50 MB.
             Without it, the page contains all texts.
         templates: Other templates, such as ``page.html.j2`` of a site, by default those of the report.

@@ -90,7 +90,7 @@ const address = one => `#case=${encode(one.path)}`;
 const outcome = wanted => names.outcomes.find(({ name }) => name === wanted);
 const level = value => value === null ? "" : value === 1 ? "pass" : value === 0 ? "miss" : value.toFixed(2);
 
-// ---- The texts, decompressed on demand, 500 cases at a time
+// ---- The texts, decompressed on demand, at most 2,000 cases at a time
 
 const files = new Map();
 const chunks = new Map();
@@ -106,9 +106,21 @@ function chunk(number) {
 }
 
 async function unpacked(number) {
-  const texts = JSON.parse(await unzipped(packedBytes(number)));
+  const { pieces, texts } = JSON.parse(await unzipped(packedBytes(number)));
+  for (const one of texts) joinPieces(one, pieces);
   loaded.set(number, texts);
   return texts;
+}
+
+// A text with pieces that other texts have too is a list of strings and of numbers of pieces.
+const joinedText = (text, pieces) => Array.isArray(text) ? text.map(part => typeof part === "number" ? pieces[part] : part).join("") : text;
+
+function joinPieces(one, pieces) {
+  for (const name of ["input", "expected", "before", "reason"]) if (name in one) one[name] = joinedText(one[name], pieces);
+  for (const trial of one.trials ?? []) {
+    for (const name of ["output", "reason", "reasoning"]) if (name in trial) trial[name] = joinedText(trial[name], pieces);
+    for (const score of trial.scores ?? []) score.reason = joinedText(score.reason, pieces);
+  }
 }
 
 function unzipped(blob) {
@@ -127,10 +139,11 @@ function packedBytes(number) {
   return files.get(name);
 }
 
-const chunkOf = one => Math.floor(one.at / index.chunk);
+const chunkOf = one => index.starts.findLastIndex(start => start <= one.at);
 
 async function textsOf(one) {
-  return (await chunk(chunkOf(one)))[one.at % index.chunk];
+  const number = chunkOf(one);
+  return (await chunk(number))[one.at - index.starts[number]];
 }
 
 // The trial that is shown: the first that did not pass.
@@ -189,13 +202,13 @@ async function search() {
   progress = "";
   found = wanted ? new Set(cases.filter(one => inIndex(one, wanted)).map(one => one.at)) : null;
   refresh();
-  const count = wanted ? Math.ceil(cases.length / index.chunk) : 0;
+  const count = wanted ? index.starts.length : 0;
   try {
     for (let number = 0; number < count; number++) {
       const texts = await chunk(number);
       if (mine !== searching) return;
       const before = found.size;
-      texts.forEach((one, at) => { if (wordsOf(one).includes(wanted)) found.add(number * index.chunk + at); });
+      texts.forEach((one, at) => { if (wordsOf(one).includes(wanted)) found.add(index.starts[number] + at); });
       progress = number + 1 < count ? `searching the texts: ${number + 1} of ${count} parts` : "";
       if (found.size > before) refresh(); else announce();
     }
@@ -254,7 +267,8 @@ function fill() {
 }
 
 function addTexts(tr, one) {
-  const texts = loaded.get(chunkOf(one))?.[one.at % index.chunk];
+  const number = chunkOf(one);
+  const texts = loaded.get(number)?.[one.at - index.starts[number]];
   if (!texts) return;
   tr.dataset.filled = "";
   const answer = texts.trials?.[shownTrial(texts)]?.output;

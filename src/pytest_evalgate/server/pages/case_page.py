@@ -55,8 +55,12 @@ def page(sources: ViewSources, query: PageQuery, to: Addresses = SERVED) -> str:
 
 
 def _in_run(sources: ViewSources, suite: str, case_id: str, rows: list[Row]) -> CaseInRun:
-    text = texts_of(sources, rows[0]["run_id"], suite, [case_id]).get(case_id)
-    return CaseInRun(rows[0], text or stored_text(sources, rows, suite), text is not None, (), edited=False)
+    run_id = rows[0]["run_id"]
+    text = texts_of(sources, run_id, suite, [case_id]).get(case_id)
+    if text is not None:
+        return CaseInRun(rows[0], text, is_whole=True, changed=(), edited=False)
+    scores = sources.database.query("scores_of_case", run_id=run_id, suite=suite, place=rows[0]["place"])
+    return CaseInRun(rows[0], stored_text(rows, scores), is_whole=False, changed=(), edited=False)
 
 
 def _changes(now: CaseInRun, before: CaseInRun | None) -> CaseInRun:

@@ -11,12 +11,12 @@ from pytest_evalgate.app.comparing import CompareOptions, compare
 from pytest_evalgate.app.stored_sides import stored_side
 from pytest_evalgate.frozen import dataclass
 from pytest_evalgate.reports.diff import Piece, are_alike, one_side, word_diff
-from pytest_evalgate.server.pages.case_texts import stored_text, texts_of
+from pytest_evalgate.server.pages.case_texts import stored_texts, texts_of
 from pytest_evalgate.server.pages.page_frame import SERVED, render
 from pytest_evalgate.store import questions
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Sequence
 
     from pytest_evalgate.app.comparing import CaseChange, SuiteComparison
     from pytest_evalgate.server.pages.case_texts import CaseText
@@ -103,15 +103,7 @@ def _beside(sources: ViewSources, suite: SuiteComparison, run_ids: tuple[str, st
 
 def _texts(sources: ViewSources, run_id: str, suite: str, names: Sequence[str]) -> dict[str, CaseText]:
     found = texts_of(sources, run_id, suite, names)
-    return found | dict(_stored(sources, run_id, suite, [name for name in names if name not in found]))
-
-
-def _stored(sources: ViewSources, run_id: str, suite: str, names: Sequence[str]) -> Iterator[tuple[str, CaseText]]:
-    for name in names:
-        key = {"run_id": run_id, "suite": suite, "case_id": name, "project": sources.name}
-        rows = sources.database.query("case_of_run", **key)
-        if rows:
-            yield name, stored_text(sources, rows, suite)
+    return found | stored_texts(sources, run_id, suite, [name for name in names if name not in found])
 
 
 def _case(kind: str, case: CaseChange, before: CaseText | None, now: CaseText | None) -> CaseBeside:

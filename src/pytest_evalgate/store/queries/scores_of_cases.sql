@@ -1,0 +1,20 @@
+-- The scores of up to 40 cases of a suite in one run, read as in cases_of_run.sql.
+WITH asked (case_id) AS (
+  VALUES
+    (CAST(:case_1 AS TEXT)), (:case_2), (:case_3), (:case_4), (:case_5), (:case_6), (:case_7), (:case_8),
+    (:case_9), (:case_10), (:case_11), (:case_12), (:case_13), (:case_14), (:case_15), (:case_16),
+    (:case_17), (:case_18), (:case_19), (:case_20), (:case_21), (:case_22), (:case_23), (:case_24),
+    (:case_25), (:case_26), (:case_27), (:case_28), (:case_29), (:case_30), (:case_31), (:case_32),
+    (:case_33), (:case_34), (:case_35), (:case_36), (:case_37), (:case_38), (:case_39), (:case_40)
+),
+found AS (
+  SELECT DISTINCT y.place
+  FROM asked
+  CROSS JOIN results y
+  WHERE y.suite = :suite AND y.case_id = asked.case_id AND y.run_id = :run_id
+)
+SELECT s.place, s.trial, s.scorer, s.value, s.passed, s.counts, s.reason
+FROM found
+CROSS JOIN scores s
+WHERE s.run_id = :run_id AND s.suite = :suite AND s.place = found.place
+ORDER BY s.place, s.trial, s.scorer

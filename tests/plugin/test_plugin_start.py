@@ -1,0 +1,87 @@
+"""What a session loads, and when: the first call leaves before anything that only later parts need."""
+
+from __future__ import annotations
+
+import json
+import sys
+from typing import TYPE_CHECKING
+
+import pytest
+from tests.support.behaviours import Behaviour
+
+if TYPE_CHECKING:
+    from tests.plugin.conftest import Project
+    from tests.support.server import ScriptedServer
+
+_STATISTICS = {"numpy", "scipy"}
+_REPORTS = {"jinja2", "pytest_evalgate.app.view", "pytest_evalgate.reports.html"}
+_CLIENTS = {"openai", "httpx", "httpx2", "h11", "anyio"}
+_CALLS = {*_CLIENTS, "asyncio", "diskcache", "sqlite3", "tenacity", "ssl", "urllib.request", "http.client"}
+_VERBS = {"pytest_evalgate.cli", "pytest_evalgate.server", "pytest_evalgate.importing", "pytest_evalgate.curation"}
+
+# writes the loaded modules at the first connection, or at the end of a session without one
+_NOTING = """
+import json, os, sys
+
+def note(name):
+    path = os.path.join(os.path.dirname(__file__), name)
+    if not os.path.exists(path):
+        with open(path, "w") as file:
+            json.dump(sorted(sys.modules), file)
+
+sys.addaudithook(lambda event, _: note("first.json") if event == "socket.connect" else None)
+
+def pytest_unconfigure(config):
+    note("end.json")
+"""
+
+
+def _run(project: Project, *args: str) -> None:
+    project.write("conftest.py", _NOTING)
+    command = (sys.executable, "-m", "pytest", "--disable-plugin-autoload", "-p", "no:cacheprovider")
+    done = project.pytester.run(*command, "-p", "pytest_evalgate.plugin", "--eval-gate", *args)
+    assert done.ret == 0, done.outlines
+
+
+def _loaded(project: Project, name: str, of: set[str]) -> list[str]:
+    modules: list[str] = json.loads((project.path / name).read_text(encoding="utf-8"))
+    return sorted(of.intersection(modules))
+
+
+def test_a_recorded_suite_without_a_baseline_needs_neither_calls_nor_statistics(project: Project) -> None:
+    project.suite({"a": "yes"})
+    project.configure('store = "off"\n')
+    project.configure('formats = ["json"]\n', table="report")
+    _run(project)
+    assert (
+        _loaded(project, "end.json", {*_STATISTICS, *_CALLS, *_VERBS, "jinja2", "pytest_evalgate.reports.html"}) == []
+    )
+
+
+@pytest.mark.parametrize("client", ["http", "openai"])
+def test_the_first_request_leaves_before_statistics_and_reports_are_loaded(
+    project: Project, server: ScriptedServer, client: str
+) -> None:
+    project.model_suite(server, "a", "b", model={"client": f'"{client}"'})
+    server.script(Behaviour.text("yes"))
+    _run(project)
+    others = {"openai", "httpx", "httpx2", "anyio"} if client == "http" else {"httpx"}
+    assert _loaded(project, "first.json", {*_STATISTICS, *_REPORTS, *_VERBS, *others}) == []
+    assert _loaded(project, "end.json", _REPORTS) == sorted(_REPORTS)
+
+
+def test_a_judge_needs_no_statistics_before_the_first_request(project: Project, server: ScriptedServer) -> None:
+    project.model_suite(server, "a", model={"client": '"http"'}, scorers='["exact", { judge = "sure" }]')
+    project.configure('model = "candidate"\ncriteria = "Is it a yes?"\nreport_only = true\n', table="judges.sure")
+    server.script(Behaviour.text("yes"))
+    project.write("conftest.py", _NOTING)
+    _run(project)
+    assert _loaded(project, "first.json", {*_STATISTICS, *_REPORTS}) == []
+
+
+def test_a_function_is_called_before_anything_of_other_targets_is_loaded(project: Project) -> None:
+    project.python_suite(
+        "import sys, conftest\ndef answer(question):\n    conftest.note('first.json')\n    return 'yes'\n", "a"
+    )
+    _run(project)
+    assert _loaded(project, "first.json", {*_STATISTICS, *_REPORTS, *_CLIENTS, "urllib.request"}) == []
