@@ -48,7 +48,10 @@ def test_recorded_cases_run_on_the_controller_and_all_others_on_workers(project:
         assert _stable(project) == wanted
         assert list(project.outcomes.items()) == outcomes
         assert _processes(project) == {
-            **{"a": "gw0", "b": "gw0", "c": "controller", "d": "controller"},
+            "a": "gw0",
+            "b": "gw0",
+            "c": "controller",
+            "d": "controller",
             "test_ordinary": _processes(project)["test_ordinary"],
         }
         assert _processes(project)["test_ordinary"].startswith("gw")
