@@ -81,17 +81,17 @@ def _xdist_rows(cases: int) -> Iterator[Row]:
             folder.mkdir()
             write_project(folder, size)
         # with the golden set named no workers start; in the whole project they do, and collect nothing
-        for name, gate in (("golden set named", GATE), ("whole project", processes.GATE)):
+        for asked, gate in (("golden set named", GATE), ("whole project", processes.GATE)):
             start_s = processes.python_run(one, *gate, *XDIST).wall_s - processes.python_run(one, *gate).wall_s
             serial, spread = processes.python_run(many, *gate), processes.python_run(many, *gate, *XDIST)
             yield Row(
-                f"recorded, N = {cases:,}, -n 4, {name}",
+                f"recorded, N = {cases:,}, -n 4, {asked}",
                 spread.wall_s / (serial.wall_s + start_s),
                 XDIST_TIMES,
                 "x serial+start",
                 1.0,
-                f"{spread.wall_s:.1f} s, {spread.cpu_s:.1f} s CPU; serial {serial.wall_s:.1f} s, {serial.cpu_s:.1f} s CPU; "
-                f"the workers start in {start_s:.1f} s",
+                f"{spread.wall_s:.1f} s, {spread.cpu_s:.1f} s CPU; serial {serial.wall_s:.1f} s, {serial.cpu_s:.1f} s "
+                f"CPU; the workers start in {start_s:.1f} s",
             )
 
 
