@@ -141,13 +141,15 @@ def _valid(lines: Iterable[bytes], before: int, limits: JsonLimits) -> Iterator[
         yield number, value
 
 
-def stream(file: BinaryIO, *, name: str, start: int = 0) -> Iterator[tuple[int, int, dict[str, Any] | LineProblem]]:
+def stream(
+    file: BinaryIO, *, name: str, start: int = 0, limits: JsonLimits | None = None
+) -> Iterator[tuple[int, int, dict[str, Any] | LineProblem]]:
     """Yield (line number, byte offset, object or problem) of each line that is neither blank nor a comment.
 
     For files that do not fit into memory: nothing is kept. With a ``start``, which is the offset of a line, the lines
     are counted from there.
     """
-    limits = JsonLimits()
+    limits = limits or JsonLimits()
     for raw in _raw_lines(file, limits.line_bytes, start):
         try:
             yield raw.number, raw.offset, _parse_object(raw, limits)
