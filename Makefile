@@ -6,7 +6,7 @@ BENCH := $(VENV)/bench/bin/python
 SMOKE := env -u PYTHONPATH
 EVALS := cd examples/golden_sets && ../../$(BIN)/pytest --eval-gate --no-header -q
 
-.PHONY: demo test check mutations smoke smoke-oldest bench distributed browser docs fuzz realmodel busy cluster coverage clean
+.PHONY: demo test check mutations smoke smoke-oldest sample-log bench bench-statistics peers distributed browser docs fuzz realmodel busy cluster coverage clean
 
 demo: $(VENV)/.demo
 	@echo "== 1. a candidate that is better than its baseline: the gate passes"
@@ -52,6 +52,11 @@ build/smoke/%/.installed: build/dist/.built tests/smoke/oldest.txt
 		$(if $(filter oldest,$*),--constraint tests/smoke/oldest.txt) build/dist/*.whl
 	@touch $@
 
+# a million rows of a log on bounded memory and CPU, as JSON Lines and as Parquet: half a minute
+sample-log: $(VENV)/.dev
+	$(BIN)/python -m benchmarks.sample_log --rows 1000000
+	$(BIN)/python -m benchmarks.sample_log --rows 1000000 --parquet
+
 # as make test runs it, at twice the time
 coverage: $(VENV)/.dev
 	$(BIN)/python -m coverage erase
@@ -59,12 +64,12 @@ coverage: $(VENV)/.dev
 	$(BIN)/python -m coverage combine -q
 	$(BIN)/python -m coverage report
 
+# every speed row beside its bare loop and its bound, on the installed wheel; needs two idle cores for 20 minutes
 bench: $(VENV)/.bench
-	$(BENCH) -m benchmarks.plain_session
-	$(BENCH) -m benchmarks.startup
-	$(BENCH) -m benchmarks.recorded_cases
-	$(BENCH) -m benchmarks.rate_limit
-	$(BENCH) -m benchmarks.calls --sizes 200,1000 --concurrency 32,64,128 --rounds 1
+	BENCH_TREE=$$($(BENCH) -c "import sysconfig; print(sysconfig.get_path('purelib'))") $(BENCH) -m benchmarks.speed
+
+# coverage of intervals, false alarms and power by simulation, and what is measured without a bound
+bench-statistics: $(VENV)/.bench
 	-$(BENCH) -m benchmarks.distributions
 	$(BENCH) -m benchmarks.tracing --rounds 3
 	$(BENCH) -m benchmarks.judgement
@@ -79,9 +84,13 @@ bench: $(VENV)/.bench
 	$(BENCH) -m benchmarks.sampled_labels --builds 500
 	$(BENCH) -m benchmarks.detectors --clean 1000
 	$(BENCH) -m benchmarks.trend_alarms --histories 50 --unchanged 200
-	-$(BENCH) -m benchmarks.html_report
 	$(BENCH) -m benchmarks.first_hour
 	$(BIN)/python -m benchmarks.view_load
+
+# the same work in other tools, each in an environment of its own below build/peers; writes docs/reference/how-fast.md
+peers: $(VENV)/.bench
+	BENCH_TREE=$$($(BENCH) -c "import sysconfig; print(sysconfig.get_path('purelib'))") \
+		$(BENCH) -m benchmarks.peers --folder build/peers --page
 
 # shards as processes with Kubernetes' variables, over an S3 server on this machine; CASES=1000000 takes half an hour
 distributed: $(VENV)/.dev
@@ -124,10 +133,10 @@ $(VENV)/.dev: pyproject.toml | $(VENV)/bin/python
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev]'
 	@touch $@ $(VENV)/.demo
 
-# the wheel, as users have it, and no more: other tools of ours make some of its imports heavier
+# the wheel, as users have it, and the bare loops: other tools of ours make some of its imports heavier
 $(VENV)/.bench: build/dist/.built
 	test -x $(BENCH) || $(PYTHON) -m venv $(VENV)/bench
-	$(BENCH) -m pip install --quiet --disable-pip-version-check build/dist/*.whl
+	$(BENCH) -m pip install --quiet --disable-pip-version-check build/dist/*.whl aiohttp orjson
 	$(BENCH) -m pip install --quiet --disable-pip-version-check --force-reinstall --no-deps build/dist/*.whl
 	@touch $@
 

@@ -102,7 +102,8 @@ def main() -> int:
     return print_rows(rows(chosen), title)
 
 
-def rows(chosen: argparse.Namespace) -> Iterator[Row]:
+def rows(chosen: argparse.Namespace | None = None) -> Iterator[Row]:
+    chosen = chosen or arguments(["--saturated"])
     with processes.judging_server(LATENCY_S) as server:
         for client in chosen.clients.split(","):
             for size in map(int, chosen.sizes.split(",")):

@@ -51,7 +51,7 @@ at most {se:.1f} points. `tolerance` and `not_proven` accept drops inside their 
 
 On {date}, in {minutes} minutes by {processes} processes:
 
-<!-- elsewhere: it takes minutes; make bench runs it in small -->
+<!-- elsewhere: it takes minutes; make bench-statistics runs it in small -->
 ```
 python -m benchmarks.false_alarms --builds {builds_plain} --page
 ```

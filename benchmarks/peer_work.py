@@ -2,6 +2,7 @@
 
 A case is a call of the target and a call of the tool's own LLM judge, over the tool's own way to run cases
 concurrently. Each is written as the tool's documentation shows it, without its progress display, store and telemetry.
+Connections to other machines are refused.
 """
 
 from __future__ import annotations
@@ -24,9 +25,26 @@ MODEL: Final = "scripted"
 KEY: Final = "sk-benchmark-0123456789"
 
 
+CLOSED: Final = "http://127.0.0.1:9"  # a port that nothing listens on
+LOOPBACK: Final = ("127.", "::1", "localhost")
+
+
 def main() -> None:
+    sys.addaudithook(_refuse)
     peer, base_url, cases, concurrency = sys.argv[1:]
     PEERS[peer](base_url, int(cases), int(concurrency))
+
+
+def _refuse(event: str, arguments: tuple[Any, ...]) -> None:
+    """Refuse to look up or connect to another machine."""
+    if event == "socket.getaddrinfo":
+        host = arguments[0]
+    elif event == "socket.connect" and isinstance(arguments[1], tuple):
+        host = arguments[1][0]
+    else:
+        return
+    if host is not None and not str(host).startswith(LOOPBACK):
+        raise OSError(f"no connection to {host}: this is a benchmark")
 
 
 def target(base_url: str, concurrency: int) -> Callable[[str], Awaitable[str]]:
@@ -133,7 +151,10 @@ def promptfoo(base_url: str, cases: int, concurrency: int) -> None:
     Path("promptfooconfig.json").write_text(json.dumps(config), encoding="utf-8")
     quiet = ["--no-cache", "--no-table", "--no-progress-bar", "--no-write"]
     command = [os.environ["PROMPTFOO"], "eval", "-c", "promptfooconfig.json", "-j", str(concurrency), *quiet]
-    done = subprocess.run([*command, "-o", "results.json"], check=False, capture_output=True, text=True)
+    nowhere = {"HTTP_PROXY": CLOSED, "HTTPS_PROXY": CLOSED, "NO_PROXY": "127.0.0.1,localhost"}
+    done = subprocess.run(
+        [*command, "-o", "results.json"], check=False, capture_output=True, text=True, env={**os.environ, **nowhere}
+    )
     assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-2000:]
     stats = json.loads(Path("results.json").read_text(encoding="utf-8"))["results"]["stats"]
     assert stats["successes"] == cases, stats

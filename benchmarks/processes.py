@@ -155,7 +155,8 @@ def run(
 
 def environment(folder: Path) -> dict[str, str]:
     """Return a user's environment without settings of pytest, Python or the build, and with ``folder`` as the home."""
-    tree = os.environ.get(TREE_VARIABLE) or ROOT / "src"
+    tree = Path(os.environ.get(TREE_VARIABLE) or ROOT / "src")
+    assert (tree / "pytest_evalgate").is_dir(), f"{tree} does not contain the package: see {TREE_VARIABLE}"
     kept = {name: value for name, value in os.environ.items() if name in {"PATH", "LANG", "LC_ALL", "TMPDIR"}}
     return {
         **kept,

@@ -8,7 +8,7 @@ import shutil
 from typing import TYPE_CHECKING, Final
 
 import pytest
-from tests.support.release_shop import RUN, clean_environment, edit, make_shop, names_in
+from tests.support.release_shop import RUN, clean_environment, edit, list_few_distributions, make_shop, names_in
 
 from pytest_evalgate.app.pack_check import check_pack
 from pytest_evalgate.app.release_pack import MANIFEST, to_bytes
@@ -33,6 +33,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     (top / "shop").mkdir()
     with pytest.MonkeyPatch.context() as patch:
         clean_environment(patch)
+        list_few_distributions(patch)
         patch.chdir(top / "shop")
         shop = make_shop(top / "shop")
         shop.judge()
@@ -248,6 +249,17 @@ def test_a_forgery_with_fitting_digests_does_not_follow_from_the_run(made: Path,
 def test_a_changed_manifest(pack: Path, changed: dict[str, object], problem: str) -> None:
     _reseal(pack, **changed)
     assert check_pack(pack).problems[0].startswith(problem)
+
+
+def test_a_pack_of_another_version_says_so(pack: Path) -> None:
+    found = json.loads((pack / "environment.json").read_text("ascii"))
+    [own] = [one for one in found["distributions"] if one["name"] == "pytest-evalgate"]
+    own["version"] = "9.9"
+    (pack / "environment.json").write_bytes(to_bytes(found))
+    _reseal(pack)
+    [problem] = check_pack(pack).problems
+    assert "; pytest-evalgate 9.9 wrote it, and this is " in problem
+    assert problem.endswith(": verify with 9.9")
 
 
 def test_a_file_of_another_pack(made: Path, pack: Path) -> None:

@@ -43,8 +43,7 @@ def held(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
         yield page
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize(("width", "height"), [(1400, 900), (390, 800)])
+@pytest.mark.parametrize(("width", "height", "scheme"), [(1400, 900, "light"), (390, 800, "dark")])
 def test_the_first_screen_says_hold_and_why(
     chromium: Browser, held: Path, width: int, height: int, scheme: Literal["light", "dark"]
 ) -> None:

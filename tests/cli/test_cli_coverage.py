@@ -60,7 +60,8 @@ def test_a_set_that_represents_the_log_passes_strictly(files: Path, evalgate: Co
 
 def test_what_cannot_be_compared_is_refused(files: Path, evalgate: Command) -> None:
     code, _, err = evalgate(*_COMMAND[:-1], "nothing")
-    assert (code, err) == (4, "pytest-evalgate: --by nothing: no row of the log has this field\n")
+    message = 'no row has this field; the fields are "id", "lang", "input"'
+    assert (code, err) == (4, f"pytest-evalgate: --by nothing: {message}\n")
     (files / "faq.jsonl").write_text('{"id": 1.5, "input": "x"}\n', "utf-8")
     code, _, err = evalgate(*_COMMAND)
     assert code == 4

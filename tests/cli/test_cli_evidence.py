@@ -8,7 +8,7 @@ import subprocess
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from tests.support.release_shop import RUN, clean_environment, make_shop
+from tests.support.release_shop import RUN, clean_environment, list_few_distributions, make_shop
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -50,6 +50,7 @@ def test_a_folder_that_is_no_pack(folder: Path, evalgate: Command) -> None:
 @pytest.fixture
 def shop(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Shop:
     clean_environment(monkeypatch)
+    list_few_distributions(monkeypatch)
     (folder / "shop").mkdir()
     monkeypatch.chdir(folder / "shop")
     found = make_shop(folder / "shop")
@@ -83,6 +84,18 @@ def test_a_pack_is_written_and_verified(evalgate: Command) -> None:
     ]
     code, found = _json(evalgate, "--out", "../release")
     assert (code, found["decision"], found["signature"]) == (0, "go with guardrails", None)
+
+
+def test_the_brief_has_the_facts_of_the_page(shop: Shop, evalgate: Command) -> None:
+    shop.call("tag", "v1.0")
+    shop.edit("evalgate.toml", "min = 0.5", "min = 0.4")
+    shop.edit("golden/faq.card.toml", "no voice", "none")
+    shop.decide()
+    assert evalgate("evidence", RUN, "--out", "../release")[0] == 0
+    assert evalgate("report", RUN, "--format", "brief")[0] == 0
+    brief = (shop.root / ".evalgate/brief.md").read_text("utf-8")
+    assert brief == (shop.root.parent / "release/readiness.md").read_text("utf-8")
+    assert "data card golden/faq.card.toml differs from that of commit" in brief.replace("\\", "")
 
 
 @pytest.mark.skipif(shutil.which("ssh-keygen") is None, reason="ssh-keygen signs")

@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import importlib
 import json
-import os
 import subprocess
 import sys
 from typing import TYPE_CHECKING
@@ -16,7 +15,6 @@ from pytest_evalgate.cli.verb import Verb
 from pytest_evalgate.config import json_schema
 
 if TYPE_CHECKING:
-    import argparse
     from collections.abc import Iterator
 
 
@@ -105,22 +103,3 @@ def test_a_closed_pipe_ends_the_verb_without_a_message() -> None:
     verb.stdout.close()
     _, complaints = verb.communicate(timeout=60)
     assert (verb.returncode, complaints) == (141, b"")
-
-
-@pytest.mark.parametrize(("verb", "given", "inside"), [("view", None, "1"), ("view", "8", "8"), ("lint", None, None)])
-def test_verbs_that_only_compute_have_one_thread_for_matrices(
-    monkeypatch: pytest.MonkeyPatch, verb: str, given: str | None, inside: str | None
-) -> None:
-    seen: list[str | None] = []
-
-    def run(_: argparse.Namespace) -> int:
-        seen.append(os.environ.get("OPENBLAS_NUM_THREADS"))
-        return 0
-
-    monkeypatch.delenv("OPENBLAS_NUM_THREADS", raising=False)
-    if given is not None:
-        monkeypatch.setenv("OPENBLAS_NUM_THREADS", given)
-    monkeypatch.setattr(importlib.import_module(module_of(verb)), "VERB", Verb("about", "example", run))
-    assert main([verb]) == 0
-    assert seen == [inside]
-    assert os.environ.get("OPENBLAS_NUM_THREADS") == given

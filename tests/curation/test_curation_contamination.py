@@ -140,7 +140,7 @@ def test_files_that_are_not_texts_are_refused(tmp_path: Path) -> None:
     with pytest.raises(SettingsError, match=r"^no\.txt: cannot be read: No such file"):
         index.search(tmp_path / "no.txt", "no.txt")
     (tmp_path / "a.gz").write_bytes(b"\x1f\x8b\x08")
-    with pytest.raises(SettingsError, match=r"^a\.gz: a gzip archive: unpack it"):
+    with pytest.raises(SettingsError, match=r"^a\.gz: a gzip archive, not text: unpack it"):
         index.search(tmp_path / "a.gz", "a.gz")
 
 

@@ -66,7 +66,9 @@ def test_fields_of_the_metadata_and_tags_are_read(write_log: WriteLog) -> None:
 def test_what_cannot_be_compared_is_refused(write_log: WriteLog) -> None:
     log = write_log({"input": "a", "lang": "de", "id": number} for number in range(10_001))
     cases = _cases({"en": 2})
-    with pytest.raises(SettingsError, match="--by nothing: no row of the log has this field"):
+    with pytest.raises(
+        SettingsError, match='--by nothing: no row has this field; the fields are "input", "lang", "id"'
+    ):
         log_coverage(cases, [log], ["nothing"])
     with pytest.raises(SettingsError, match="--by id: more than 10,000 values"):
         log_coverage(cases, [log], ["id"])

@@ -261,13 +261,66 @@ def test_rows_without_a_question_are_refused_with_their_place(write_log: WriteLo
         _drawn([write_log(rows)], 5)
 
 
+@pytest.mark.parametrize("others", [{}, {"answer": "a"}])
+def test_rows_without_a_question_are_one_problem_and_can_be_skipped(
+    others: dict[str, str], write_log: WriteLog
+) -> None:
+    empty: list[dict[str, Any]] = [{"question": ""}, {"question": None}, {"question": "  "}]
+    rows = [
+        {
+            "id": f"r{n}",
+            "lang": "en",
+            "question": f"question {n} of the log",
+            **others,
+            **(empty[n % 3] if n < 7 else {}),
+        }
+        for n in range(20)
+    ]
+    rows[0] = {"id": "r0", "lang": "en", **others}
+    log = write_log(rows)
+    with pytest.raises(ImportingError) as caught:
+        _drawn([log], 20)
+    assert str(caught.value) == (
+        'log0.jsonl:1: no question in "question" (and log0.jsonl:2, log0.jsonl:3, log0.jsonl:4, log0.jsonl:5, '
+        "log0.jsonl:6 and 1 more): skip such rows with --only 'question=*'"
+    )
+    blank = sum(row.get("question") == "  " for row in rows)
+    with pytest.raises(ImportingError, match="no question"):
+        _drawn([log], 20, question=LogQuestion(only=(("question", "*"),)))
+    assert blank == 2, "a text of spaces is a value, and no question"
+    log = write_log(row for row in rows if row.get("question") != "  ")
+    found = scan([log], LogQuestion(only=(("question", "*"),)), 100, 0)
+    assert (found.rows, found.skipped) == (13, 5)
+    assert len(_drawn([log], 20, question=LogQuestion(only=(("question", "*"),))).cases) == 13
+
+
+def test_messages_without_any_and_numbers_are_told_apart(write_log: WriteLog) -> None:
+    rows: list[dict[str, Any]] = [
+        {"id": "a", "messages": []},
+        {"id": "b", "messages": [{"role": "user", "content": "q"}]},
+    ]
+    with pytest.raises(ImportingError, match=r'^log0\.jsonl:1: no question in "messages": skip'):
+        _drawn([write_log(rows)], 2, question=LogQuestion())
+    drawn = _drawn([write_log([{"id": "a", "input": 0}, {"id": "b", "input": {"x": 0}}])], 2, question=LogQuestion())
+    assert len(drawn.cases) == 2
+
+
+def test_rows_that_differ_by_a_null_are_the_same(write_log: WriteLog) -> None:
+    rows = [{"id": "same", "lang": "en", "input": "one question of the log"}] * 2
+    [case] = _drawn([write_log([rows[0], {**rows[1], "note": None}])], 2).cases
+    assert (case.rows, case.weight) == (2, 2.0)
+
+
 def test_ids_that_repeat_are_refused(write_log: WriteLog) -> None:
     rows = [{"id": "same", "lang": "en", "input": f"question {n} of the log"} for n in range(3)]
-    with pytest.raises(ImportingError, match='duplicate id "same"'):
+    with pytest.raises(
+        ImportingError,
+        match=r'duplicate id "same" \(first at log0\.jsonl:\d\): name another field with --map id=FIELD',
+    ):
         _drawn([write_log(rows)], 3)
     logs = [write_log([row]) for row in rows]
     with pytest.raises(
-        ImportingError, match=r'duplicate id "same" \(first at log1\.jsonl:1\): name another with --map'
+        ImportingError, match=r'duplicate id "same" \(first at log1\.jsonl:1\): name another field with --map'
     ):
         _drawn(logs, 3)
 
@@ -295,18 +348,47 @@ def test_malformed_lines_are_listed_or_skipped(write_log: WriteLog) -> None:
 @pytest.mark.parametrize(
     ("question", "message"),
     [
-        (LogQuestion(("nothing",)), "--by nothing: no row has this field"),
+        (
+            LogQuestion(("lan",)),
+            '--by lan: no row has this field; did you mean "lang"?; the fields are "id", "lang", "input", "passed", ',
+        ),
+        (LogQuestion(pilot="pased"), '--pilot pased: no row has this field; did you mean "passed"?'),
+        (LogQuestion(lowest=("inne", 3)), '--lowest inne: no row has this field; did you mean "inner"?'),
+        (LogQuestion(only=(("lag", "en"),)), '--only lag: no row has this field; did you mean "lang"?'),
+        (LogQuestion(only=(("lag", "*"),)), '--only lag: no row has this field; did you mean "lang"?'),
         (LogQuestion(("lang",), pilot="input"), "log0.jsonl:1: input: must be a number, true or false, not "),
         (LogQuestion(weight="nothing"), "log0.jsonl:1: nothing: the row has no value"),
         (LogQuestion(weight="zero"), "log0.jsonl:1: zero: a weight must be positive, got 0"),
-        (LogQuestion(only=(("lang", "xx"),)), "the log has no row to draw: check --only and --format"),
+        (LogQuestion(only=(("lang", "xx"),)), '--only lang=xx: no row has this value; there are "en"'),
     ],
 )
 def test_fields_that_cannot_be_used_are_refused(question: LogQuestion, message: str, write_log: WriteLog) -> None:
-    log = write_log({**row, "zero": 0} for row in _rows({"en": 4}, _dice(1)))
+    log = write_log({**row, "zero": 0, "metadata": {"inner": None}} for row in _rows({"en": 4}, _dice(1)))
     with pytest.raises(SettingsError) as caught:
         scan([log], question, 11, 0)
     assert str(caught.value).startswith(message)
+
+
+def test_every_row_can_be_drawn_for_its_score(write_log: WriteLog) -> None:
+    log = write_log(_rows({"en": 6, "de": 4}, _dice(1)))
+    found = scan([log], LogQuestion(("lang",), "passed", lowest=("passed", 10)), 50, 0)
+    plan = plan_sample(found, SampleDesign(10, ("lang",), 1, "neyman", 0, "passed"))
+    drawn = draw([log], found, plan.cases, DrawOptions(("lang",)))
+    check = check_pilot(found, drawn, "passed")
+    assert check is not None
+    assert (len(drawn.cases), drawn.strata, check.log, check.sample) == (10, (), 0.5, 0.5)
+
+
+def test_the_mean_of_the_log_counts_strata_that_are_drawn_for_their_score(write_log: WriteLog) -> None:
+    log = write_log(_rows({"en": 6, "de": 2}, _dice(1), {"en": 1.0, "de": 0.0}))
+    found = scan([log], LogQuestion(("lang",), "passed", lowest=("passed", 2)), 50, 0)
+    drawn = draw(
+        [log], found, plan_sample(found, SampleDesign(8, ("lang",), 1, "proportional", 0)).cases, DrawOptions()
+    )
+    check = check_pilot(found, drawn, "passed")
+    assert [one.key for one in found.strata] == [("en",)]
+    assert check is not None
+    assert (check.log, check.sample) == (0.75, 0.75)
 
 
 def test_too_many_strata_are_refused(write_log: WriteLog) -> None:
@@ -320,6 +402,11 @@ def test_plans_that_cannot_be_made_are_refused(write_log: WriteLog) -> None:
     found = scan([log], LogQuestion(("lang",)), 50, 0)
     with pytest.raises(SettingsError, match=r"--n 10: 2 strata with a minimum of 8 need 16 rows, got 10: raise --n"):
         plan_sample(found, SampleDesign(10, ("lang",), 8, "proportional", 0))
+    lowest = scan([log], LogQuestion(("lang",), lowest=("passed", 20)), 50, 0)
+    with pytest.raises(
+        SettingsError, match=r"--n 20: 20 rows with the lowest score leave none to draw at random: raise"
+    ):
+        plan_sample(lowest, SampleDesign(20, ("lang",), 1, "proportional", 0))
     with pytest.raises(SettingsError, match="--allocation neyman needs results"):
         plan_sample(found, SampleDesign(10, ("lang",), 1, "neyman", 0))
     with pytest.raises(SettingsError, match="--pilot nothing: no row has this field"):

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from pytest_evalgate.curation import log_files
 from pytest_evalgate.curation.log_files import FORMATS, RowPlace, open_log
 from pytest_evalgate.curation.row_fields import field_reader, number_of, text_of
 from pytest_evalgate.errors import LineProblem, SettingsError
@@ -169,6 +170,13 @@ def test_a_golden_set_is_a_log_without_its_first_line_of_facts(tmp_path: Path) -
     assert [row for _, _, _, row in open_log(path, "golden.jsonl").rows()] == [{"id": "a", "input": "x"}]
 
 
+def test_a_line_of_csv_in_another_encoding_is_named(tmp_path: Path) -> None:
+    path = tmp_path / "log.csv"
+    path.write_bytes(b"question,answer\na,b\n" * 9_000 + "caf\u00e9,b\n".encode("latin-1"))
+    with pytest.raises(SettingsError, match=r"^log\.csv:18001: not UTF-8 \(invalid .*\): save the file as UTF-8"):
+        list(open_log(path, "log.csv").rows())
+
+
 def test_the_limit_of_csv_cells_is_restored(tmp_path: Path) -> None:
     before = csv.field_size_limit()
     path = tmp_path / "log.csv"
@@ -202,6 +210,52 @@ def test_parquet_is_read_by_duckdb(tmp_path: Path) -> None:
     )
     some = [RowPlace(3, 0), RowPlace(4999, 0)]
     assert log.fetch(some) == {some[0]: found[2][1], some[1]: found[4998][1]}
+    assert log.fetch([]) == {}
+    assert log.first_rows() == [row for _, row in found[:20]]
+
+
+@pytest.mark.parametrize(
+    ("fields", "names"),
+    [
+        (["id", "passed"], ["id", "passed"]),
+        (["inner.a"], ["inner", "metadata"]),
+        (["lang"], ["metadata"]),
+        (['quote"d'], ['quote"d']),
+        ([], []),
+    ],
+)
+def test_only_the_columns_that_are_asked_for_are_read(fields: list[str], names: list[str], tmp_path: Path) -> None:
+    duckdb = pytest.importorskip("duckdb")
+    path = tmp_path / "log.parquet"
+    with duckdb.connect() as connection:
+        connection.execute(
+            "COPY (SELECT range AS id, 'q' AS input, true AS passed, {'a': 1} AS inner, {'lang': 'de'} AS metadata, "  # noqa: S608 - of a test
+            f'1 AS "quote""d" FROM range(3000)) TO \'{path}\' (FORMAT parquet)'
+        )
+    log = open_log(path, "log.parquet")
+    found = list(log.rows(fields))
+    assert [number for number, _, _, _ in found] == list(range(1, 3001))
+    assert [list(row) for _, _, _, row in found if isinstance(row, dict)] == [names] * 3000
+    for name in fields:
+        read = field_reader(name)
+        assert [read(row) for _, _, _, row in found if isinstance(row, dict)] == [
+            read(row) for _, _, _, row in log.rows() if isinstance(row, dict)
+        ]
+
+
+def test_a_parquet_file_that_needs_too_much_memory_names_a_way_out(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    duckdb = pytest.importorskip("duckdb")
+    path = tmp_path / "log.parquet"
+    with duckdb.connect() as connection:
+        connection.execute(f"COPY (SELECT repeat(sha256(range::TEXT), 16) AS input FROM range(5000)) TO '{path}'")  # noqa: S608 - the same
+    log = open_log(path, "log.parquet", "rows")
+    monkeypatch.setitem(log_files._DUCKDB, "memory_limit", "2MB")
+    with pytest.raises(
+        SettingsError, match=r"^log\.parquet: its pages need more than 2MB of memory: write smaller row groups"
+    ):
+        list(log.rows())
 
 
 def test_a_damaged_parquet_file_is_refused(tmp_path: Path) -> None:
@@ -224,7 +278,14 @@ def test_parquet_without_duckdb_names_the_extra(tmp_path: Path, monkeypatch: pyt
     ("content", "message"),
     [
         (b"", "log.jsonl: the file is empty"),
-        (b"\x1f\x8b\x08", "log.jsonl: a gzip archive: unpack it, not text"),
+        (b"\x1f\x8b\x08", "log.jsonl: a gzip archive, not text: unpack it with gunzip"),
+        (
+            b"question,answer\na,b\n",
+            (
+                "log.jsonl: looks like CSV, not JSON Lines: write one JSON object a line, with the column names as "
+                "keys, or let its name end in .csv"
+            ),
+        ),
         (b"hello\n", "log.jsonl: is not a log: name JSON Lines, a JSON list, CSV, TSV or Parquet"),
     ],
 )

@@ -110,7 +110,7 @@ def test_another_encoding_than_utf_8_is_reported() -> None:
         (b"a,b\n\x81,c\n", "t.csv:2: neither UTF-8 nor Windows-1252 (byte 81): save it as UTF-8"),
         (b"a,b\nc\0d,e\n", "t.csv:2: contains a NUL character: it is not a text table"),
         ("\ufeffa,b\n".encode("utf-16")[:-1], "t.csv:1: not UTF-16-LE: save it as UTF-8"),
-        (b"\x1f\x8b\x08\0", "t.csv: a gzip archive: unpack it, not text"),
+        (b"\x1f\x8b\x08\0", "t.csv: a gzip archive, not text: unpack it with gunzip"),
         (b"<<<<<<< ours\na\n=======\nb\n>>>>>>> theirs\n", "t.csv: an unresolved merge conflict: keep one side, "),
     ],
 )

@@ -117,7 +117,7 @@ def test_malformed_lines_are_all_listed() -> None:
     ("name", "content", "message"),
     [
         ("t.ods", b"PK\x03\x04", "t.ods: an OpenDocument spreadsheet: save it as .xlsx, or as CSV"),
-        ("t.json", b"\x1f\x8b\x08", "t.json: a gzip archive: unpack it, not text"),
+        ("t.json", b"\x1f\x8b\x08", "t.json: a gzip archive, not text: unpack it with gunzip"),
         ("t.csv", b"version https://git-lfs.github.com/spec/v1\noid sha256:0\n", "t.csv: a Git LFS pointer, not the"),
         ("t.html", b"<!DOCTYPE html><p>", "t.html: an HTML page, not the file itself"),
     ],

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pytest_evalgate.judges.label_rows import LabelRow, at, cell_of, digest_of, read_rows
+from pytest_evalgate.judges.label_rows import LabelRow, at, cell_of, digest_of, label_problems, read_rows
 from pytest_evalgate.records.cases import Place
 
 if TYPE_CHECKING:
@@ -95,6 +95,16 @@ def test_a_path_may_be_a_column_or_lead_into_an_object() -> None:
 
 def _rows(*values: dict[str, Any]) -> list[LabelRow]:
     return [LabelRow(Place("l", number), value) for number, value in enumerate(values, start=1)]
+
+
+def test_a_misspelt_field_of_a_rater_is_the_only_problem() -> None:
+    rows = [LabelRow(Place("l.jsonl", n), {"id": str(n), "metadata": {"anna": "pass"}}) for n in (1, 2)]
+    assert [str(one) for one in label_problems(rows, ["metadata.anna"])] == []
+    assert [str(one) for one in label_problems(rows, ["metadata.ana", "metadata.anna", "x"])] == [
+        'l.jsonl: no row has the field "metadata.ana" of --rater; did you mean "metadata.anna"?',
+        'l.jsonl: no row has the field "x" of --rater',
+    ]
+    assert "no row has a label" in str(next(label_problems(rows, [])))
 
 
 def test_the_digest_depends_on_labels_and_not_on_order_or_on_judges() -> None:

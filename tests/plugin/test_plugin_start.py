@@ -23,6 +23,8 @@ _VERBS = {"pytest_evalgate.cli", "pytest_evalgate.server", "pytest_evalgate.impo
 _NOTING = """
 import json, os, sys
 
+sys.modules["uvloop"] = None  # it connects without an audit event
+
 def note(name):
     path = os.path.join(os.path.dirname(__file__), name)
     if not os.path.exists(path):

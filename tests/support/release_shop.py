@@ -9,11 +9,13 @@ import json
 import os
 import subprocess
 from dataclasses import dataclass, replace
+from importlib.metadata import version
 from typing import TYPE_CHECKING, Final
 
 import pytest
 
 from pytest_evalgate import config, golden
+from pytest_evalgate.app import release_pack
 from pytest_evalgate.app.decide import RunDecider, in_tier
 from pytest_evalgate.app.judge_rules import judge_rules
 from pytest_evalgate.app.pack_archive import write_archive
@@ -210,6 +212,13 @@ def clean_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in [name for name in os.environ if name.startswith(("EVALGATE_", "GITHUB_"))]:
         monkeypatch.delenv(name)
     monkeypatch.delenv("CI", raising=False)
+
+
+def list_few_distributions(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Put one distribution into packs, not the 200 of this environment, which takes 0.15 s for each pack."""
+    own = {"name": "pytest-evalgate", "version": version("pytest-evalgate"), "sha256": "0" * 64}
+    found = {"python": "3.12.3", "implementation": "CPython", "distributions": [own]}
+    monkeypatch.setattr(release_pack, "environment", lambda: found)
 
 
 def make_shop(root: Path) -> Shop:

@@ -13,6 +13,7 @@ import os
 import re
 import stat
 import tempfile
+from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -51,6 +52,7 @@ if TYPE_CHECKING:
     from pytest_evalgate.app.view import DecidedRun
     from pytest_evalgate.config import Settings
 
+_PACKAGE: Final = "pytest-evalgate"
 _FIXED: Final = frozenset({*DERIVED, "golden.json", "sources.json", "audit.json", "environment.json"})
 """Files that every pack has, besides its manifest, its runs and the files of the project."""
 
@@ -199,13 +201,12 @@ class _Pack:
                 yield from PackedRun(self.folder, one, self.settings).differences()
             yield from self._other_baselines(one)
         yield from self._other_sources()
-        yield from self._other_environment()
         for name, value in facts_as_json(self.facts).items():
             if self.files[name] != to_bytes(value):
                 yield f"{name}: not the form that evidence writes"
         for name, data in self.made.items():
             if self.files.get(name) != data:
-                yield f"{name}: it does not follow from the other files ({self.decision})"
+                yield f"{name}: it does not follow from the other files ({self.decision}){self._other_version()}"
 
     def _unknown_files(self) -> Iterator[str]:
         """Yield the files that belong to nothing: neither to a run, nor to the project, nor to every pack."""
@@ -256,10 +257,12 @@ class _Pack:
             if file.path not in stated or stated[file.path].sha256 not in (None, file.sha256):
                 yield f"golden.json: the digest of {file.path} is not that of sources.json"
 
-    def _other_environment(self) -> Iterator[str]:
-        found = jsonl.loads(self.files["environment.json"])
-        if to_bytes(found) != self.files["environment.json"]:
-            yield "environment.json: not the form that evidence writes"
+    def _other_version(self) -> str:
+        """Return a hint if another version of this package wrote the pack: its pages may have other words."""
+        listed = jsonl.loads(self.files["environment.json"])["distributions"]
+        wrote = next((one["version"] for one in listed if one["name"] == _PACKAGE), None)
+        own = metadata.version(_PACKAGE)
+        return "" if wrote in (None, own) else f"; {_PACKAGE} {wrote} wrote it, and this is {own}: verify with {wrote}"
 
 
 def _view(folder: Path, one: DecidedRun, settings: Settings) -> Any:

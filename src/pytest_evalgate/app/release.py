@@ -126,6 +126,11 @@ def _suite_risks(suite: SuiteView, judges: Mapping[str, Judge]) -> Iterator[tupl
     if not any(gate.delta is not None for gate in verdict.gates) and verdict.delta is None:
         yield "no baseline: nothing shows whether it got worse", True
     yield from ((text, True) for text in map(_blindness, verdict.gates) if text)
+    yield from (
+        (f"no case has {field.by} {first_few(field.missing)}, which its coverage wants", True)
+        for field in verdict.coverage
+        if field.missing
+    )
     for piece in verdict.slices:
         if not piece.gated and piece.delta is not None and piece.delta.finding == "regressed":
             yield f"slice {piece.by}={piece.value} dropped, and no gate decides it", True

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import contextlib
 import importlib
 import io
 import os
@@ -18,7 +17,7 @@ from pytest_evalgate.text.redaction import mask_keys
 from pytest_evalgate.text.wording import did_you_mean
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator, Mapping, Sequence
+    from collections.abc import Collection, Mapping, Sequence
 
 VERBS: Final[Mapping[str, str]] = {
     "init": "write a starter configuration, or the files for a CI system",
@@ -55,11 +54,6 @@ VERBS: Final[Mapping[str, str]] = {
 }
 """Help line of each verb."""
 
-_ALONE: Final = frozenset({"query", "view"})
-"""Verbs that compute, and neither run code of the user's nor start a program that computes."""
-
-_BLAS_THREADS: Final = "OPENBLAS_NUM_THREADS"
-
 EXIT_USAGE: Final = 4
 EXIT_INCOMPLETE: Final = 11
 EXIT_PIPE: Final = 141  # 128 + SIGPIPE, as a shell reports it
@@ -80,27 +74,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if verb is not None and verb not in VERBS:
         near = did_you_mean(verb, VERBS) or f"; the verbs are: {', '.join(VERBS)}"
         build_parser([]).error(f"there is no verb {quote_text(verb)}{near}")
-    with _one_blas_thread() if verb in _ALONE else contextlib.nullcontext():
-        return _run(verb, words)
-
-
-@contextlib.contextmanager
-def _one_blas_thread() -> Iterator[None]:
-    """Let numpy, which reads the variable when it is imported, multiply matrices in one thread.
-
-    Those of a trend are small: more threads only wait for each other, for 60 ms of CPU instead of 20.
-    """
-    if _BLAS_THREADS in os.environ:
-        yield
-        return
-    os.environ[_BLAS_THREADS] = "1"
-    try:
-        yield
-    finally:
-        del os.environ[_BLAS_THREADS]
-
-
-def _run(verb: str | None, words: Sequence[str]) -> int:
     args = build_parser([] if verb is None else [verb]).parse_args(words)
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")  # Windows code pages lack characters that models use

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final, Literal
 import numpy as np
 
 from pytest_evalgate.curation.row_fields import field_reader, text_of
+from pytest_evalgate.curation.strata import unknown_field
 from pytest_evalgate.errors import GoldenSetError, LineProblem, SettingsError
 from pytest_evalgate.frozen import dataclass
 from pytest_evalgate.golden.dialects.columns import field_of
@@ -29,6 +30,7 @@ State = Literal["missing", "few", "enough", "not in the log"]
 _FEW: Final = 0.5
 MOST_VALUES: Final = 10_000
 _LENGTHS: Final = 100_000
+_MOST_PROBLEMS: Final = 50
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +87,7 @@ def log_coverage(cases: Sequence[Case], logs: Sequence[LogFile], by: Sequence[st
     fields = []
     for name, found in zip(by, counts, strict=True):
         if set(found) <= {text_of(None)}:
-            raise SettingsError(f"--by {name}: no row of the log has this field")
+            raise SettingsError(f"--by {name}: {unknown_field(name, logs)}")
         fields.append(_field(cases, name, found))
     asked = [len(words(input_text(case))) for case in cases]
     shift = number_shift(asked, lengths) if any(asked) and lengths else None
@@ -101,25 +103,27 @@ def _read(logs: Sequence[LogFile], by: Sequence[str], seed: int) -> tuple[list[C
     rows = 0
     problems: list[LineProblem] = []
     for log in logs:
-        question = None
-        for _, _, _, row in log.rows():
+        question = next((name for row in log.first_rows() if (name := _question_name(row)) is not None), None)
+        for _, _, _, row in log.rows(None if question is None else (*by, question)):
             if isinstance(row, LineProblem):
                 problems.append(row)
+                if len(problems) >= _MOST_PROBLEMS:
+                    raise GoldenSetError(problems)
                 continue
             rows += 1
             for count, read in zip(counts, readers, strict=True):
                 count[text_of(read(row))] += 1
             question = question or _question_name(row)
-            length = 0 if question is None else sum(len(words(text)) for text in strings(row.get(question)))
-            if len(lengths) < _LENGTHS:
-                lengths.append(length)
-            elif (place := int(random.random_raw()) % rows) < _LENGTHS:  # Vitter's algorithm R
-                lengths[place] = length
+            # Vitter's algorithm R; the words are counted only of the rows that are kept
+            place = rows - 1 if rows <= _LENGTHS else int(random.random_raw()) % rows
+            if place < _LENGTHS:
+                length = 0 if question is None else sum(len(words(text)) for text in strings(row.get(question)))
+                lengths[place : place + 1] = [length]
             if any(len(count) > MOST_VALUES for count in counts):
                 name = next(name for name, count in zip(by, counts, strict=True) if len(count) > MOST_VALUES)
                 raise SettingsError(f"--by {name}: more than {MOST_VALUES:,} values: name a field with fewer")
     if problems:
-        raise GoldenSetError(problems[:50])
+        raise GoldenSetError(problems)
     return counts, lengths, rows
 
 

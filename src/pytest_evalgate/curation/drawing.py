@@ -9,6 +9,7 @@ itself would favour duplicates (inverse sampling; Haldane 1945).
 from __future__ import annotations
 
 import math
+import re
 from dataclasses import field
 from typing import TYPE_CHECKING, Final
 
@@ -24,6 +25,7 @@ from pytest_evalgate.importing.mapping import map_rows
 from pytest_evalgate.importing.source_rows import SourceRow
 from pytest_evalgate.records.cases import Place
 from pytest_evalgate.text import jsonl
+from pytest_evalgate.text.wording import first_few
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -193,7 +195,7 @@ def _map(logs: Sequence[LogFile], found: Sequence[_Candidate], options: DrawOpti
         different: dict[str, _Candidate] = {}
         for one in found:
             if one.log == index:
-                different.setdefault(jsonl.digest(one.values), one)
+                different.setdefault(_digest(one.values), one)
         if not different:
             continue
         has_ids = "id" in options.columns or any(
@@ -203,21 +205,58 @@ def _map(logs: Sequence[LogFile], found: Sequence[_Candidate], options: DrawOpti
             SourceRow(f"{one.place}#{number}", one.values if has_ids else {**one.values, "id": f"log-{key[:12]}"})
             for number, (key, one) in enumerate(different.items())
         ]
+        columns = _columns(log, rows, options.columns)
+        asked = [columns[into] for into in _QUESTIONS if into in columns]
+        unasked = [one for one in different.values() if asked and all(_is_blank(one.values.get(n)) for n in asked)]
+        if unasked:
+            problems.append(_unasked([one.place for one in sorted(unasked, key=lambda one: one.order)], asked[0]))
+            continue
         try:
-            mapped = map_rows(rows, log.name, _columns(log, rows, options.columns), is_table=log.is_table)
+            mapped = map_rows(rows, log.name, columns, is_table=log.is_table)
         except ImportingError as error:
-            problems += [(place.partition("#")[0], message) for place, message in error.problems]
+            problems += map(_in_log, error.problems)
             continue
         mapping |= dict.fromkeys(log.format.columns or mapped.mapping)
         by_place = {one.place: one.row for one in mapped.cases}
         for row, one in zip(rows, different.values(), strict=True):
-            one.made = by_place.get(row.place, {})
+            if row.place in by_place:
+                one.made = by_place[row.place]
+                one.case = parse_row(one.made, Place(one.place, 0)).case
+            else:
+                problems.append((one.place, f"is the same case as another row: {_OTHER_ID}"))
     if problems:
         raise ImportingError(problems)
-    for one in found:
-        if one.made:
-            one.case = parse_row(one.made, Place(one.place, 0)).case
     return tuple(mapping)
+
+
+_QUESTIONS: Final = ("input", "messages", "vars")
+_HASH: Final = re.compile(r"#\d+(?=\)|$)")
+_NAMED: Final = 5
+
+
+def _in_log(problem: tuple[str, str]) -> tuple[str, str]:
+    """Return a problem with the places of the log, and the next step for ids that repeat."""
+    place, message = (_HASH.sub("", text) for text in problem)
+    return place, f"{message}: {_OTHER_ID}" if message.startswith("duplicate id") else message
+
+
+_OTHER_ID: Final = "name another field with --map id=FIELD"
+
+
+def _is_blank(value: Json) -> bool:
+    return not value.strip() if isinstance(value, str) else value in (None, [], {})
+
+
+def _unasked(places: Sequence[str], name: str) -> tuple[str, str]:
+    """Return one problem for all rows without a question."""
+    others = f" (and {first_few(places[1:], _NAMED)})" if len(places) > 1 else ""
+    option = jsonl.escape_text(f"--only '{name}=*'")
+    return places[0], f"no question in {jsonl.quote_text(name)}{others}: skip such rows with {option}"
+
+
+def _digest(values: Row) -> str:
+    """Return the digest of a row, without the names whose value is null."""
+    return jsonl.digest({name: value for name, value in values.items() if value is not None})
 
 
 REPLIES: Final = ("outputs", "answer", "reply")
@@ -234,8 +273,8 @@ def _columns(log: LogFile, rows: Sequence[SourceRow], given: Mapping[str, str]) 
     names = dict.fromkeys(name for row in rows for name in row.values)
     fields = {into: name for name in reversed(names) if (into := (field_of(name) or ("", 0))[0])}
     chosen = dict(given)
-    if {"input", "messages", "vars"}.isdisjoint(chosen):
-        chosen |= next(({into: fields[into]} for into in ("input", "messages", "vars") if into in fields), {})
+    if chosen.keys().isdisjoint(_QUESTIONS):
+        chosen |= next(({into: fields[into]} for into in _QUESTIONS if into in fields), {})
     if "output" not in {*chosen, *fields}:
         chosen |= next(({"output": name} for name in REPLIES if name in names and name not in chosen.values()), {})
     return chosen
@@ -297,7 +336,7 @@ class _Taking:
         return kept
 
     def _digest(self, index: int) -> str:
-        return jsonl.digest(self._found[index].values)
+        return _digest(self._found[index].values)
 
 
 def _texts(found: Sequence[_Candidate], places: Sequence[int]) -> list[tuple[str, str]]:
@@ -338,9 +377,7 @@ def _check_ids(cases: Sequence[DrawnCase]) -> None:
         earlier = first.setdefault(str(case.row["id"]), case)
         if earlier is not case:
             name = jsonl.quote_text(str(case.row["id"]), 40)
-            problems.append(
-                (case.place, f"duplicate id {name} (first at {earlier.place}): name another with --map id=FIELD")
-            )
+            problems.append((case.place, f"duplicate id {name} (first at {earlier.place}): {_OTHER_ID}"))
         if parsed := parse_row(case.row, Place(case.place, 0)).problems:
             problems += [(case.place, f"{one.field}: {one.message}") for one in parsed]
     if problems:

@@ -9,6 +9,8 @@ from __future__ import annotations
 import csv
 import datetime as dt
 import importlib
+from collections import deque
+from contextlib import contextmanager
 from functools import partial
 from itertools import chain, islice
 from pathlib import Path  # noqa: TC003 - the type of a field
@@ -26,7 +28,7 @@ from pytest_evalgate.text import files, foreign, jsonl
 from pytest_evalgate.text.wording import did_you_mean
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     from pytest_evalgate.records.cases import Json
 
@@ -67,8 +69,12 @@ _LOOKED_AT: Final = 20
 class _Records(Protocol):
     """Reader of the records of a file: (number, offset, object or problem), and again those at the given places."""
 
-    def stream(self) -> Iterator[tuple[int, int, Row | LineProblem]]:
-        """Yield every record."""
+    def first(self, number: int) -> list[Row]:
+        """Return those of the first records that can be read."""
+        ...
+
+    def stream(self, fields: Sequence[str] | None = None) -> Iterator[tuple[int, int, Row | LineProblem]]:
+        """Yield every record, whole or at least with the values at the dotted paths ``fields``."""
         ...
 
     def fetch(self, places: Iterable[RowPlace]) -> Iterator[tuple[int, Row]]:
@@ -87,10 +93,13 @@ class LogFile:
     records: _Records
     is_table: bool = False
 
-    def rows(self) -> Iterator[tuple[int, int, int, Row | LineProblem]]:
-        """Yield (number, offset, item, row or problem) of every row; see `RowPlace`."""
+    def rows(self, fields: Sequence[str] | None = None) -> Iterator[tuple[int, int, int, Row | LineProblem]]:
+        """Yield (number, offset, item, row or problem) of every row; see `RowPlace`.
+
+        With ``fields``, a row has at least the values at these dotted paths: columns of Parquet are read one by one.
+        """
         expand = self.format.rows
-        for number, offset, record in self.records.stream():
+        for number, offset, record in self.records.stream(fields if expand is None else None):
             if number == 1 and isinstance(record, dict) and record.keys() == {"_meta"}:  # the log is a golden set
                 continue
             if expand is None or isinstance(record, LineProblem):
@@ -104,6 +113,11 @@ class LogFile:
                 continue
             for item, row in enumerate(rows):
                 yield number, offset, item, row
+
+    def first_rows(self) -> list[Row]:
+        """Return the rows of the first records that can be read."""
+        head = self.records.first(_LOOKED_AT)
+        return head if self.format.rows is None else [row for one in head for row in self.format.rows(one)]
 
     def fetch(self, places: Iterable[RowPlace]) -> dict[RowPlace, Row]:
         """Return the rows at ``places``."""
@@ -134,7 +148,7 @@ def open_log(path: Path, name: str, form: str | None = None) -> LogFile:
                 f"--format {form}: no such format{near}; there are {', '.join(f.name for f in FORMATS)}"
             )
         return LogFile(path, name, container, chosen, records, is_table)
-    head = [record for _, _, record in islice(records.stream(), _LOOKED_AT) if not isinstance(record, LineProblem)]
+    head = records.first(_LOOKED_AT)
     chosen = next(one for one in FORMATS if (head and all(map(one.matches, head))) or one.rows is None)
     return LogFile(path, name, container, chosen, records, is_table and chosen.rows is None)
 
@@ -163,8 +177,15 @@ def _records(path: Path, name: str) -> tuple[str, _Records, bool]:
     if (message := foreign.name_foreign(head)) is not None:
         raise SettingsError(f"{name}: {message}")
     if not start.startswith((b"{", b"//")):
-        raise SettingsError(f"{name}: is not a log: name JSON Lines, a JSON list, CSV, TSV or Parquet")
+        looks = foreign.name_other_rows(head[: head.rfind(b"\n") + 1] or head)
+        if looks is not None and "SV" in looks:
+            looks = f"{looks}, or let its name end in .csv"
+        raise SettingsError(f"{name}: {looks or 'is not a log: name JSON Lines, a JSON list, CSV, TSV or Parquet'}")
     return "jsonl", JsonLines(path, name), False
+
+
+def _first(records: _Records, number: int) -> list[Row]:
+    return [record for _, _, record in islice(records.stream(), number) if not isinstance(record, LineProblem)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,7 +195,11 @@ class JsonLines:
     path: Path
     name: str
 
-    def stream(self) -> Iterator[tuple[int, int, Row | LineProblem]]:
+    def first(self, number: int) -> list[Row]:
+        """Return those of the first records that can be read."""
+        return _first(self, number)
+
+    def stream(self, fields: Sequence[str] | None = None) -> Iterator[tuple[int, int, Row | LineProblem]]:  # noqa: ARG002 - lines are whole
         """Yield every record."""
         with self.path.open("rb") as file:
             yield from jsonl.stream(file, name=self.name)
@@ -195,7 +220,11 @@ class _ReadTwice:
     def _all(self) -> Iterator[tuple[int, Row | LineProblem]]:
         raise NotImplementedError
 
-    def stream(self) -> Iterator[tuple[int, int, Row | LineProblem]]:
+    def first(self, number: int) -> list[Row]:
+        """Return those of the first records that can be read."""
+        return _first(self, number)
+
+    def stream(self, fields: Sequence[str] | None = None) -> Iterator[tuple[int, int, Row | LineProblem]]:  # noqa: ARG002 - as above
         """Yield every record."""
         return ((number, 0, record) for number, record in self._all())
 
@@ -231,7 +260,8 @@ class CsvRecords(_ReadTwice):
             with self.path.open(encoding="utf-8-sig", newline="") as file:
                 yield from self._named(self.dialect.lines(file))
         except UnicodeDecodeError as error:
-            raise SettingsError(f"{self.name}: not UTF-8 ({error.reason}): save it as UTF-8") from None
+            place = f"{self.name}:{_undecodable_line(self.path)}"
+            raise SettingsError(f"{place}: not UTF-8 ({error.reason}): save the file as UTF-8") from None
         finally:
             csv.field_size_limit(limit)
 
@@ -249,6 +279,17 @@ class CsvRecords(_ReadTwice):
                 yield number, LineProblem(self.name, number, "", message)
             else:
                 yield number, {name: cell or None for name, cell in zip(names, cells, strict=False) if name}
+
+
+def _undecodable_line(path: Path) -> int:
+    """Return the number of the first line that is not UTF-8."""
+    with path.open("rb") as file:
+        for number, line in enumerate(file, start=1):
+            try:
+                line.decode()
+            except UnicodeDecodeError:
+                return number
+    return 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -272,17 +313,53 @@ class DocumentRecords(_ReadTwice):
 
 
 @dataclass(frozen=True, slots=True)
-class ParquetRecords(_ReadTwice):
+class ParquetRecords:
     """Records of a Parquet file. Values that JSON does not have are texts, times in ISO 8601.
 
-    Rows are fetched by reading the file again: a condition on row numbers makes duckdb keep whole columns, and 500,000
-    rows of 1 kB exceeded its memory.
+    Memory depends on the pages of a file, not on its size. duckdb holds a page of each column that is read, and its
+    own files have one page for 122,880 rows: 120 MB for texts of 1 kB. So a pass reads the columns that it needs, and
+    single rows are fetched column by column. A condition on row numbers would make duckdb keep whole columns.
     """
 
     path: Path
     name: str
 
-    def _all(self) -> Iterator[tuple[int, Row | LineProblem]]:
+    def first(self, number: int) -> list[Row]:
+        """Return the first records."""
+        return [row for _, row in self.fetch(RowPlace(one, 0) for one in range(1, number + 1))]
+
+    def stream(self, fields: Sequence[str] | None = None) -> Iterator[tuple[int, int, Row | LineProblem]]:
+        """Yield every record, with all columns or with those that contain the values at the paths ``fields``."""
+        with self._connection() as connection:
+            every = _columns_of(connection, self.path)
+            names = every if fields is None else [name for name in every if _may_hold(name, fields, every)]
+            rows = chain.from_iterable(_batches(connection, self.path, names))
+            for number, values in enumerate(rows, start=1):
+                yield number, 0, {name: _json_value(one) for name, one in zip(names, values, strict=False)}
+
+    def fetch(self, places: Iterable[RowPlace]) -> Iterator[tuple[int, Row]]:
+        """Yield the records at ``places``."""
+        wanted = sorted({place.number for place in places})
+        found: dict[int, Row] = {}
+        with self._connection() as connection:
+            for name in _columns_of(connection, self.path) if wanted else ():
+                left, first = deque(wanted), 1
+                for batch in _batches(connection, self.path, [name]):
+                    while left and left[0] < first + len(batch):
+                        number = left.popleft()
+                        found.setdefault(number, {})[name] = _json_value(batch[number - first][0])
+                    first += len(batch)
+                    if not left:
+                        break
+        yield from found.items()
+
+    @contextmanager
+    def _connection(self) -> Iterator[Any]:
+        """Yield a connection of duckdb.
+
+        Raises:
+            SettingsError: duckdb is not installed, or cannot read the file.
+        """
         try:
             duckdb = importlib.import_module("duckdb")
         except ImportError:
@@ -291,11 +368,13 @@ class ParquetRecords(_ReadTwice):
             ) from None
         with duckdb.connect(config=_DUCKDB) as connection:
             try:
-                found = connection.execute("SELECT * FROM read_parquet(?)", [str(self.path)])
-                names = [column[0] for column in found.description]
-                rows = chain.from_iterable(iter(lambda: found.fetchmany(2048), []))
-                for number, values in enumerate(rows, start=1):
-                    yield number, {name: _json_value(one) for name, one in zip(names, values, strict=True)}
+                connection.execute(f"{_LESS_MEMORY}; {_NO_PROGRESS}")
+                yield connection
+            except duckdb.OutOfMemoryException:
+                raise SettingsError(
+                    f"{self.name}: its pages need more than {_DUCKDB['memory_limit']} of memory: write smaller "
+                    "row groups, with duckdb by COPY (FROM 'log.parquet') TO 'small.parquet' (ROW_GROUP_SIZE 10000)"
+                ) from None
             except duckdb.Error as error:
                 message = str(error).partition("\n")[0]
                 raise SettingsError(f"{self.name}: not a Parquet file that can be read: {message}") from None
@@ -303,10 +382,33 @@ class ParquetRecords(_ReadTwice):
 
 _DUCKDB: Final = {
     "threads": "1",
-    "memory_limit": "200MB",
+    "memory_limit": "2GB",
     "autoinstall_known_extensions": "false",  # nothing is downloaded
     "autoload_known_extensions": "false",
 }
+# duckdb would read whole row groups: 980 MB of a file by pyarrow, whose row groups have a million rows
+_LESS_MEMORY: Final = "SET disable_parquet_prefetching = true; SET streaming_buffer_size = '1MB'"
+_NO_PROGRESS: Final = "SET enable_progress_bar = false"
+
+_BATCH: Final = 2048
+
+
+def _columns_of(connection: Any, path: Path) -> list[str]:
+    return [column[0] for column in connection.execute("FROM read_parquet(?) LIMIT 0", [str(path)]).description]
+
+
+def _batches(connection: Any, path: Path, names: Sequence[str]) -> Iterator[list[tuple[Any, ...]]]:
+    """Yield the values of columns in batches of rows, without a column one NULL for each row."""
+    quoted = ", ".join('"' + name.replace('"', '""') + '"' for name in names) or "NULL"
+    found = connection.execute(f"SELECT {quoted} FROM read_parquet(?)", [str(path)])  # noqa: S608 - quoted names
+    yield from iter(lambda: found.fetchmany(_BATCH), [])
+
+
+def _may_hold(name: str, fields: Sequence[str], every: Sequence[str]) -> bool:
+    """Return whether a column may contain a value that `field_reader` reads at one of the paths."""
+    return any(
+        name == path or (path not in every and (name == "metadata" or path.startswith(f"{name}."))) for path in fields
+    )
 
 
 def _json_value(value: Any) -> Json:

@@ -55,7 +55,7 @@ def is_export(value: Mapping[str, Json]) -> bool:
 
 
 def rows_of(request: Mapping[str, Json]) -> Iterator[dict[str, Any]]:
-    """Yield a row for each span of an export request that has a question or an output."""
+    """Yield a row for each span of an export request that has a question."""
     for resource in request.get("resourceSpans") or ():
         shared = _attributes(resource.get("resource") or {})
         for scope in resource.get("scopeSpans") or resource.get("instrumentationLibrarySpans") or ():
@@ -88,9 +88,9 @@ def _row(span: Mapping[str, Any], shared: Mapping[str, Json]) -> dict[str, Any] 
     events = [(event.get("name", ""), _attributes(event)) for event in span.get("events") or ()]
     asked, answered = _content(attributes, events)
     question = question_fields(asked)
-    if not question and answered in (None, "", []):
+    if not question:
         return None
-    row: dict[str, Any] = {"id": span.get("spanId") or None, **(question or {"input": None})}
+    row: dict[str, Any] = {"id": span.get("spanId") or None, **question}
     if (output := answer_value(answered)) not in (None, "", []):
         row["output"] = output
     return row | {"metadata": _metadata(span, attributes, shared)}

@@ -63,6 +63,9 @@ def text_of(value: Json) -> str:
 NONE: Final = "(none)"
 """Value of a field that a row does not have."""
 
+ANY: Final = "*"
+"""Stands for any value of a field."""
+
 _WORDS: Final[Mapping[str, float]] = {
     **dict.fromkeys(("true", "yes", "pass", "passed", "good"), 1.0),
     **dict.fromkeys(("false", "no", "fail", "failed", "bad"), 0.0),

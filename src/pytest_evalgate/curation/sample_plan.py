@@ -13,6 +13,7 @@ from pytest_evalgate.errors import SettingsError
 from pytest_evalgate.frozen import dataclass
 from pytest_evalgate.stats.allocation import PilotStratum, allocate, pilot_strata
 from pytest_evalgate.stats.weights import kish_n
+from pytest_evalgate.text.wording import count
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -31,7 +32,10 @@ PilotSums = tuple[float, float, float]
 
 @dataclass(frozen=True, slots=True)
 class SampleDesign:
-    """Size, allocation and seed of a sample, and the name of the pilot: a field of the log, or ``run:ID``."""
+    """Size, allocation and seed of a sample, and the name of the pilot: a field of the log, or ``run:ID``.
+
+    ``lowest`` and ``only`` are as the user wrote them.
+    """
 
     n: int
     by: tuple[str, ...]
@@ -39,6 +43,8 @@ class SampleDesign:
     rule: Allocation
     seed: int
     pilot: str | None = None
+    lowest: str | None = None
+    only: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +63,8 @@ def plan_sample(
     Raises:
         SettingsError: The size does not suffice, or Neyman's rule has no result to go by.
     """
+    if not scan.strata:  # every row is drawn for its low score
+        return AllocatedScan((), None)
     pilot = None
     if design.pilot is not None:
         sums = [one.pilot if run is None else run.get(one.key, (0.0, 0.0, 0.0)) for one in scan.strata]
@@ -69,6 +77,11 @@ def plan_sample(
             "--allocation neyman needs results: name their field with --pilot FIELD, or --pilot run:ID"
         )
     left = design.n - len(scan.lowest)
+    if left <= 0:
+        raise SettingsError(
+            f"--n {design.n}: {count(len(scan.lowest), 'row')} with the lowest score leave none to draw at random: "
+            "raise --n, or lower N of --lowest"
+        )
     try:
         cases = allocate(
             [one.rows for one in scan.strata],
@@ -94,12 +107,12 @@ class PilotCheck:
 
 def check_pilot(scan: LogScan, drawn: DrawnSet, field: str | None) -> PilotCheck | None:
     """Compare the mean of a field of the log with its weighted mean in the sample; None without results."""
-    counts, sums, _ = (math.fsum(column) for column in zip(*(one.pilot for one in scan.strata), strict=True))
+    results, total = scan.pilot
     pairs = list(results_of(drawn.cases, field)) if field is not None else []
-    if not counts or not pairs:
+    if not results or not pairs:
         return None
     weighted = math.fsum(weight * value for weight, value in pairs) / math.fsum(weight for weight, _ in pairs)
-    return PilotCheck(sums / counts, weighted)
+    return PilotCheck(total / results, weighted)
 
 
 def effective_cases(drawn: DrawnSet) -> float:
@@ -119,6 +132,8 @@ def plan_record(
         "minimum": design.minimum,
         "allocation": design.rule,
         "pilot": design.pilot,
+        "lowest": design.lowest,
+        "only": list(design.only),
         "seed": design.seed,
         "sources": [
             {"file": log.name, "container": log.container, "format": log.format.name, "bytes": log.path.stat().st_size}

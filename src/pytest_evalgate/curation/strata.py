@@ -15,13 +15,14 @@ import numpy as np
 import numpy.typing as npt
 
 from pytest_evalgate.curation.log_files import RowPlace
-from pytest_evalgate.curation.row_fields import field_reader, number_of, text_of
+from pytest_evalgate.curation.row_fields import ANY, NONE, field_reader, number_of, text_of
 from pytest_evalgate.errors import GoldenSetError, LineProblem, SettingsError
 from pytest_evalgate.frozen import dataclass
 from pytest_evalgate.text import jsonl
+from pytest_evalgate.text.wording import did_you_mean, first_few
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from pytest_evalgate.curation.log_files import LogFile
     from pytest_evalgate.curation.row_fields import Row
@@ -59,7 +60,8 @@ class LogQuestion:
         pilot: Field with a result: true or false, or a number.
         weight: Field with the number of interactions that a row stands for; None if each stands for one.
         lowest: Field with a score, and the number of rows with its lowest values that are drawn for certain.
-        only: Field and value of the rows that count; the others are skipped.
+        score: Replaces the reader of the field in ``lowest``; the whole row is read for it.
+        only: Field and value of the rows that count, ``*`` for any value; the others are skipped.
     """
 
     by: tuple[str, ...] = ()
@@ -67,6 +69,16 @@ class LogQuestion:
     weight: str | None = None
     lowest: tuple[str, int] | None = None
     only: tuple[tuple[str, str], ...] = ()
+    score: Callable[[Row], Json] | None = None
+
+    @property
+    def fields(self) -> tuple[str, ...] | None:
+        """All fields that are read; None for whole rows."""
+        if self.score is not None:
+            return None
+        lowest = None if self.lowest is None else self.lowest[0]
+        optional = [name for name in (self.pilot, self.weight, lowest) if name is not None]
+        return (*self.by, *optional, *(name for name, _ in self.only))
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +109,8 @@ class LogStratum:
 class LogScan:
     """The strata of a log in the order of their keys, the rows with the lowest scores, and what was left out.
 
-    ``skipped`` is the number of rows that `LogQuestion.only` excludes, ``problems`` are malformed lines.
+    ``skipped`` is the number of rows that `LogQuestion.only` excludes, ``problems`` are malformed lines. ``pilot`` is
+    the number of the pilot's results and their sum, of all rows.
     """
 
     strata: tuple[LogStratum, ...]
@@ -105,6 +118,7 @@ class LogScan:
     rows: int
     skipped: int
     problems: tuple[LineProblem, ...]
+    pilot: tuple[float, float] = (0.0, 0.0)
 
 
 def scan(
@@ -119,7 +133,22 @@ def scan(
     pass_ = _Pass(question, reserve)
     for index, log in enumerate(logs):
         pass_.read(index, log, seed, skip_malformed=skip_malformed)
+    pass_.check(logs)
     return pass_.result()
+
+
+_NAMED: Final = 20
+
+
+def unknown_field(name: str, logs: Sequence[LogFile]) -> str:
+    """Return a message that no row has a field, with the fields that the first rows have."""
+    known: dict[str, None] = {}
+    for row in (row for log in logs for row in log.first_rows()):
+        inner = row.get("metadata")
+        known |= dict.fromkeys(one for one in row if one != "metadata" or not isinstance(inner, dict))
+        known |= dict.fromkeys(inner) if isinstance(inner, dict) else {}
+    shown = [jsonl.quote_text(one, 40) for one in known]
+    return f"no row has this field{did_you_mean(name, tuple(known))}; the fields are {first_few(shown, _NAMED)}"
 
 
 @dataclass(slots=True)
@@ -143,7 +172,7 @@ class _Pass:
         self._only = [(field_reader(path), value) for path, value in question.only]
         self._pilot = None if question.pilot is None else field_reader(question.pilot)
         self._weight = None if question.weight is None else field_reader(question.weight)
-        self._score = None if question.lowest is None else field_reader(question.lowest[0])
+        self._score = question.score or (None if question.lowest is None else field_reader(question.lowest[0]))
         self._index: dict[StratumKey, int] = {}
         self._sums = np.zeros((5, 0))  # rows, weight, and count, sum and sum of squares of the pilot
         self._pool = np.zeros(0, _CANDIDATE)
@@ -151,6 +180,7 @@ class _Pass:
         self._lowest = np.zeros(0, _CANDIDATE)
         self._scores = np.zeros(0)
         self._seen = [False] * len(question.by)
+        self._others: list[dict[str, None]] = [{} for _ in question.only]  # some values of skipped rows
         self._rows = self._skipped = 0
         self._problems: list[LineProblem] = []
 
@@ -160,13 +190,13 @@ class _Pass:
         random = np.random.PCG64(np.random.SeedSequence([seed, index]))
         batch = _Batch()
         strata = self._index
-        for number, offset, item, row in log.rows():
+        for number, offset, item, row in log.rows(self._question.fields):
             if isinstance(row, LineProblem):
                 self._problems.append(row)
                 if not skip_malformed and len(self._problems) >= _MOST_PROBLEMS:
                     break
                 continue
-            if self._only and any(text_of(read(row)) != value for read, value in self._only):
+            if self._only and self._is_skipped(row):
                 self._skipped += 1
                 continue
             key = self._key(row)
@@ -185,6 +215,16 @@ class _Pass:
             )
         if batch.stratum:
             self._add(batch, index, random)
+
+    def _is_skipped(self, row: Row) -> bool:
+        for index, (read, value) in enumerate(self._only):
+            found = text_of(read(row))
+            if found == NONE if value == ANY else found != value:
+                others = self._others[index]
+                if len(others) < _NAMED:
+                    others[found] = None
+                return True
+        return False
 
     def _key(self, row: Row) -> StratumKey:
         values = [read(row) for read in self._by]
@@ -263,17 +303,29 @@ class _Pass:
         self._bound[full] = self._pool["priority"][starts[full] + self._reserve - 1]
         self._pool = self._pool[rank < self._reserve]
 
-    def result(self) -> LogScan:
-        """Return what was found.
-
-        Raises:
-            SettingsError: There is no row, or a field that no row has.
-        """
+    def check(self, logs: Sequence[LogFile]) -> None:
+        """Raise SettingsError if there is no row, or no row has one of the fields."""
+        question = self._question
         if not self._rows:
+            for (name, value), others in zip(question.only, self._others, strict=True):
+                if found := [jsonl.quote_text(one, 40) for one in others if one != NONE]:
+                    there_are = first_few(found, _NAMED)
+                    raise SettingsError(f"--only {name}={value}: no row has this value; there are {there_are}")
+                if others:
+                    raise SettingsError(f"--only {name}: {unknown_field(name, logs)}")
             raise SettingsError("the log has no row to draw: check --only and --format")
-        for name, seen in zip(self._question.by, self._seen, strict=True):
-            if not seen:
-                raise SettingsError(f"--by {name}: no row has this field")
+        absent = [f"--by {name}" for name, seen in zip(question.by, self._seen, strict=True) if not seen]
+        if question.pilot is not None and not self._sums[2].any():
+            absent.append(f"--pilot {question.pilot}")
+        if question.lowest is not None and not len(self._lowest):
+            if question.score is not None:
+                raise SettingsError(f"--lowest {question.lowest[0]}: no row has an output that it can grade")
+            absent.append(f"--lowest {question.lowest[0]}")
+        if absent:
+            raise SettingsError(f"{absent[0]}: {unknown_field(absent[0].partition(' ')[2], logs)}")
+
+    def result(self) -> LogScan:
+        """Return what was found."""
         self._prune()
         keys = list(self._index)
         lowest = tuple(
@@ -295,7 +347,8 @@ class _Pass:
             for key, index in sorted(self._index.items())
             if self._sums[0, index]
         ]
-        return LogScan(tuple(strata), lowest, self._rows, self._skipped, tuple(self._problems))
+        pilot = float(self._sums[2].sum()), float(self._sums[3].sum())
+        return LogScan(tuple(strata), lowest, self._rows, self._skipped, tuple(self._problems), pilot)
 
     def _take_out(self) -> None:
         """Remove the rows that are drawn for their score from their strata."""

@@ -1,4 +1,4 @@
-"""Exports of Langfuse and Phoenix as rows: one for each trace, observation or span with a question or an output.
+"""Exports of Langfuse and Phoenix as rows: one for each trace, observation or span with a question.
 
 Sources: https://langfuse.com/docs/api-and-data-platform/features/blob-storage-export-fields and the public API of
 Langfuse; `get_spans_dataframe` and the REST API of Phoenix, with the attributes of OpenInference
@@ -71,9 +71,9 @@ def is_langfuse(value: Mapping[str, Json]) -> bool:
 
 
 def langfuse_rows(value: Mapping[str, Json]) -> Iterator[dict[str, Any]]:
-    """Yield the row of a trace or an observation, if it has a question or an output."""
+    """Yield the row of a trace or an observation, if it has a question."""
     question, output = question_fields(value.get("input")), answer_value(value.get("output"))
-    if not question and output in (None, "", [], {}):
+    if not question:
         return
     own = parsed(value.get("metadata"))
     others = [(_RENAMED.get(name, name), parsed(one)) for name, one in value.items() if name not in _LEFT_OUT]
@@ -89,7 +89,7 @@ def is_phoenix(value: Mapping[str, Json]) -> bool:
 
 
 def phoenix_rows(value: Mapping[str, Json]) -> Iterator[dict[str, Any]]:
-    """Yield the row of a span, if it has a question or an output."""
+    """Yield the row of a span, if it has a question."""
     flat = dict(_flat(value))
     attributes = {
         name.removeprefix("attributes."): one for name, one in flat.items() if name.startswith("attributes.")
@@ -97,7 +97,7 @@ def phoenix_rows(value: Mapping[str, Json]) -> Iterator[dict[str, Any]]:
     asked = attributes.get("llm.input_messages") or attributes.get("input.value")
     answered = attributes.get("llm.output_messages") or attributes.get("output.value")
     question, output = question_fields(asked), answer_value(answered)
-    if not question and output in (None, "", [], {}):
+    if not question:
         return
     own = parsed(attributes.get("metadata"))
     metadata = {
@@ -141,7 +141,7 @@ def _document(one: Json) -> str | None:
 
 
 def _row(name: Json, question: dict[str, Any], output: Json, metadata: dict[str, Json]) -> dict[str, Any]:
-    row: dict[str, Any] = {"id": name or None, **(question or {"input": None})}
+    row: dict[str, Any] = {"id": name or None, **question}
     if output not in (None, "", [], {}):
         row["output"] = output
-    return {key: one for key, one in row.items() if one is not None or key == "input"} | {"metadata": metadata}
+    return {key: one for key, one in row.items() if one is not None} | {"metadata": metadata}

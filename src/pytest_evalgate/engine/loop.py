@@ -122,7 +122,7 @@ async def _take_turns() -> None:
 def _new_loop() -> asyncio.AbstractEventLoop:
     """Return a loop of uvloop if it is installed, else one of the platform; not of the policy, which users may set.
 
-    uvloop is an extra: it takes a quarter of the engine's CPU time from a run whose calls are short.
+    uvloop is an extra, which saves up to a tenth of the engine's CPU time. Its import takes 5 ms.
     """
     if sys.platform == "win32":
         return asyncio.ProactorEventLoop()

@@ -125,16 +125,18 @@ class RetryingClient:
             estimated = estimate_tokens(attempts.call)
             tokens = estimated.read + estimated.written
         asked_at = _now()
-        async with self._limiter.slot(tokens, attempts=attempts.sent):
+        async with self._limiter.slot(tokens, attempts=attempts.sent) as slot:
             self._stop_signal.check()
             attempts.waited_s += _now() - asked_at
             attempts.extend(_now() - asked_at)
             try:
                 reply = await self._send_once(attempts)
             except CallFault as fault:
-                self._record_fault(attempts, fault)  # before the slot is free: it pauses the calls that wait for it
+                self._record_fault(
+                    attempts, fault, is_probe=slot.is_probe
+                )  # before the slot is free: it pauses the calls that wait for it
                 raise
-        self._limiter.succeeded()
+        self._limiter.succeeded(is_probe=slot.is_probe)
         if reply.tokens_in is not None and reply.tokens_out is not None:
             self._limiter.spend(reply.tokens_in + reply.tokens_out - tokens)
         return reply
@@ -161,13 +163,13 @@ class RetryingClient:
             waited_s=attempts.waited_s,
         )
 
-    def _record_fault(self, attempts: _Attempts, fault: CallFault) -> None:
+    def _record_fault(self, attempts: _Attempts, fault: CallFault, *, is_probe: bool) -> None:
         # the frames of its traceback hold the response, up to 16 MiB, and it is kept while other attempts are made
         fault.__traceback__ = fault.__context__ = fault.__cause__ = None
         attempts.faults.append(fault)
         asked, pause = fault.retry_after_s, 0.0
         if fault.policy.is_overload:
-            pause = self._limiter.refused(asked, is_rate_limit=fault.kind == "rate_limit")
+            pause = self._limiter.refused(asked, is_rate_limit=fault.kind == "rate_limit", is_probe=is_probe)
         elif asked is not None:
             pause = asked
             self._limiter.pause(pause)
@@ -185,6 +187,8 @@ class RetryingClient:
         seed = digest([call.endpoint, call.model, call.payload, call.trial])
         pause = self._retry_policy.pause_s(seed, attempts.sent)
         fault = attempts.faults[-1]
+        if fault.policy.is_overload and not self._limiter.pauses_all:
+            pause = max(pause, fault.retry_after_s or 0.0)
         if fault.policy.is_overload or fault.retry_after_s is not None:
             attempts.extend(pause)
         attempts.waited_s += pause

@@ -12,6 +12,7 @@ from pytest_evalgate.frozen import dataclass
 from pytest_evalgate.judges.label_sample import DrawnFrom
 from pytest_evalgate.records.cases import Case, Place
 from pytest_evalgate.text import foreign, jsonl
+from pytest_evalgate.text.wording import did_you_mean
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -275,14 +276,28 @@ def row_problems(row: LabelRow) -> Iterator[LineProblem]:
         yield _problem(row, _LABEL_FIELDS[1], f"given in addition to {_LABEL_FIELDS[0]}: keep one of them")
 
 
+def _has(row: LabelRow, field: str) -> bool:
+    return field in row.values or at(row.values, field) is not None
+
+
+def _unknown_rater(name: str, rows: Sequence[LabelRow]) -> str:
+    """Return a message that no row has the field of a rater, with the most similar one."""
+    metadata = [inner for row in rows if isinstance(inner := row.values.get("metadata"), dict)]
+    known = [*(one for row in rows for one in row.values), *(f"metadata.{one}" for inner in metadata for one in inner)]
+    near = did_you_mean(name, dict.fromkeys(known))
+    return f"no row has the field {jsonl.quote_text(name)} of --rater{near}"
+
+
 def label_problems(rows: Sequence[LabelRow], raters: Sequence[str]) -> Iterator[LineProblem]:
     """Yield each row without a field for a label; a single problem if no row has one."""
+    if unknown := [name for name in raters if rows and not any(_has(row, name) for row in rows)]:
+        yield from (LineProblem(rows[0].place.file, 0, "", _unknown_rater(name, rows)) for name in unknown)
+        return
     fields = (*_LABEL_FIELDS, "labels", "claims", *raters)
     lacking = [
         row
         for row in rows
-        if not any(field in row.values or at(row.values, field) is not None for field in fields)
-        and not any(field.startswith(_RATER) for field in row.values)
+        if not any(_has(row, field) for field in fields) and not any(field.startswith(_RATER) for field in row.values)
     ]
     if rows and len(lacking) == len(rows):
         yield LineProblem(rows[0].place.file, 0, "", f"no row has a label: {_HOW_TO_LABEL}")

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 PIECE: Final = 4 << 20
 """Size of a piece in bytes, before its compression."""
 
-_LEVEL: Final = 1  # 16 times smaller for a run file; level 6 saves a third more, for three times the CPU
+_LEVEL: Final = 1  # run files become 5 to 34 times smaller; level 6 saves another quarter, for 2.6 times the CPU
 _COLUMNS: Final = ("project", "shards", "file", "place", "content")
 
 

@@ -17,17 +17,17 @@ HEAD: Final = 1 << 16
 _POINTER: Final = re.compile(rb"version https?://(?:git-lfs\.github\.com|hawser\.github\.com|git-media\.io)/\S+\r?\n")
 _ANNEX: Final = re.compile(rb"(?:\.\./)*(?:\.git/annex/objects/|/annex/objects/)\S+\s*\Z")
 _MAGIC: Final = {
-    b"\x1f\x8b": "a gzip archive: unpack it",
-    b"PK\x03\x04": "a ZIP archive or an Excel file: unpack it, or export it",
-    b"BZh": "a bzip2 archive: unpack it",
-    b"\xfd7zXZ\0": "an xz archive: unpack it",
-    b"\x28\xb5\x2f\xfd": "a Zstandard archive: unpack it",
-    b"7z\xbc\xaf": "a 7z archive: unpack it",
-    b"PAR1": "a Parquet file: convert it",
-    b"ARROW1": "an Arrow file: convert it",
-    b"SQLite format 3\0": "an SQLite database: export it",
+    b"\x1f\x8b": "a gzip archive, not text: unpack it with gunzip",
+    b"PK\x03\x04": "a ZIP archive or an Excel file, not text: unpack it, or export it",
+    b"BZh": "a bzip2 archive, not text: unpack it with bunzip2",
+    b"\xfd7zXZ\0": "an xz archive, not text: unpack it with unxz",
+    b"\x28\xb5\x2f\xfd": "a Zstandard archive, not text: unpack it with unzstd",
+    b"7z\xbc\xaf": "a 7z archive, not text: unpack it",
+    b"PAR1": "a Parquet file, not text: convert it",
+    b"ARROW1": "an Arrow file, not text: convert it",
+    b"SQLite format 3\0": "an SQLite database, not text: export it",
     b"%PDF": "a PDF document: export its text",
-    b"\x89PNG": "a PNG image",
+    b"\x89PNG": "a PNG image, not text",
     b"{\\rtf": "an RTF document: save it as plain text",
 }
 _WIDE_BOMS: Final = (b"\xff\xfe", b"\xfe\xff", b"\0\0\xfe\xff")
@@ -63,7 +63,7 @@ def _descriptions(content: bytes, *, free_text: bool) -> Iterator[str]:
     if content.startswith(_WIDE_BOMS):
         yield f"encoded as UTF-16 or UTF-32 (bytes {content[:2].hex(' ')} at offset 0); save as UTF-8"
     if magic := next((text for start, text in _MAGIC.items() if content.startswith(start)), None):
-        yield f"{magic}, not text"
+        yield magic
     if _is_wide(content):
         yield "encoded as UTF-16 or UTF-32 without a byte order mark; save as UTF-8"
     text = content.removeprefix(_BOM).lstrip()
