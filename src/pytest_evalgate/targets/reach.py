@@ -52,8 +52,13 @@ def check_reach(target: CallingTarget, cases: Sequence[Case], place: str) -> lis
     failed: dict[str, list[Case]] = defaultdict(list)
     lost: list[_Asked] = []
     half_lost: dict[str, list[_Asked]] = defaultdict(list)
+    # a model without a prompt is sent the input itself, which needs no comparison: 0.03 ms a case
+    has_no_prompt = getattr(target, "prompt", "") is None
     for case in cases:
         try:
+            if has_no_prompt and case.input and not case.vars and not case.messages:
+                target.call_of(case, 0)
+                continue
             asked = _Asked(case, _request(target, case))
         except SettingsError as error:
             failed[str(error).partition("; in case ")[0]].append(case)
