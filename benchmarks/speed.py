@@ -27,6 +27,7 @@ SCRIPTS: Final = (
     "golden_load",
     "recorded_cases",
     "shards",
+    "stored_runs",
     "html_report",
 )
 """Modules of this folder; each has a function ``rows()``."""

@@ -8,6 +8,24 @@ because 40 cases are weaker (by 25 points each), or because all cases are a bit 
 Two likelihoods say what is in the data. "cases known" is given every case's probabilities before and after the change.
 "kind known" is given the kind of the change and the distribution of the cases, but no case's own probability, which
 nobody knows: the estimate that no method exceeds on average.
+
+Tried for the run of the step on 2026-12-01, in percent of 500 histories, with or without an alarm:
+
+==================================================  ============  ===========  ============  ===========
+cases, and change                                   usual weaker  usual shift  flaky weaker  flaky shift
+==================================================  ============  ===========  ============  ===========
+`find_step`: three kinds of changes                         96.4         83.0          86.6         60.8
+the level of the runs alone                                 80.0         83.0          63.6         61.0
+a share of the cases, a step of the log odds                94.6         82.8          82.6         60.0
+a share of the cases, a step of the probability             98.2         53.8          90.0         48.0
+both kinds of steps                                         98.2         82.8          89.6         60.2
+kind known                                                  99.2         82.6          91.0         60.8
+==================================================  ============  ===========  ============  ===========
+
+The steps are averaged over 5 shares, 4 sizes of each kind, both directions and 32 probabilities of a fitted beta
+distribution: 18 ms of CPU for a history, instead of 0.8. With flaky cases, 96.4 % of the histories have an alarm, so
+that 40 weaker cases are found at their run in 83.8 %, by steps of the probability in 86.6 %, and with the kind known
+in 88.0 %: no method gets 90 % at this rate of false alarms.
 """
 
 from __future__ import annotations

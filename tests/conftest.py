@@ -18,6 +18,7 @@ from hypothesis import settings
 from tests.support import forked
 
 import pytest_evalgate
+import pytest_evalgate.stats.ufuncs
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

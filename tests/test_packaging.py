@@ -29,6 +29,7 @@ EXTRAS = {
     "yaml": ("yaml",),
     "watch": ("watchfiles",),
     "remote": ("fsspec",),
+    "uvloop": ("uvloop",),
 }
 """The modules that each extra brings."""
 

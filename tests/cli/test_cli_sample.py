@@ -71,6 +71,22 @@ def test_the_same_seed_gives_the_same_bytes(log: Path, evalgate: Command) -> Non
 
 
 @pytest.mark.usefixtures("log")
+def test_edge_cases_are_drawn_by_a_scorer_and_the_plan_says_so(evalgate: Command) -> None:
+    options = ("--lowest", "scorer:no-personal-data:5", "--only", "lang=*", "--json")
+    code, out, err = evalgate(*_COMMAND, *options)
+    assert (code, err) == (
+        4,
+        "pytest-evalgate: --lowest scorer:no-personal-data: no row has an output that it can grade\n",
+    )
+    log = Path("log.jsonl")
+    log.write_text(log.read_text("utf-8").replace('"input"', '"output": "a@b-mail.com", "input"', 3), "utf-8")
+    code, out, err = evalgate(*_COMMAND, "--lowest", "scorer:no-personal-data:3", "--only", "lang=*", "--json")
+    assert (code, err) == (0, "")
+    found = json.loads(out)
+    assert (found["edge_cases"], found["lowest"], found["only"]) == (3, "scorer:no-personal-data:3", ["lang=*"])
+
+
+@pytest.mark.usefixtures("log")
 def test_a_log_that_is_smaller_than_the_sample_is_named(evalgate: Command) -> None:
     code, out, _ = evalgate(
         "sample", "log.jsonl", "--n", "1001", "--out", "golden/all.jsonl", "--near-duplicates", "keep"

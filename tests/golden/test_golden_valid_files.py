@@ -27,10 +27,10 @@ _EXAMPLES = Path(__file__).parents[2] / "examples"
 
 def _slowly(path: Path) -> ReadFile:
     """Read a file as if each line had something out of the ordinary, and without jiter."""
-    unsure = jsonl._UNSURE  # noqa: SLF001 - what the quick parser returns if in doubt
+    unsure = jsonl._UNSURE  # what the quick parser returns if in doubt
     with (
-        mock.patch("pytest_evalgate.golden.load.read_valid", lambda *_: None),
-        mock.patch.object(jsonl, "_parsed_quickly", lambda *_: unsure),
+        mock.patch("pytest_evalgate.golden.load.read_valid", return_value=None),
+        mock.patch.object(jsonl, "_parsed_quickly", return_value=unsure),
     ):
         return read_file(path, "g.jsonl")
 
@@ -45,17 +45,33 @@ def _check_same(path: Path) -> None:
 
 
 _NUMBERS = (
-    "1 1.0 -0 -0.0 0.0 1e400 -1e400 1e308 1.7976931348623158e308 1.7976931348623159e308 1E5 1e-400 5e-324 "
-    "1180591620717411303424 9007199254740993 123456789.123456789123456789 01 1. .5 +1 - 1e NaN Infinity -Infinity"
-).split() + ["9" * 639, "9" * 640, "9" * 641, "-" + "9" * 639, "-" + "9" * 640, "0." + "1" * 638, "0." + "1" * 639]
+    *("1", "1.0", "-0", "-0.0", "0.0", "1e400", "-1e400", "1e308", "1.7976931348623158e308", "1.7976931348623159e308"),
+    *("1E5", "1e-400", "5e-324", "1180591620717411303424", "9007199254740993", "123456789.123456789123456789", "01"),
+    *("1.", ".5", "+1", "-", "1e", "NaN", "Infinity", "-Infinity", "9" * 639, "9" * 640, "9" * 641),
+    *("-" + "9" * 639, "-" + "9" * 640, "0." + "1" * 638, "0." + "1" * 639),
+)
 _TEXTS = (
-    *("plain", "é", "\\u00e9", "😀", "\\ud83d\\ude00", "\\ud83d", "\\ude00", "\\ud83d\\ud83d", "\\u0000", "\x7f", "\x01"),
+    *(
+        "plain",
+        "é",
+        "\\u00e9",
+        "😀",
+        "\\ud83d\\ude00",
+        "\\ud83d",
+        "\\ude00",
+        "\\ud83d\\ud83d",
+        "\\u0000",
+        "\x7f",
+        "\x01",
+    ),
     *("\\n", "\t", "\\/", "\\x", "\\u00", "\u2028", "\ufeff", "a\\\\u0000", '\\"', "::", " "),
 )
 
 
 @pytest.mark.parametrize("number", _NUMBERS)
-@pytest.mark.parametrize("form", ['{{"id": "a", "input": {0}}}', '{{"id": "a", "input": "x", "metadata": {{"n": [{0}]}}}}'])
+@pytest.mark.parametrize(
+    "form", ['{{"id": "a", "input": {0}}}', '{{"id": "a", "input": "x", "metadata": {{"n": [{0}]}}}}']
+)
 def test_numbers_are_read_alike(number: str, form: str, tmp_path: Path) -> None:
     path = tmp_path / "g.jsonl"
     path.write_text(form.format(number) + "\n", encoding="utf-8")
@@ -63,7 +79,9 @@ def test_numbers_are_read_alike(number: str, form: str, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("text", _TEXTS)
-@pytest.mark.parametrize("form", ['{"id": "a", "input": "@"}', '{"id": "a@", "input": 1}', '{"id": "a", "input": {"@": 1}}'])
+@pytest.mark.parametrize(
+    "form", ['{"id": "a", "input": "@"}', '{"id": "a@", "input": 1}', '{"id": "a", "input": {"@": 1}}']
+)
 def test_texts_are_read_alike(text: str, form: str, tmp_path: Path) -> None:
     path = tmp_path / "g.jsonl"
     path.write_bytes(form.replace("@", text).encode("utf-8", "surrogatepass") + b"\n")

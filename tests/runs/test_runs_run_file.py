@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import gc
 import json
 import os
 from dataclasses import fields, replace
@@ -8,6 +9,7 @@ from typing import TYPE_CHECKING, Any, get_args
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from tests.builders import planned, suite_of
 
 from pytest_evalgate.config import Settings
 from pytest_evalgate.errors import RunFileError
@@ -281,6 +283,65 @@ def test_a_cut_file_is_refused(run: Run, tmp_path: Path, cut: int) -> None:
     path.write_bytes(path.read_bytes()[: -cut - 1])
     with pytest.raises(RunFileError, match=r"run\.jsonl"):
         run_file.read(path)
+
+
+def test_lines_that_are_not_json_are_all_reported_before_other_problems(run: Run, tmp_path: Path) -> None:
+    path = tmp_path / "run.jsonl"
+    run_file.write(run, path)
+    head, first, *_ = path.read_text("ascii").splitlines()
+    path.write_text(f'{head}\n{{"suite": 1}}\n{{\n{first}\n]', "ascii")
+    with pytest.raises(RunFileError) as caught:
+        run_file.read(path)
+    assert [line.split(" ")[0] for line in str(caught.value).splitlines()] == [f"{path}:3:", f"{path}:5:"]
+
+
+def test_a_run_without_texts_is_the_run_that_its_session_had(tmp_path: Path) -> None:
+    results = tuple(
+        CaseResult(
+            planned(f"c{index}", index),
+            "passed",
+            (Trial(0, 1.0, Output({"n": index}, {"m": 1}, 0.5), (Score("exact", 1.0, passed=True, reason="why"),)),),
+            question={"input": "x"},
+        )
+        for index in range(3)
+    )
+    written = Run("20260101T000000Z-aaaa", "2026-01-01T00:00:00Z", None, (suite_of(results, trials=1),), 1.5)
+    path = tmp_path / "run.jsonl"
+    encoded = [[json.dumps(codec.encode_result(result)) for result in results]]
+    lean = run_file.write_stream(written, [suite.plan for suite in written.suites], encoded, path)
+    assert run_file.read(path, run_file.no_texts) == lean != run_file.read(path) == written
+    assert len({id(result.trials) for result in run_file.read(path, run_file.no_texts).suites[0].results}) == 1
+
+
+def test_texts_are_kept_by_suite_and_if_trials_are_compared(run: Run, tmp_path: Path) -> None:
+    path = tmp_path / "run.jsonl"
+    run_file.write(run, path)
+    assert run_file.read(path, run_file.no_texts) == run_file.read(path) == run  # of two trials
+    asked: list[str] = []
+    run_file.read(path, lambda name: not asked.append(name))  # type: ignore[func-returns-value]
+    assert asked == [suite.plan.name for suite in run.suites]
+
+
+def test_the_origin_is_read_without_the_cases(run: Run, tmp_path: Path) -> None:
+    path = tmp_path / "run.jsonl"
+    run_file.write(run, path, RunInfo(target="python:bot:answer"))
+    path.write_text(path.read_text("ascii").splitlines()[0] + "\n{", "ascii")
+    assert run_file.read_info(path).target == "python:bot:answer"
+    path.write_bytes(b"PK\x03\x04")
+    with pytest.raises(RunFileError, match=r"archive|zip|ZIP"):
+        run_file.read_info(path)
+
+
+@pytest.mark.parametrize("was_on", [True, False])
+def test_garbage_is_collected_again_after_a_file_that_cannot_be_read(tmp_path: Path, *, was_on: bool) -> None:
+    before = gc.isenabled()
+    (gc.enable if was_on else gc.disable)()
+    try:
+        with pytest.raises(RunFileError):
+            run_file.read(tmp_path / "gone.jsonl")
+        assert gc.isenabled() is was_on
+    finally:
+        (gc.enable if before else gc.disable)()
 
 
 def test_a_missing_file_is_named(tmp_path: Path) -> None:

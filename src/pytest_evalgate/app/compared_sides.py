@@ -75,9 +75,9 @@ def side_of(spec: str, project: Project) -> Side:
         decider = RunDecider(project.root, project.settings, project.state.path, project.settings.suites.get)
         return Side(spec, tuple(project.settings.suites), decider.baseline_of, _placeholder(spec))
     if spec == "newest":
-        return _of_run(spec, run_file.newest(state))
+        return _of_run(spec, run_file.newest(state), project)
     if spec == "previous":
-        return _of_run(spec, _previous(state))
+        return _of_run(spec, _previous(state), project)
     if spec.startswith(_GIT):
         try:
             return _at_commit(spec, spec.removeprefix(_GIT), project)
@@ -89,7 +89,7 @@ def side_of(spec: str, project: Project) -> Side:
 def _of_name(spec: str, project: Project) -> Side:
     stored = run_file.path_of(project.state.path, spec)
     if _RUN_ID.fullmatch(spec) and _is_file(stored):
-        return _of_run(spec, stored)
+        return _of_run(spec, stored, project)
     found = [path for path in (Path.cwd() / spec, project.root / spec) if _is_file(path)]
     if found:
         return _of_file(spec, found[0], project)
@@ -102,8 +102,8 @@ def _of_name(spec: str, project: Project) -> Side:
         ) from None
 
 
-def _of_run(spec: str, path: Path) -> Side:
-    run = run_file.read(path)
+def _of_run(spec: str, path: Path, project: Project) -> Side:
+    run = run_file.read(path, project.keeps_texts)
     suites = {suite.plan.name: suite for suite in run.suites}
     return Side(spec, tuple(suites), suites.get, run)
 
@@ -116,7 +116,7 @@ def _of_file(spec: str, path: Path, project: Project) -> Side:
         raise UserError(f"{spec}: cannot be read: {error.strerror}") from None
     first = data.partition(b"\n")[0].strip()
     if first.startswith(b"{") and first != b"{":
-        return _of_run(spec, path)
+        return _of_run(spec, path, project)
     try:
         value = jsonl.loads(data)
     except ValueError as error:

@@ -71,7 +71,7 @@ def _runs(state: Path) -> Iterable[Run]:
     """Yield the stored runs, newest first, without those that cannot be read."""
     for path in run_file.newest_first(state)[:MOST_RUNS]:
         try:
-            yield run_file.read(path)
+            yield run_file.read(path, run_file.no_texts)
         except RunFileError:  # the session reports a damaged file where it is needed
             continue
 

@@ -47,6 +47,11 @@ class Project:
         """
         return run_file.read(self.run_path(run_id))
 
+    def keeps_texts(self, name: str) -> bool:
+        """Return whether the gates of a suite need its outputs: those that judges grade may have been labelled."""
+        suite = config.suite_named(self.settings, name)
+        return suite is not None and bool(suite.judges or suite.run_labels)
+
     def run_path(self, run_id: str | None) -> Path:
         """Return the path of a stored run: the newest one, or the one with the id ``run_id``."""
         return run_file.newest(self.state.path) if run_id is None else run_file.path_of(self.state.path, run_id)

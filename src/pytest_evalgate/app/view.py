@@ -94,13 +94,13 @@ class ReportOptions:
     report_file: str | None = None
 
 
-def read_decided(kept: RunFolder) -> DecidedRun:
-    """Read a decided run from its folder.
+def read_decided(kept: RunFolder, *, texts: bool = True) -> DecidedRun:
+    """Read a decided run from its folder. Its view reads the texts that it shows itself.
 
     Raises:
         UserError: a file of the folder is missing or unusable.
     """
-    run, info = run_files.read_with_info(kept.run_file)
+    run, info = run_files.read_with_info(kept.run_file, lambda _: texts)
     verdict = kept.verdict()
     return DecidedRun(run, info, verdict, {name: kept.baseline(verdict, name) for name in verdict.suites})
 

@@ -22,6 +22,7 @@ from pytest_evalgate.text.wording import count
 from pytest_evalgate.usercode import UserCode
 
 if TYPE_CHECKING:
+    import threading
     from collections.abc import Callable, Collection, Iterator, Mapping
     from pathlib import Path
 
@@ -181,6 +182,11 @@ class Wiring:
                 tracer=self._tracer(),
             )
         return self._client
+
+    @property
+    def opened(self) -> threading.Event | None:
+        """The event that the first client is open; None if no calls are sent."""
+        return None if self._client is None else self._client.opened
 
     def _tracer(self) -> CallTracer | None:
         """Return the recorder of the times of calls; None if the run has no trace."""

@@ -52,7 +52,7 @@ def _promote(args: argparse.Namespace) -> int:
     if in_ci(os.environ):
         raise BaselineError("a baseline is not promoted in CI: promote on a branch, review the file, merge it")
     project = Project.find()
-    run, origin = run_file.read_with_info(project.run_path(args.run_id))
+    run, origin = run_file.read_with_info(project.run_path(args.run_id), run_file.no_texts)
     now = f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}"
     suites = suites_of(run, args.suite)
     if origin.tier != project.settings.default_tier:

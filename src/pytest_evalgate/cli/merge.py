@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
-import gc
 import json
 import os
 import sys
@@ -19,8 +17,9 @@ from pytest_evalgate.app.report import ReportWriter, baseline_outputs_of
 from pytest_evalgate.app.shard_folders import checked_url, shard_folder
 from pytest_evalgate.cli.options import whole_number
 from pytest_evalgate.cli.verb import Verb
-from pytest_evalgate.config import key_variables, suite_named
+from pytest_evalgate.config import key_variables
 from pytest_evalgate.runs import kept, run_file
+from pytest_evalgate.runs.record_file import without_garbage_collection
 from pytest_evalgate.runs.remote import is_url
 from pytest_evalgate.runs.shard import MOST_SHARDS
 from pytest_evalgate.runs.shards import merge_into, read_folder
@@ -32,10 +31,8 @@ from pytest_evalgate.text.wording import count
 
 if TYPE_CHECKING:
     import argparse
-    from collections.abc import Iterator
 
     from pytest_evalgate.app.decide import RunDecision
-    from pytest_evalgate.config import Suite
     from pytest_evalgate.records.cases import Json
     from pytest_evalgate.records.results import Run
     from pytest_evalgate.records.verdicts import Verdict
@@ -173,12 +170,12 @@ def _merge(project: Project, folder: str, shards: int) -> tuple[Run, RunInfo]:
     """Merge the shards of a folder, and write the run file. Shards at a URL are copied to a temporary folder."""
 
     def merge_folder(path: Path, shown: str) -> tuple[Run, RunInfo]:
-        with _without_garbage_collection():
+        with without_garbage_collection():
             return merge_into(
                 read_folder(path, shards, shown),
                 shards,
                 partial(run_file.path_of, project.state.path),
-                lambda name: needs_texts(suite_named(project.settings, name)),
+                project.keeps_texts,
             )
 
     if not is_url(folder):
@@ -188,21 +185,6 @@ def _merge(project: Project, folder: str, shards: int) -> tuple[Run, RunInfo]:
         source = shard_folder(url, project.settings, root=project.root, state=project.state.path)
         source.fetch(Path(copied), shards)
         return merge_folder(Path(copied), url)
-
-
-@contextlib.contextmanager
-def _without_garbage_collection() -> Iterator[None]:
-    """Switch off the collection of cycles, of which a merge makes none: it would take a third of the time."""
-    gc.disable()
-    try:
-        yield
-    finally:
-        gc.enable()
-
-
-def needs_texts(suite: Suite | None) -> bool:
-    """Return whether the gates of a suite need its outputs: those that judges grade may have been labelled."""
-    return suite is not None and bool(suite.judges or suite.run_labels)
 
 
 VERB: Final = Verb(

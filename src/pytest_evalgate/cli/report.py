@@ -54,7 +54,7 @@ def _run(args: argparse.Namespace) -> int:
     texts, links = TextPolicy.by(project.settings.report), links_of(os.environ, project.root)
     options = ReportOptions(project.root, texts, links, page)
     kept = project.decided(args.run_id)
-    decided = read_decided(kept)
+    decided = read_decided(kept, texts=False)
     view = view_of(kept, decided, options)
     redactor = Redactor.of(key_variables(project.settings), os.environ)
     if _TERMINAL in formats and not args.json:

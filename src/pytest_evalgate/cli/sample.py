@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+from contextlib import nullcontext
 from itertools import starmap
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, get_args
@@ -20,6 +21,7 @@ from pytest_evalgate.cli.verb import Verb
 from pytest_evalgate.config import key_variables
 from pytest_evalgate.curation.drawing import DrawOptions, draw, reserve_of
 from pytest_evalgate.curation.log_files import FORMATS, open_log
+from pytest_evalgate.curation.row_scores import PREFIX, row_scorer
 from pytest_evalgate.curation.sample_plan import (
     SampleDesign,
     check_pilot,
@@ -38,10 +40,12 @@ from pytest_evalgate.text.redaction import Redactor
 from pytest_evalgate.text.wording import count, percent
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from contextlib import AbstractContextManager
 
     from pytest_evalgate.curation.drawing import DrawnSet
     from pytest_evalgate.curation.log_files import LogFile
+    from pytest_evalgate.curation.row_fields import Row
     from pytest_evalgate.curation.sample_plan import PilotCheck, PilotSums
     from pytest_evalgate.curation.strata import LogScan, StratumKey
     from pytest_evalgate.records.cases import Json
@@ -94,7 +98,13 @@ def _add_arguments(parser: argparse.ArgumentParser) -> None:
     option(
         "--weight", metavar="FIELD", help="field with the number of interactions that a row stands for (default: 1)"
     )
-    option("--lowest", type=_lowest, metavar="FIELD:N", help="draw the N rows with the lowest scores for certain")
+    option(
+        "--lowest",
+        type=_lowest,
+        metavar="FIELD:N",
+        help="draw the N rows with the lowest scores for certain; scorer:KIND:N or scorer:pkg.mod:function:N grades "
+        "the outputs instead of reading a field",
+    )
     option(
         "--only",
         type=_pair,
@@ -126,13 +136,17 @@ def _run(args: argparse.Namespace) -> int:
     logs = [open_log(path, files.relative_name(path, project.root), args.format) for path in args.logs]
     run = args.pilot if args.pilot is not None and args.pilot.startswith(_RUN) else None
     field = None if run else args.pilot
-    question = LogQuestion(args.by, field, args.weight, args.lowest, tuple(args.only))
+    columns = _columns(args.map)
     drop = args.near_duplicates == "drop"
-    found = scan(logs, question, reserve_of(args.n, drop=drop), args.seed, skip_malformed=args.skip_malformed)
-    design = SampleDesign(args.n, args.by, args.min, args.allocation, args.seed, args.pilot)
+    with _score(args.lowest, project.root, columns) as score:
+        question = LogQuestion(args.by, field, args.weight, args.lowest, tuple(args.only), score)
+        found = scan(logs, question, reserve_of(args.n, drop=drop), args.seed, skip_malformed=args.skip_malformed)
+    lowest = None if args.lowest is None else f"{args.lowest[0]}:{args.lowest[1]}"
+    only = tuple(f"{name}={value}" for name, value in args.only)
+    design = SampleDesign(args.n, args.by, args.min, args.allocation, args.seed, args.pilot, lowest, only)
     allocated = plan_sample(found, design, None if run is None else _run_results(project, run, args.by))
     redactor = Redactor.of(key_variables(project.settings), os.environ) if args.redact else None
-    drawn = draw(logs, found, allocated.cases, DrawOptions(args.by, _columns(args.map), drop, redactor))
+    drawn = draw(logs, found, allocated.cases, DrawOptions(args.by, columns, drop, redactor))
     record = plan_record(logs, found, design, allocated, drawn)
     files.write_atomically(plan, (json.dumps(record, indent=1, ensure_ascii=False) + "\n").encode())
     files.write_atomically(out, (_line(case.row) for case in drawn.cases))
@@ -167,6 +181,15 @@ def _targets(root: Path, args: argparse.Namespace) -> tuple[Path, Path]:
     if out.exists() and not args.force:
         raise SettingsError(f"{name} exists: choose another file with --out, or replace it with --force")
     return out, out.with_suffix(".plan.json")
+
+
+def _score(
+    lowest: tuple[str, int] | None, root: Path, columns: Mapping[str, str]
+) -> AbstractContextManager[Callable[[Row], Json] | None]:
+    """Return the context of the scorer that `--lowest` names; of None if it names a field."""
+    if lowest is None or not lowest[0].startswith(PREFIX):
+        return nullcontext()
+    return row_scorer(lowest[0], root, columns)
 
 
 def _columns(texts: Sequence[str]) -> dict[str, str]:

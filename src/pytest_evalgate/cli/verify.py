@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+from dataclasses import replace
 from typing import TYPE_CHECKING, Final, get_args
 
 from pytest_evalgate import golden
@@ -166,8 +167,11 @@ class _Verified:
 def _verify(args: argparse.Namespace) -> int:
     written = Project.find()
     claimed = _claimed(written)
-    run, origin = run_file.read_with_info(run_file.path_of(written.state.path, args.run_id or claimed["run_id"]))
+    path = run_file.path_of(written.state.path, args.run_id or claimed["run_id"])
+    origin = run_file.read_info(path)
     project, base = in_tier(written, origin.tier), _base(written, args.base_ref, origin.tier)
+    sources = [project, *(() if base is None else [replace(project, settings=base.settings)])]
+    run = run_file.read(path, lambda name: any(source.keeps_texts(name) for source in sources))
     suites = [*args.require, *(() if base is None else base.settings.suites)]
     expected = ExpectedRun(claimed["run_id"], suites, args.target)
     tier = args.tier or os.environ.get(TIER_VARIABLE) or (written.settings if base is None else base).default_tier

@@ -32,7 +32,10 @@ PilotSums = tuple[float, float, float]
 
 @dataclass(frozen=True, slots=True)
 class SampleDesign:
-    """Size, allocation and seed of a sample, and the name of the pilot: a field of the log, or ``run:ID``."""
+    """Size, allocation and seed of a sample, and the name of the pilot: a field of the log, or ``run:ID``.
+
+    ``lowest`` and ``only`` are as the user wrote them.
+    """
 
     n: int
     by: tuple[str, ...]
@@ -40,6 +43,8 @@ class SampleDesign:
     rule: Allocation
     seed: int
     pilot: str | None = None
+    lowest: str | None = None
+    only: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,6 +132,8 @@ def plan_record(
         "minimum": design.minimum,
         "allocation": design.rule,
         "pilot": design.pilot,
+        "lowest": design.lowest,
+        "only": list(design.only),
         "seed": design.seed,
         "sources": [
             {"file": log.name, "container": log.container, "format": log.format.name, "bytes": log.path.stat().st_size}

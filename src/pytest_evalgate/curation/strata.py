@@ -22,7 +22,7 @@ from pytest_evalgate.text import jsonl
 from pytest_evalgate.text.wording import did_you_mean, first_few
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from pytest_evalgate.curation.log_files import LogFile
     from pytest_evalgate.curation.row_fields import Row
@@ -60,6 +60,7 @@ class LogQuestion:
         pilot: Field with a result: true or false, or a number.
         weight: Field with the number of interactions that a row stands for; None if each stands for one.
         lowest: Field with a score, and the number of rows with its lowest values that are drawn for certain.
+        score: Replaces the reader of the field in ``lowest``; the whole row is read for it.
         only: Field and value of the rows that count, ``*`` for any value; the others are skipped.
     """
 
@@ -68,10 +69,13 @@ class LogQuestion:
     weight: str | None = None
     lowest: tuple[str, int] | None = None
     only: tuple[tuple[str, str], ...] = ()
+    score: Callable[[Row], Json] | None = None
 
     @property
-    def fields(self) -> tuple[str, ...]:
-        """All fields that are read."""
+    def fields(self) -> tuple[str, ...] | None:
+        """All fields that are read; None for whole rows."""
+        if self.score is not None:
+            return None
         lowest = None if self.lowest is None else self.lowest[0]
         optional = [name for name in (self.pilot, self.weight, lowest) if name is not None]
         return (*self.by, *optional, *(name for name, _ in self.only))
@@ -168,7 +172,7 @@ class _Pass:
         self._only = [(field_reader(path), value) for path, value in question.only]
         self._pilot = None if question.pilot is None else field_reader(question.pilot)
         self._weight = None if question.weight is None else field_reader(question.weight)
-        self._score = None if question.lowest is None else field_reader(question.lowest[0])
+        self._score = question.score or (None if question.lowest is None else field_reader(question.lowest[0]))
         self._index: dict[StratumKey, int] = {}
         self._sums = np.zeros((5, 0))  # rows, weight, and count, sum and sum of squares of the pilot
         self._pool = np.zeros(0, _CANDIDATE)
@@ -314,6 +318,8 @@ class _Pass:
         if question.pilot is not None and not self._sums[2].any():
             absent.append(f"--pilot {question.pilot}")
         if question.lowest is not None and not len(self._lowest):
+            if question.score is not None:
+                raise SettingsError(f"--lowest {question.lowest[0]}: no row has an output that it can grade")
             absent.append(f"--lowest {question.lowest[0]}")
         if absent:
             raise SettingsError(f"{absent[0]}: {unknown_field(absent[0].partition(' ')[2], logs)}")

@@ -34,6 +34,9 @@ _POLL_S: Final = 0.25
 # Time to cancel pending work. The thread is a daemon: it cannot outlive the process.
 _STOP_TIMEOUT_S: Final = 3.0
 
+# Turns of the loop in which a call that can be sent is sent: it starts, gets a slot, connects, writes.
+_TURNS: Final = 20
+
 # Time that work may take beyond the deadline of the run, at which its calls end: replies are still being cached.
 _GRACE_S: Final = 10.0
 
@@ -84,6 +87,10 @@ class Engine:
         """Run ``work`` at once, past all queues, and return its result."""
         return self.wait(asyncio.run_coroutine_threadsafe(work, self._loop))
 
+    def take_turns(self) -> None:
+        """Wait until the loop has run everything that is ready, and what follows from it, a few times."""
+        self.run(_take_turns())
+
     def at_exit(self, work: Callable[[], Coroutine[Any, Any, None]]) -> None:
         """Run ``work`` on the loop when the engine stops, after all other tasks were cancelled."""
         self._at_exit.append(work)
@@ -105,6 +112,11 @@ class Engine:
         except RunStopped as stopped:
             report_expired("a case after the end of the run", _GRACE_S)
             raise EngineStopped(f"{stopped}; this case had not ended: set timeouts in its code") from None
+
+
+async def _take_turns() -> None:
+    for _ in range(_TURNS):
+        await asyncio.sleep(0)
 
 
 def _new_loop() -> asyncio.AbstractEventLoop:

@@ -7,6 +7,7 @@ budget), LazyClient, RetryingClient (limiter, retry policy and circuit breaker),
 from __future__ import annotations
 
 import os
+import threading
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -68,6 +69,8 @@ class Routes:
         self._lazy_clients: dict[str, LazyClient] = {}
         self._clients: dict[str, ModelClient] = {}
         self._tracer = tracer
+        self.opened = threading.Event()
+        """Set when the first client is open: its libraries are loaded, and calls are sent."""
 
     async def send(self, call: Call) -> Reply:
         """Return the reply to ``call``, cached or new."""
@@ -147,4 +150,9 @@ class Routes:
             self._limiters[endpoint] = Limiter(limits.shared_by(self._workers), self._stop_signal)
         url, model = endpoint
         limiter, name = self._limiters[endpoint], f"{place_of(url)} {model}".rstrip()  # the query may contain a key
-        return lambda client: RetryingClient(client, limiter, self._stop_signal, name, RetryPolicy(timeout_s))
+
+        def wrap(client: Client) -> ModelClient:
+            self.opened.set()
+            return RetryingClient(client, limiter, self._stop_signal, name, RetryPolicy(timeout_s))
+
+        return wrap

@@ -121,7 +121,7 @@ def _timed(grading: Grading, trial: Trial, started: float) -> Trial:
     return replace(trial, timing=Timing(started, time())) if grading.timed else trial
 
 
-async def _graded(grading: Grading, case: Case, index: int, output: Output) -> Trial:
+async def _graded(grading: Grading, case: Case, index: int, output: Output) -> Trial:  # noqa: PLR0911 - one for each kind of result
     calls: tuple[CallRecord, ...] = (output.call,) if output.call else ()
     output = grading.graded(output)
     if output.finish != "complete":
@@ -137,17 +137,21 @@ async def _graded(grading: Grading, case: Case, index: int, output: Output) -> T
         calls = (*calls, *filter(None, [failed.record]))
         return Trial(index, None, output, reason=str(failed), calls=calls, is_final=failed.is_final)
     score_s = round(perf_counter() - started, 6)
-    calls += tuple(call for score in scores for call in score.calls)
     may_change = any(score.may_change for score in scores)
-    scores = tuple(replace(score, calls=(), may_change=False) if score.calls else score for score in scores)
-    if not any(score.counts for score in scores):
+    if any(score.calls for score in scores):
+        calls += tuple(call for score in scores for call in score.calls)
+        scores = tuple(replace(score, calls=(), may_change=False) if score.calls else score for score in scores)
+    counting = [score for score in scores if score.counts]
+    if not counting:
         return Trial(index, None, output, scores, UNSCORED, calls, score_s=score_s)
-    passed = passes(scores, grading.threshold, mean=grading.mean)
-    failing = () if passed else [score for score in scores if score.counts and not score.passed]
+    passed = passes(counting, grading.threshold, mean=grading.mean)
+    if passed:
+        return Trial(index, 1.0, output, scores, "", calls, score_s=score_s)
+    failing = [score for score in counting if not score.passed]
     reason = "; ".join(f"{score.name}: {score.why}" if score.why else score.name for score in failing)
     if passed is None:
         return Trial(index, None, output, scores, reason, calls, is_final=not may_change, score_s=score_s)
-    return Trial(index, float(passed), output, scores, reason, calls, score_s=score_s)
+    return Trial(index, 0.0, output, scores, reason, calls, score_s=score_s)
 
 
 def combine_trials(planned: PlannedCase, trials: Sequence[Trial]) -> CaseResult:
@@ -156,6 +160,8 @@ def combine_trials(planned: PlannedCase, trials: Sequence[Trial]) -> CaseResult:
     It is unscored if nothing is missing but a scorer that decides.
     """
     values = [trial.value for trial in trials]
+    if len(trials) == 1 and (only := trials[0]).value is not None:  # most results
+        return CaseResult(planned, "passed" if only.value else "missed", (only,), "" if only.value else only.reason)
     unknown = [trial for trial in trials if trial.value is None]
     if unknown and all(trial.is_unscored for trial in unknown):
         return CaseResult(planned, "unscored", tuple(trials), UNSCORED)

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
     Parse = Callable[[dict[str, Any], Place], ParsedRow]
 
+_ONLY_TEXTS: Final = frozenset({str})
 _PLAIN_ID: Final = re.compile(rf"[A-Za-z0-9_./-]{{1,{LONGEST_ID}}}")
 
 
@@ -132,7 +133,7 @@ def _text_of(value: Json) -> str:
     """Return the canonical JSON of a value; quickly if it is text, or a few texts."""
     if type(value) is str:
         return quoted(value)
-    if type(value) is tuple and all(type(one) is str for one in value):
+    if type(value) is tuple and _ONLY_TEXTS.issuperset(map(type, value)):
         return f"[{','.join(map(quoted, value))}]"
     return jsonl.canonical(value)
 
@@ -181,7 +182,7 @@ def _values(value: Json) -> tuple[Json, ...]:
 
 
 def _names(value: Json) -> tuple[str, ...]:
-    if type(value) is not list or not all(type(one) is str for one in value):
+    if type(value) is not list or not _ONLY_TEXTS.issuperset(map(type, value)):
         raise _OutOfOrdinary
     return tuple(value)
 

@@ -51,6 +51,24 @@ class JudgeQuestion(Generic[T]):
         return not isinstance(self.parse(reply), Unreadable)
 
 
+class _Parser(Generic[T]):
+    """Parser of the reply to one question. The cache asks whether it is readable, and the voter for what it says."""
+
+    def __init__(self, question: JudgeQuestion[T]) -> None:
+        self._question = question
+        self._parsed: tuple[Finish, Json, T | Unreadable] | None = None
+
+    def parse(self, reply: Reply) -> T | Unreadable:
+        """Return the parsed reply, like `JudgeQuestion.parse`."""
+        if self._parsed is None or self._parsed[:2] != (reply.finish, reply.value):
+            self._parsed = reply.finish, reply.value, self._question.parse(reply)
+        return self._parsed[2]
+
+    def is_readable(self, reply: Reply) -> bool:
+        """Return whether a reply has a verdict, like `JudgeQuestion.is_readable`."""
+        return not isinstance(self.parse(reply), Unreadable)
+
+
 @dataclass(frozen=True, slots=True)
 class JudgeReply(Generic[T]):
     """Parsed reply of the judge and the calls it took, unsuccessful ones included."""
@@ -98,7 +116,8 @@ class JudgeClient:
     async def _send(
         self, question: JudgeQuestion[T], messages: Sequence[Message], index: int, cached_as: Call | None = None
     ) -> tuple[JudgeReply[T], Reply | None]:
-        call = replace(self._call(question, messages, index), cached_as=cached_as)
+        parser = _Parser(question)
+        call = replace(self._call(question, messages, index), cached_as=cached_as, accepts=parser.is_readable)
         try:
             reply = await self.client.send(call)
         except RunStopped:
@@ -106,7 +125,7 @@ class JudgeClient:
         except CallFailed as failed:
             unreadable = Unreadable(str(failed), may_change=not failed.is_final)
             return JudgeReply(unreadable, (failed.record,) if failed.record else ()), None
-        return JudgeReply(question.parse(reply), (record_of(call, reply),)), reply
+        return JudgeReply(parser.parse(reply), (record_of(call, reply),)), reply
 
     def call_of(self, question: JudgeQuestion[T], index: int) -> Call:
         """Return the call that asks ``question`` for the 0-based vote ``index``. Sends nothing."""

@@ -211,11 +211,14 @@ def trivial_fail(text: str, references: Iterable[Json]) -> str | None:
     """
     if not text.strip():
         return "the output is empty"
+    is_bare = len(list(islice(filter(str.isalnum, text), _MIN_ALPHANUMERIC))) < _MIN_ALPHANUMERIC
+    if not is_bare and len(text) > _MAX_OPENER:  # most outputs: neither they nor the references are normalized
+        return None
     if _normalized(text) in {_normalized(text_of(one)) for one in references}:
         return None
-    if len(list(islice(filter(str.isalnum, text), _MIN_ALPHANUMERIC))) < _MIN_ALPHANUMERIC:
+    if is_bare:
         return "the output has fewer than two letters or digits"
-    if len(text) <= _MAX_OPENER and _AROUND.sub("", _normalized(text)) in _OPENERS:
+    if _AROUND.sub("", _normalized(text)) in _OPENERS:
         return f"the output is only the opening of an answer: {quote_text(text.strip())}"
     return None
 

@@ -132,6 +132,7 @@ class Assembly:
     configured: Settings | None = None
     in_code: dict[str, str] = field(default_factory=dict)
     _ready: dict[str, ReadySuite] = field(default_factory=dict)
+    _loaded: dict[Path, GoldenSet] = field(default_factory=dict)
     _ad_hoc: dict[str, Suite] = field(default_factory=dict)
 
     def suite_settings(self, name: str) -> Suite | None:
@@ -210,8 +211,14 @@ class Assembly:
         """Read the golden sets of a suite. If one large set is all, a shard may read its own cases only."""
         part = None if whole else self._read_part(name, suite)
         if part is None:
-            return golden.load(self.golden_paths(name, suite), root=self.root), None
+            return self._load(self.golden_paths(name, suite)), None
         return (part.golden,), PlanPart(part.size, part.at, rows_sha256=part.rows_sha256)
+
+    def _load(self, paths: tuple[Path, ...]) -> tuple[GoldenSet, ...]:
+        """Load golden sets, each once a session: candidates of one suite have the same ones."""
+        if new := [path for path in dict.fromkeys(paths) if path not in self._loaded]:
+            self._loaded.update(zip(new, golden.load(new, root=self.root), strict=True))
+        return tuple(self._loaded[path] for path in paths)
 
     def _read_part(self, name: str, suite: Suite) -> GoldenPart | None:
         shard, options = self.options.shard, self.options

@@ -39,15 +39,17 @@ _PINS_FILE = "pins.json"
 
 @dataclass(frozen=True, slots=True)
 class Pins:
-    """Marked tests that need more than their own item.
+    """Marked tests that need more than their own item, and whether the collection had problems.
 
     Args:
         nodeids: Tests whose work starts before their items run: xdist must send them to one worker.
         serial: Reasons why tests with ``concurrent=True`` run one case after the other, one line for each test.
+        is_refused: Whether no case runs, because of the problems that the workers report at their end.
     """
 
     nodeids: tuple[str, ...] = ()
     serial: tuple[str, ...] = ()
+    is_refused: bool = False
 
 
 def write(state: Path, run: str, pins: Pins) -> None:
@@ -65,7 +67,7 @@ def read(state: Path, run: str) -> Pins:
         value = json.loads(files.read_bytes(_path(state, run)))
     except OSError:  # there are none, or they could not be written
         return Pins()
-    return Pins(tuple(value["nodeids"]), tuple(value["serial"]))
+    return Pins(tuple(value["nodeids"]), tuple(value["serial"]), value["is_refused"])
 
 
 def _path(state: Path, run: str) -> Path:
@@ -238,16 +240,17 @@ class CaseCollector:
         gc.freeze()
         tests = ((item.nodeid, item.stash.get(GOLDEN_TEST, None)) for item in session.items)
         early = tuple(nodeid for nodeid, test in tests if test is not None and test.starts_early)
-        self._found = Pins(early, tuple(self._serial.values()))
         self._require_all_collected()
+        is_refused = bool(self._ledger.problems or self.failed_files)
+        self._found = Pins(early, tuple(self._serial.values()), is_refused)
         self._ledger.problems[:] = with_places("\n".join(self._ledger.problems), context.config.rootpath).splitlines()
         if self._ledger.problems and not context.is_worker:
             # pytest prints the arguments on stderr; the section of the gates has the problems already, on stdout
             shown = () if context.prints_section else (printable("\n".join(self._ledger.problems)),)
             raise pytest.UsageError(*shown)
-        if context.is_worker and (self._ledger.problems or self.failed_files):
+        if context.is_worker and is_refused:
             session.items[:] = [item for item in session.items if _eval_case(item) is None]
-        elif context.is_worker and self._found != Pins():
+        if context.is_worker and self._found != Pins():
             with contextlib.suppress(StorageError):  # the controller cannot store the run either, and reports it
                 write(context.state.path, context.run_identity.run, self._found)
 

@@ -98,7 +98,7 @@ class CaseItem(pytest.Item):
         except (EngineStopped, ScorerError) as error:
             publish(self, self.case, error_result(self.suite.planned[self.case.id], str(error)))
             raise
-        publish(self, self.case, result)
+        publish(self, self.case, result, encoded=file.case_queue.encoded(self.suite, self.case))
         if file.context.options.fail_cases and result.outcome not in ("passed", "unscored"):
             raise CaseMissed(self.case, result, file.before(self.suite, self.case))
 

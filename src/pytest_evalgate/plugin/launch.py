@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import TYPE_CHECKING, NoReturn
+from itertools import filterfalse
+from typing import TYPE_CHECKING, NoReturn, TypeGuard
 
 import pytest
 
@@ -128,8 +129,12 @@ class Launch:
         self.works_ahead = True
         if getattr(self._context.config.option, "capture", "no") != "no":
             self._context.wiring.code.streams.hold_threads()
-        check_canaries(self._context, {suite.plan.name: suite for suite, _ in self._selected(items)}.values())
-        for item in self._in_start_order(items):
+        waiting = [*filterfalse(_waits_for_nothing, items)]
+        check_canaries(self._context, {suite.plan.name: suite for suite, _ in self._selected(waiting)}.values())
+        for item in items:
+            if _waits_for_nothing(item):
+                self._case_queue.begin(item.suite, item.case)
+        for item in self._in_start_order(waiting):
             selected = _suite_and_case(item)
             if selected is not None and may_begin(item) and not _is_concurrent(item):
                 self._case_queue.begin(*selected)
@@ -173,11 +178,14 @@ class Launch:
             journal.finish(self._context.state.path, self._context.run_identity.run, interrupted=interrupted)
 
     def _selected(self, items: Iterable[pytest.Item]) -> Selected:
-        """Return the cases that will run; the controller of xdist collects few, so it takes all of its suites."""
+        """Return the cases that will run and may wait for a call.
+
+        The controller of xdist collects few cases, so it takes all of its suites.
+        """
         if self._context.is_controller:
             return [(suite, self._cases_to_run(suite)) for suite in self._context.suites]
         cases: dict[str, tuple[ReadySuite, list[Case]]] = {}
-        for item in items:
+        for item in filterfalse(_waits_for_nothing, items):
             if (selected := _suite_and_case(item)) is not None:
                 suite, case = selected
                 cases.setdefault(suite.plan.name, (suite, []))[1].append(case)
@@ -270,6 +278,11 @@ class Launch:
     def _print(self, line: str) -> None:
         if not self._context.is_silent:
             self._context.print_line(f"evalgate: {line}")
+
+
+def _waits_for_nothing(item: pytest.Item) -> TypeGuard[CaseItem]:
+    """Return whether an item is a case with a recorded output and with built-in rules only, which sends nothing."""
+    return isinstance(item, CaseItem) and not item.suite.waits
 
 
 def _is_compared(item: pytest.Item) -> bool:

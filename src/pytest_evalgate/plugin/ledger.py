@@ -6,13 +6,11 @@ import contextlib
 import json
 import os
 import tempfile
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, TypedDict
 
 import pytest
 
-from pytest_evalgate.errors import StorageError
 from pytest_evalgate.plugin.failures import printable
 from pytest_evalgate.records.results import CaseResult
 from pytest_evalgate.runs import codec, record_file
@@ -22,10 +20,12 @@ from pytest_evalgate.text.redaction import mask_keys
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Mapping
 
+    from pytest_evalgate.errors import StorageError
     from pytest_evalgate.records.cases import Case
     from pytest_evalgate.records.results import PlannedCase, StopRule, SuitePlan
 
 RESULT: pytest.StashKey[CaseResult] = pytest.StashKey()
+ENCODED: pytest.StashKey[str] = pytest.StashKey()
 STOPPED: pytest.StashKey[StopRule | None] = pytest.StashKey()
 WORKER_OUTPUT = "evalgate"
 """Key of a worker's plans in its output."""
@@ -45,12 +45,26 @@ class AttachedResult(TypedDict):
     stopped: StopRule | None
 
 
-def publish(item: pytest.Item, case: Case, result: CaseResult, stopped: StopRule | None = None) -> None:
+def encode(result: CaseResult) -> str:
+    """Return a result as JSON: a line of the ledger."""
+    return record_file.dumps(codec.encode_result(result))
+
+
+def publish(
+    item: pytest.Item,
+    case: Case,
+    result: CaseResult,
+    stopped: StopRule | None = None,
+    encoded: str | None = None,
+) -> None:
     """Store the result of ``case`` for the report, and add it to JUnit's properties unless the case passed.
 
-    ``stopped`` is the rule by which the suite had stopped before this case.
+    ``stopped`` is the rule by which the suite had stopped before this case. ``encoded`` is the result as JSON, with
+    its question, if it is known already.
     """
-    item.stash[RESULT] = replace(result, question=case.question)
+    item.stash[RESULT] = result.with_question(case.question)
+    if encoded is not None:
+        item.stash[ENCODED] = encoded
     if stopped is not None:
         item.stash[STOPPED] = stopped
     if result.outcome != "passed":
@@ -63,14 +77,16 @@ def attach(item: pytest.Item, report: pytest.TestReport) -> None:
     """Move the item's result to the report of its call: items live as long as the session."""
     result = item.stash.get(RESULT, None)
     if result is not None:
-        text = record_file.dumps(codec.encode_result(result))
+        encoded = item.stash.get(ENCODED, None)
         attached: AttachedResult = {
-            "result": text,
+            "result": encode(result) if encoded is None else encoded,
             "outcome": result.outcome,
             "stopped": item.stash.get(STOPPED, None),
         }
         setattr(report, _ATTRIBUTE, attached)
         del item.stash[RESULT]
+        if encoded is not None:
+            del item.stash[ENCODED]
 
 
 def attached_result(report: pytest.TestReport) -> AttachedResult | None:
@@ -108,10 +124,9 @@ class Spool:
         """Write a line of ASCII text and return its offset. If that fails, `read` raises."""
         place = self._end
         try:
-            with files.storing(self._folder, "used for temporary files"):
-                self._end += self._file.write(line.encode("ascii") + b"\n")
-        except StorageError as error:
-            self._problem = error
+            self._end += self._file.write(line.encode("ascii") + b"\n")
+        except OSError as error:
+            self._problem = files.storage_error(self._folder, "used for temporary files", error)
         return place
 
     def read(self, place: int) -> str:
@@ -122,9 +137,12 @@ class Spool:
         """
         if self._problem is not None:
             raise self._problem
-        with files.storing(self._folder, "used for temporary files"):
-            self._file.seek(place)
+        try:
+            if place != self._file.tell():
+                self._file.seek(place)
             return self._file.readline().decode("ascii").rstrip("\n")
+        except OSError as error:
+            raise files.storage_error(self._folder, "used for temporary files", error) from error
 
     def close(self) -> None:
         """Delete the file."""
@@ -243,7 +261,7 @@ class Ledger:
             if case.skip is None and nodeid in self._results:
                 yield self._spool.read(self._results[nodeid])
             else:
-                yield record_file.dumps(codec.encode_result(self._missing_result(case, nodeid)))
+                yield encode(self._missing_result(case, nodeid))
 
     def close(self) -> None:
         """Delete the results."""

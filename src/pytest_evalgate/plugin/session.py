@@ -223,6 +223,7 @@ class EvalSession:
             options.max_concurrency,
             self._stopper,
             meanwhile=None if worker is not None else self._preload,
+            opened=lambda: wiring.opened,
         )
         # These objects live as long as the session: traversing the golden sets cost 65 us a case, and the last
         # collection of the interpreter 0.15 s.

@@ -69,7 +69,7 @@ class Undistributed:
     """Hooks of xdist's controller that collect and run the cases of the suites that stay there."""
 
     def __init__(self, context: SessionContext, collector: CaseCollector) -> None:
-        """Run the suites that ``context`` selects, unless ``collector`` knows a file that could not be collected."""
+        """Run the suites that ``context`` selects, unless ``collector`` knows of a problem."""
         self._context = context
         self._collector = collector
         self._session: pytest.Session | None = None
@@ -92,16 +92,18 @@ class Undistributed:
         return result
 
     def pytest_xdist_node_collection_finished(self) -> None:
-        """Run the cases, like the loop of pytest, once a worker has collected: if that failed, nothing runs.
+        """Run the cases, like the loop of pytest, once a worker has collected: if it had problems, none runs.
 
         Raises:
             Failed: ``--maxfail`` is reached.
             Interrupted: a plugin stopped the session.
         """
         session = self._session
-        if session is None or self._has_run or self._collector.failed_files:
+        if session is None or self._has_run:
             return
         self._has_run = True
+        if self._collector.failed_files or self._collector.pins.is_refused:
+            return
         for item, following in zip_longest(session.items, session.items[1:]):
             item.config.hook.pytest_runtest_protocol(item=item, nextitem=following)
             if session.shouldfail:

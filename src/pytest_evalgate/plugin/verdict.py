@@ -66,8 +66,7 @@ class VerdictHooks:
             result = yield
         finally:
             run_log.add_stage("run", time.monotonic() - started)
-            if not context.is_controller:
-                context.wiring.close()  # deciding takes a second, also after -x and Ctrl-C: send nothing meanwhile
+            context.wiring.close()  # deciding takes a second, also after -x and Ctrl-C: send nothing meanwhile
         if not context.is_worker and not context.is_dry:
             self._try_to_decide()
             session.testsfailed += self._verdict is not None and self._verdict.verdict == "fail"

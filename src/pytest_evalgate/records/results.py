@@ -249,6 +249,10 @@ class CaseResult:
     is_final: bool = False
     agreement: TrialAgreement | None = field(default=None, compare=False)
 
+    def with_question(self, question: Mapping[str, Json]) -> CaseResult:
+        """Return the result with the question of its case; `dataclasses.replace` takes three times as long."""
+        return CaseResult(self.case, self.outcome, self.trials, self.reason, question, self.is_final, self.agreement)
+
     @property
     def lowest(self) -> float:
         """Mean over the trials with every missing one counted as 0 (the worst completion)."""

@@ -221,22 +221,32 @@ def _decode_part(value: Mapping[str, Json]) -> PlanPart:
 
 def encode_case(case: PlannedCase) -> dict[str, Json]:
     """Encode a planned case."""
-    return {
+    row: dict[str, Json] = {
         "id": case.id,
         "file": case.place.file,
         "line": case.place.line,
         "fingerprint": case.fingerprint,
-        **_present(
-            tags=list(case.tags),
-            slices=[list(pair) for pair in case.slices],
-            skip=case.skip,
-            cluster=case.cluster,
-            side=None if case.side == "both" else case.side,
-            weight=None if case.weight == 1 else case.weight,
-            planned_trials=case.trials,  # "trials" are those of the result
-            variant_of=case.variant_of,
-        ),
     }
+    if case.tags:
+        row["tags"] = list(case.tags)
+    if case.slices:
+        row["slices"] = [list(pair) for pair in case.slices]
+    rare = (case.skip, case.cluster, case.side, case.weight, case.trials, case.variant_of)
+    return row if rare == _USUAL else row | _encode_rare(case)
+
+
+_USUAL: Final = (None, None, "both", 1.0, None, None)
+
+
+def _encode_rare(case: PlannedCase) -> dict[str, Json]:
+    return _present(
+        skip=case.skip,
+        cluster=case.cluster,
+        side=None if case.side == "both" else case.side,
+        weight=None if case.weight == 1 else case.weight,
+        planned_trials=case.trials,  # "trials" are those of the result
+        variant_of=case.variant_of,
+    )
 
 
 def decode_case(value: Mapping[str, Json]) -> PlannedCase:
@@ -258,15 +268,16 @@ def decode_case(value: Mapping[str, Json]) -> PlannedCase:
 
 def encode_result(result: CaseResult) -> dict[str, Json]:
     """Encode a result without its planned case."""
-    return {
-        "outcome": result.outcome,
-        **_present(
-            reason=result.reason,
-            question=dict(result.question),
-            trials=[_encode_trial(trial) for trial in result.trials],
-            is_final=result.is_final or None,
-        ),
-    }
+    row: dict[str, Json] = {"outcome": result.outcome}
+    if result.reason:
+        row["reason"] = result.reason
+    if result.question:
+        row["question"] = dict(result.question)
+    if result.trials:
+        row["trials"] = [_encode_trial(trial) for trial in result.trials]
+    if result.is_final:
+        row["is_final"] = True
+    return row
 
 
 def decode_result(
@@ -290,23 +301,30 @@ def decode_result(
     return CaseResult(case, value["outcome"], trials, value.get("reason", ""), question, is_final)
 
 
-def _encode_trial(trial: Trial) -> dict[str, Json]:
+def _encode_trial(trial: Trial) -> dict[str, Json]:  # noqa: C901 - one branch for each part
     output = trial.output
-    return {
-        "value": trial.value,
-        **_present(
-            reason=trial.reason,
-            output=None if output is None else _encode_output(output, trial.calls),
-            latency_s=None if output is None else output.latency_s,
-            scores=[_encode_score(score) for score in trial.scores],
-            calls=[_encode_call(call) for call in trial.calls],
-            is_final=trial.is_final or None,
-            score_s=trial.score_s,
-            timing=_encode_timing(trial.timing),
-            raised=None if trial.raised is None else _encode_raised(trial.raised),
-            readings={one.metric: list(one.values) for one in trial.readings},
-        ),
-    }
+    row: dict[str, Json] = {"value": trial.value}
+    if trial.reason:
+        row["reason"] = trial.reason
+    if output is not None:
+        row["output"] = _encode_output(output, trial.calls)
+        if output.latency_s is not None:
+            row["latency_s"] = output.latency_s
+    if trial.scores:
+        row["scores"] = [_encode_score(score) for score in trial.scores]
+    if trial.calls:
+        row["calls"] = [_encode_call(call) for call in trial.calls]
+    if trial.is_final:
+        row["is_final"] = True
+    if trial.score_s is not None:
+        row["score_s"] = trial.score_s
+    if trial.timing is not None:
+        row["timing"] = _encode_timing(trial.timing)
+    if trial.raised is not None:
+        row["raised"] = _encode_raised(trial.raised)
+    if trial.readings:
+        row["readings"] = {one.metric: list(one.values) for one in trial.readings}
+    return row
 
 
 def _encode_raised(raised: Raised) -> dict[str, Json]:
@@ -331,12 +349,16 @@ def _decode_trial(index: int, value: Mapping[str, Json], *, texts: bool, digests
 
 
 def _encode_output(output: Output, calls: tuple[CallRecord, ...]) -> dict[str, Json]:
-    finish = None if output.finish == "complete" else output.finish
-    call = None if output.call is None else calls.index(output.call)
-    return {
-        "value": output.value,
-        **_present(metadata=dict(output.metadata), finish=finish, call=call, reasoning=output.reasoning),
-    }
+    row: dict[str, Json] = {"value": output.value}
+    if output.metadata:
+        row["metadata"] = dict(output.metadata)
+    if output.finish != "complete":
+        row["finish"] = output.finish
+    if output.call is not None:
+        row["call"] = calls.index(output.call)
+    if output.reasoning:
+        row["reasoning"] = output.reasoning
+    return row
 
 
 def _decode_output(trial: Mapping[str, Json], calls: tuple[CallRecord, ...], *, texts: bool, digests: bool) -> Output:
@@ -404,16 +426,18 @@ def _decode_call(value: Mapping[str, Json], *, texts: bool) -> CallRecord:
 
 
 def _encode_score(score: Score) -> dict[str, Json]:
-    named = {"name": score.name, "value": score.value, "passed": score.passed}
-    spans = [{"kind": one.kind, "start": one.start, "end": one.end} for one in score.spans]
-    own = _present(
-        reason=score.reason,
-        rationale=score.rationale,
-        weight=score.weight,
-        counts=None if score.counts else False,
-        spans=spans,
-    )
-    return {**named, **own}
+    row: dict[str, Json] = {"name": score.name, "value": score.value, "passed": score.passed}
+    if score.reason:
+        row["reason"] = score.reason
+    if score.rationale:
+        row["rationale"] = score.rationale
+    if score.weight is not None:
+        row["weight"] = score.weight
+    if not score.counts:
+        row["counts"] = False
+    if score.spans:
+        row["spans"] = [{"kind": one.kind, "start": one.start, "end": one.end} for one in score.spans]
+    return row
 
 
 def _decode_score(value: Mapping[str, Json], *, texts: bool) -> Score:
@@ -436,4 +460,6 @@ def _decode_score(value: Mapping[str, Json], *, texts: bool) -> Score:
 
 
 def _present(**values: Any) -> dict[str, Json]:
-    return {name: value for name, value in values.items() if value not in (None, "", [], {})}
+    return {
+        name: value for name, value in values.items() if value or (value is not None and value not in ("", [], {}))
+    }

@@ -20,20 +20,26 @@ from pydantic import Field
 from pydantic_core import from_json
 
 from pytest_evalgate.config import DEFAULT_TIER
-from pytest_evalgate.errors import RunFileError
+from pytest_evalgate.errors import LineProblem, RunFileError
 from pytest_evalgate.frozen import dataclass
 from pytest_evalgate.records.answers import agreement_of
 from pytest_evalgate.records.results import PlanPart, Run, StopRule, SuitePlan, SuiteRun
 from pytest_evalgate.runs import codec
 from pytest_evalgate.runs.codec import Amount, Count  # noqa: TC001 - pydantic resolves the annotations of RunHead
 from pytest_evalgate.runs.lean import LeanDecoder
-from pytest_evalgate.runs.record_file import RecordFile, check_filled, check_time, dumps
+from pytest_evalgate.runs.record_file import (
+    RecordFile,
+    check_filled,
+    check_time,
+    dumps,
+    without_garbage_collection,
+)
 from pytest_evalgate.runs.shard import Shard  # noqa: TC001 - as above
 from pytest_evalgate.text import files, jsonl
 from pytest_evalgate.text.redaction import Redactor
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
 
     from pytest_evalgate.config import Settings
@@ -162,7 +168,7 @@ def write_stream(  # noqa: PLR0913 - the parts of a run file, by name
                 planned = dumps({**codec.encode_case(case), "suite": plan.name})
                 # joins JSON objects; parsing the result takes longer
                 yield f"{start}{planned[1:-1]},{redacted[1:]}\n"
-                value = json.loads(redacted)
+                value = _parse_row(redacted)
                 if run_log is not None:
                     run_log.add_case(plan.name, case.id, value)
                 lean = decoders[plan.name].result(value, case)
@@ -198,34 +204,74 @@ def _row_starts(plan: SuitePlan) -> Iterator[str]:
             yield f'{{"at":{at},"row":{dumps([case.id, sha256])},'
 
 
-def read(path: Path) -> Run:
-    """Read a run file; raises as `read_with_info`."""
-    return read_with_info(path)[0]
+def no_texts(suite: str) -> bool:  # noqa: ARG001 - the argument of `read_with_info`
+    """Return False: no texts of any suite are used."""
+    return False
 
 
-def read_with_info(path: Path) -> tuple[Run, RunInfo]:
+def read(path: Path, keeps_texts: Callable[[str], bool] = lambda _: True) -> Run:
+    """Read a run file; as `read_with_info`."""
+    return read_with_info(path, keeps_texts)[0]
+
+
+def read_with_info(path: Path, keeps_texts: Callable[[str], bool] = lambda _: True) -> tuple[Run, RunInfo]:
     """Read a run file: the run and its origin.
+
+    Args:
+        path: The file.
+        keeps_texts: Returns whether the texts of a suite are used, which take most of the time and memory. Results of
+            several trials keep them, because the agreement of trials is computed from them.
 
     Raises:
         RunFileError: It is missing, cut, malformed or of a newer schema.
     """
-    lines, problems = jsonl.read(path, name=str(path), limits=_LIMITS)
-    if problems:
-        raise RunFileError("\n".join(map(str, problems)))
-    head = _HEAD.decode(lines[0].value if lines else {}, f"{path}:1")
-    for line in lines[1:]:
-        try:
-            codec.check_row(line.value)
-        except ValueError as error:
-            raise RunFileError(f"{path}:{line.number}: {error}; {_AGAIN}") from None
     try:
-        suites = tuple(_decode_suites(head, [line.value for line in lines[1:]]))
+        with without_garbage_collection():
+            return _read(path, keeps_texts)
+    except RunFileError:
+        _, problems = jsonl.read(path, name=str(path), limits=_LIMITS)
+        if problems:  # lines that are not JSON are more specific, and all of them are reported
+            raise RunFileError("\n".join(map(str, problems))) from None
+        raise
+
+
+def _read(path: Path, keeps_texts: Callable[[str], bool]) -> tuple[Run, RunInfo]:
+    lines = _lines(path)
+    head = _HEAD.decode(next(lines, (1, {}))[1], f"{path}:1")
+    try:
+        suites = tuple(_read_suites(head, _checked(lines, path), keeps_texts))
     except ValueError as error:
         raise RunFileError(f"{path}: not a whole run: {error}; {_AGAIN}") from None
     if head.sha256 is not None and head.sha256 != _digest(path, head.sha256):
         raise RunFileError(f"{path}: the content does not match its digest: it was edited or cut; {_AGAIN}")
     run = Run(head.id, head.created, head.commit, suites, head.duration_s, head.problems, head.refused)
     return run, info_of(head)
+
+
+def _checked(lines: Iterable[tuple[int, dict[str, Json]]], path: Path) -> Iterator[dict[str, Json]]:
+    for number, row in lines:
+        try:
+            codec.check_row(row)
+        except ValueError as error:
+            raise RunFileError(f"{path}:{number}: {error}; {_AGAIN}") from None
+        yield row
+
+
+def _lines(path: Path) -> Iterator[tuple[int, dict[str, Json]]]:
+    """Yield number and object of each line.
+
+    Raises:
+        RunFileError: The file cannot be read, or a line is not valid JSON.
+    """
+    try:
+        files.require_regular(path)
+        with path.open("rb") as file:
+            for number, _, value in jsonl.stream(file, name=str(path), limits=_LIMITS):
+                if isinstance(value, LineProblem):
+                    raise RunFileError(str(value))
+                yield number, value
+    except (OSError, ValueError) as error:  # ValueError: the path contains a NUL character
+        raise RunFileError(f"{path}: cannot be read: {getattr(error, 'strerror', None) or error}") from None
 
 
 def info_of(head: RunHead) -> RunInfo:
@@ -243,6 +289,19 @@ def parse_head(line: bytes, name: str) -> RunHead:
         RunFileError: It is malformed or of a newer schema; the message begins with ``name``.
     """
     return _HEAD.parse(line, name)
+
+
+def read_info(path: Path) -> RunInfo:
+    """Return the origin of a stored run from its first line.
+
+    Raises:
+        RunFileError: The line cannot be read.
+    """
+    try:
+        return info_of(_HEAD.decode(next(_lines(path), (1, {}))[1], f"{path}:1"))
+    except RunFileError:
+        read(path)  # raises the message about the whole file, which is more specific
+        raise
 
 
 def read_facts(path: Path) -> Mapping[str, str]:
@@ -418,33 +477,61 @@ def _head(run: Run, plans: Sequence[SuitePlan], stopped: Mapping[str, StopRule],
     )
 
 
-def _decode_suites(head: RunHead, rows: Sequence[Mapping[str, Json]]) -> Iterator[SuiteRun]:
-    results: dict[str, dict[str, CaseResult]] = {suite.name: {} for suite in head.suites}
-    found_rows: dict[str, list[Mapping[str, Json]]] = {suite.name: [] for suite in head.suites}
+def _read_suites(
+    head: RunHead, rows: Iterable[Mapping[str, Json]], keeps_texts: Callable[[str], bool]
+) -> Iterator[SuiteRun]:
+    suites = {suite.name: _StoredSuite(suite, texts=keeps_texts(suite.name)) for suite in head.suites}
+    count = 0
     for row in rows:
-        if row["suite"] not in results:
+        if row["suite"] not in suites:
             raise ValueError(f"the head does not list suite {jsonl.quote_text(row['suite'])}")
-        found_rows[row["suite"]].append(row)
-        results[row["suite"]][row["id"]] = codec.decode_result(row, codec.decode_case(row))
-    if len(rows) > sum(map(len, results.values())) or len(results) < len(head.suites):
+        suites[row["suite"]].add(row)
+        count += 1
+    if count > sum(map(len, suites.values())) or len(suites) < len(head.suites):
         raise ValueError("it contains a case or a suite twice")
-    for suite in head.suites:
-        found = tuple(results[suite.name].values())
-        expected = suite.planned if suite.own is None else suite.own
+    for suite in suites.values():
+        yield suite.run()
+
+
+class _StoredSuite:
+    """The results of one suite of a file, by case id. Texts are kept if ``texts`` is True."""
+
+    def __init__(self, head: SuiteHead, *, texts: bool) -> None:
+        self._head = head
+        self._texts = texts or head.trials > 1
+        self._decoder = LeanDecoder()
+        self._results: dict[str, CaseResult] = {}
+        self._at: list[int] = []
+        self._rows_sha256: list[str] = []
+
+    def __len__(self) -> int:
+        return len(self._results)
+
+    def add(self, row: Mapping[str, Json]) -> None:
+        """Add a row; raises ValueError if it cannot be decoded."""
+        case = self._decoder.case(row)
+        keeps = self._texts or row.get("planned_trials", 1) > 1
+        self._results[case.id] = codec.decode_result(row, case) if keeps else self._decoder.result(row, case)
+        if self._head.own is not None:
+            self._at.append(row.get("at", -1))
+            if "row" in row:
+                self._rows_sha256.append(row["row"][1])
+
+    def run(self) -> SuiteRun:
+        """Return the suite; raises ValueError if the head lists other cases."""
+        head, found = self._head, tuple(self._results.values())
+        expected = head.planned if head.own is None else head.own
         if len(found) != expected:
-            raise ValueError(f"suite {suite.name} has {len(found)} of {expected} cases")
+            raise ValueError(f"suite {head.name} has {len(found)} of {expected} cases")
         plan = SuitePlan(
-            *(suite.name, suite.golden, suite.golden_sha256, suite.scorers_sha256, suite.trials),
+            *(head.name, head.golden, head.golden_sha256, head.scorers_sha256, head.trials),
             cases=tuple(result.case for result in found),
-            drawn_from=suite.drawn_from,
-            part=None if suite.own is None else _part_of(suite, found_rows[suite.name]),
+            drawn_from=head.drawn_from,
+            part=None if head.own is None else self._part(),
         )
-        yield SuiteRun(plan, found, suite.stopped)
+        return SuiteRun(plan, found, head.stopped)
 
-
-def _part_of(suite: SuiteHead, rows: Sequence[Mapping[str, Json]]) -> PlanPart:
-    at = tuple(row.get("at", -1) for row in rows)
-    if any(one >= other for one, other in pairwise((-1, *at, suite.planned))):
-        raise ValueError(f"suite {suite.name}: the positions of its cases are not ascending")
-    digests = tuple(row["row"][1] for row in rows if "row" in row)
-    return PlanPart(suite.planned, at, suite.plan_sha256 or "", digests)
+    def _part(self) -> PlanPart:
+        if any(one >= other for one, other in pairwise((-1, *self._at, self._head.planned))):
+            raise ValueError(f"suite {self._head.name}: the positions of its cases are not ascending")
+        return PlanPart(self._head.planned, tuple(self._at), self._head.plan_sha256 or "", tuple(self._rows_sha256))

@@ -78,7 +78,7 @@ def compares_originals(scorer: Scorer) -> bool:
 
 def of_trial(scorers: Sequence[Scorer], index: int) -> tuple[Scorer, ...]:
     """Return the scorers for the 0-based trial ``index``: some compare with another output of the same trial."""
-    return tuple(scorer.of_trial(index) if hasattr(scorer, "of_trial") else scorer for scorer in scorers)
+    return tuple([scorer.of_trial(index) if hasattr(scorer, "of_trial") else scorer for scorer in scorers])
 
 
 def applies_to(scorer: Scorer, case: Case) -> bool:
@@ -103,9 +103,8 @@ def passes(scores: Sequence[Score], threshold: float | None, *, mean: bool = Fal
         raise ScorerError("no score counts, so the trial cannot be decided: add at least one scorer to the suite")
     if mean or any(score.weight is not None for score in scores):
         return _mean_reaches(scores, threshold)
-    if any(score.passed is False for score in scores):
-        return False
-    return None if any(score.passed is None for score in scores) else True
+    found = [score.passed for score in scores]
+    return False if False in found else None if None in found else True
 
 
 def _mean_reaches(scores: Sequence[Score], threshold: float | None) -> bool | None:
@@ -273,7 +272,7 @@ def _graded(returned: object) -> _Read:
     """Read what a function returned: a bool, a number, (value, reason), a Score or None."""
     value, reason = _value_and_reason(returned)
     spans = returned.spans if isinstance(returned, Score) else ()
-    if not isinstance(spans, tuple) or not all(isinstance(one, DetectedSpan) for one in spans):
+    if spans != () and not (isinstance(spans, tuple) and all(isinstance(one, DetectedSpan) for one in spans)):
         raise ScorerError(f"returned the spans {safe_repr(spans)}: give a tuple of DetectedSpan")
     if value is None:
         return None, reason or "could not tell", spans

@@ -154,7 +154,7 @@ def _recording(
     """Return the outputs at ``path`` of numbered rows, each of which is dropped at once."""
     outputs: dict[str, Output] = {}
     first_at: dict[str, int] = {}
-    plain = {"id", path}
+    plain = {"id", path} if path == "output" else None  # most rows have nothing else
     for number, row in rows:
         try:
             case_id = _id_of(row, first_at)
@@ -170,7 +170,7 @@ def _id_of(row: Mapping[str, Json], first_at: Mapping[str, int]) -> str:
     if not isinstance(given, str | int) or isinstance(given, bool) or given == "":
         raise _InvalidRow("id", "missing or not a string or whole number; write the id of the case")
     text = str(given)
-    case_id = text if text.isascii() else unicodedata.normalize("NFC", text)  # as golden/record.py does with the ids of cases
+    case_id = text if text.isascii() else unicodedata.normalize("NFC", text)  # as golden/record.py does with case ids
     if case_id in first_at:
         raise _InvalidRow("id", f"duplicate id {jsonl.quote_text(case_id)} (first at line {first_at[case_id]})")
     return sys.intern(case_id)  # the cases and the results contain the same id

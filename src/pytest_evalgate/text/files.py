@@ -53,8 +53,13 @@ def storing(path: Path, action: str = "written") -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        step = _NEXT_STEPS.get(errno.errorcode.get(error.errno or 0, ""), "check the path")
-        raise StorageError(path, f"{path}: cannot be {action}: {error.strerror or error}: {step}") from error
+        raise storage_error(path, action, error) from error
+
+
+def storage_error(path: Path, action: str, error: OSError) -> StorageError:
+    """Return the error that ``path`` cannot be ``action``, for loops in which `storing` would take too long."""
+    step = _NEXT_STEPS.get(errno.errorcode.get(error.errno or 0, ""), "check the path")
+    return StorageError(path, f"{path}: cannot be {action}: {error.strerror or error}: {step}")
 
 
 def is_exhaustion(error: BaseException) -> bool:

@@ -5,8 +5,8 @@ nesting, huge integers and endless lines are problems, because each of them sile
 crashes the parser. More lenient than RFC 8259 for the sake of editors: a byte order mark, CRLF, blank lines and lines
 that start with ``//`` are accepted.
 
-jiter, which takes a third of the time of the standard library, parses what has no problem. What it refuses, and what it
-may read differently, is parsed again with the standard library, which makes all values and messages in doubt.
+jiter, which takes a third of the time of the standard library, parses what has no problem. What it refuses, and what
+it may read differently, is parsed again with the standard library, which decides and has the messages.
 """
 
 from __future__ import annotations
@@ -141,13 +141,15 @@ def _valid(lines: Iterable[bytes], before: int, limits: JsonLimits) -> Iterator[
         yield number, value
 
 
-def stream(file: BinaryIO, *, name: str, start: int = 0) -> Iterator[tuple[int, int, dict[str, Any] | LineProblem]]:
+def stream(
+    file: BinaryIO, *, name: str, start: int = 0, limits: JsonLimits | None = None
+) -> Iterator[tuple[int, int, dict[str, Any] | LineProblem]]:
     """Yield (line number, byte offset, object or problem) of each line that is neither blank nor a comment.
 
     For files that do not fit into memory: nothing is kept. With a ``start``, which is the offset of a line, the lines
     are counted from there.
     """
-    limits = JsonLimits()
+    limits = limits or JsonLimits()
     for raw in _raw_lines(file, limits.line_bytes, start):
         try:
             yield raw.number, raw.offset, _parse_object(raw, limits)
@@ -472,7 +474,12 @@ def canonical(value: Any) -> str:
         ValueError: ``value`` contains NaN or an infinity.
         TypeError: ``value`` contains an object that JSON cannot represent.
     """
-    return _ENCODER.encode(value)
+    if _encode is None:
+        return _ENCODER.encode(value)
+    try:
+        return "".join(_encode(value, 0))
+    except RecursionError:  # the standard library tells an object that contains itself from deep nesting
+        return _ENCODER.encode(value)
 
 
 def _plain(value: object) -> dict[str, Any]:
@@ -483,6 +490,12 @@ def _plain(value: object) -> dict[str, Any]:
 
 _ENCODER: Final = json.JSONEncoder(
     sort_keys=True, separators=(",", ":"), ensure_ascii=True, allow_nan=False, default=_plain
+)
+# `JSONEncoder.encode` makes one for each value, which takes longer than most values do
+_make_encoder: Final = json.encoder.c_make_encoder  # type: ignore[attr-defined]  # not in typeshed
+_encode: Final = _make_encoder and _make_encoder(
+    *(None, _plain, json.encoder.encode_basestring_ascii, None),
+    *(_ENCODER.key_separator, _ENCODER.item_separator, _ENCODER.sort_keys, _ENCODER.skipkeys, _ENCODER.allow_nan),
 )
 
 

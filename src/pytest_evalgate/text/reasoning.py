@@ -29,7 +29,10 @@ _HINTS: Final = ("<", "&lt;", "[", "◁", "```", "hought process", "assistant", 
 
 
 def _may_have_block(text: str) -> bool:
-    return any(hint in text for hint in _HINTS)
+    for hint in _HINTS:  # noqa: SIM110 - a third of the time of any(), for each output
+        if hint in text:
+            return True
+    return False
 
 
 def split_text(text: str) -> SplitText:

@@ -116,7 +116,7 @@ def open_report(args: argparse.Namespace) -> int:
     options = ReportOptions(
         project.root, TextPolicy.by(project.settings.report), links_of(os.environ, project.root), name
     )
-    write_reports(view_of(kept, read_decided(kept), options), ["html"], kept.folder)
+    write_reports(view_of(kept, read_decided(kept, texts=False), options), ["html"], kept.folder)
     print_result(args, {"file": name}, [name])
     open_page(page)
     return 0
