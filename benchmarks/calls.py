@@ -16,6 +16,7 @@ import math
 import sys
 import tempfile
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -24,7 +25,7 @@ from benchmarks.profiled import again
 from benchmarks.rows import Row, print_rows
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from benchmarks.processes import Counts, Server, Used
 
@@ -118,6 +119,7 @@ def _cold_rows(server: Server, work: Work, rounds: int) -> Iterator[Row]:
         folder = Path(name)
         found = _measure(server, work, rounds, folder)
         cold, bare, limit_s = found.cold, found.bare, work.limit_s
+        profile = partial(_profile, server, work, folder / "profiled")
         beside, times = BOUNDS.get((work.client, work.concurrency), ("", math.nan))
         bounds = {"bare": times * bare.wall_s / limit_s, "limit": times}
         bound = bounds.get(beside) if work.cases >= BOUND_SIZE else None
@@ -129,12 +131,12 @@ def _cold_rows(server: Server, work: Work, rounds: int) -> Iterator[Row]:
             bare.wall_s / limit_s,
             f"{cold.wall_s:.2f} s = {cold.wall_s / bare.wall_s:.3f} x bare (limit {limit_s:.2f} s); "
             f"{found.seen.peak_in_flight} in flight, {found.seen.connections} connections; {_others(cold)}",
-            profile=lambda: _profile(server, work, folder / "profiled"),
+            profile=profile,
         )
         yield Row("  CPU", 1000 * cold.cpu_s / work.cases, None, "ms a case", 1000 * bare.cpu_s / work.cases)
         yield Row("  peak memory", cold.peak_mb, None, "MiB", bare.peak_mb)
         if work.client == "http":
-            yield _first_row(found, server, folder)
+            yield _first_row(found, profile)
         yield Row(
             "  warm",
             found.warm.wall_s,
@@ -146,14 +148,14 @@ def _cold_rows(server: Server, work: Work, rounds: int) -> Iterator[Row]:
         yield Row("  warm", found.warm_requests, 0, "requests")
 
 
-def _first_row(found: Measured, server: Server, folder: Path) -> Row:
+def _first_row(found: Measured, profile: Callable[[], str]) -> Row:
     return Row(
         "  first request",
         found.first_s,
         FIRST_BOUNDS_S.get(found.work.cases),
         "s",
         note="from the start of the process",
-        profile=lambda: _profile(server, found.work, folder / "first"),
+        profile=profile,
     )
 
 
@@ -164,6 +166,7 @@ def _saturated_rows(rounds: int) -> Iterator[Row]:
         folder = Path(name)
         found = _measure(server, work, rounds, folder, warm=False)
         cold, bare, calls = found.cold, found.bare, 2 * work.cases
+        profile = partial(_profile, server, work, folder / "profiled")
         yield Row(
             f"{work.name}, {1000 * work.latency_s:.0f} ms",
             cold.wall_s / bare.wall_s,
@@ -171,11 +174,12 @@ def _saturated_rows(rounds: int) -> Iterator[Row]:
             "x bare",
             1.0,
             f"{cold.wall_s:.2f} s, bare {bare.wall_s:.2f} s, limit {work.limit_s:.2f} s; {_others(cold)}",
-            profile=lambda: _profile(server, work, folder / "profiled"),
+            profile=profile,
         )
-        yield Row("  CPU", 1000 * cold.cpu_s / calls, SATURATED_CPU_MS, "ms a call", 1000 * bare.cpu_s / calls)
+        cpu_ms = 1000 * cold.cpu_s / calls
+        yield Row("  CPU", cpu_ms, SATURATED_CPU_MS, "ms a call", 1000 * bare.cpu_s / calls, profile=profile)
         yield Row("  peak memory", cold.peak_mb, None, "MiB", bare.peak_mb)
-        yield _first_row(found, server, folder)
+        yield _first_row(found, profile)
 
 
 def _measure(server: Server, work: Work, rounds: int, folder: Path, *, warm: bool = True) -> Measured:

@@ -31,6 +31,7 @@ WAITING: Final = (
     "time.sleep",
     "posix.wait",
     "_queue.SimpleQueue",
+    "_run_until_interrupted",  # our loop's thread: uvloop waits, and works, inside of it
 )
 
 

@@ -13,6 +13,7 @@ import math
 import sys
 import tempfile
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -85,6 +86,7 @@ def _measure(folder: Path, rounds: int) -> tuple[Used, dict[str, Used]]:
 
 def _size_rows(folder: Path, number: int, floor: Used, gate: Used) -> Iterator[Row]:
     size = SIZES.get(number, Size())
+    profile = partial(again, GATE, folder)
     yield Row(
         f"recorded, N = {number:,}, over the floor",
         1000 * (gate.cpu_s - floor.cpu_s) / number,
@@ -92,7 +94,7 @@ def _size_rows(folder: Path, number: int, floor: Used, gate: Used) -> Iterator[R
         "ms a case",
         1000 * floor.cpu_s / number,
         f"{gate.cpu_s:.2f} s CPU, {gate.wall_s:.2f} s; others {gate.others:.1f} cores",
-        profile=lambda: again(GATE, folder),
+        profile=profile,
     )
     yield Row(
         "  peak memory",
@@ -100,7 +102,7 @@ def _size_rows(folder: Path, number: int, floor: Used, gate: Used) -> Iterator[R
         size.mebibytes,
         "MiB",
         floor.peak_mb,
-        profile=lambda: "    (its CPU is above)",
+        profile=profile,
     )
 
 

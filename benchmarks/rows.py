@@ -12,11 +12,12 @@ A missed row that knows how to run again does so under a profiler; the profiles 
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Iterable
 
 HEAD: Final = f"  {'row':<40} {'figure':>9} {'bare':>9}  {'bound':>10}  {'unit':<14} verdict"
 
@@ -28,7 +29,8 @@ class Row:
     ``bare`` is the same figure of what does the same work with nothing around it. ``at_least`` turns the bound around,
     for rates. ``note`` is printed behind the verdict. ``profile`` runs the same work under a profiler, and returns
     the text to print. It is called only if the bound is missed, and before the next row is asked for: a project and a
-    server of this row still exist then. `benchmarks.profiled.again` is one for a command.
+    server of this row still exist then. Rows of one command have the same ``profile``, which is then called once.
+    `benchmarks.profiled.again` is one for a command.
     """
 
     name: str
@@ -60,14 +62,14 @@ def print_rows(rows: Iterable[Row], title: str = "") -> int:
     if title:
         print(title)
     print(HEAD, flush=True)
-    missed, profiles = 0, []
+    missed, profiles = 0, dict[Callable[[], str], tuple[Row, str]]()
     for row in rows:
         print(row.line(), flush=True)
         missed += row.verdict == "MISSED"
-        if row.verdict == "MISSED" and row.profile is not None:
-            profiles.append(f"\n  {row.name}, once more under a profiler:\n{row.profile()}")
-    for text in profiles:
-        print(text, flush=True)
+        if row.verdict == "MISSED" and row.profile is not None and row.profile not in profiles:
+            profiles[row.profile] = row, row.profile()
+    for row, text in profiles.values():
+        print(f"\n  {row.name.strip()}, once more under a profiler:\n{text}", flush=True)
     return int(missed > 0)
 
 

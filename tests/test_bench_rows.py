@@ -42,3 +42,15 @@ def test_a_missed_row_is_profiled_before_the_next_is_measured(capsys: pytest.Cap
     assert (title, head, profile) == ("title", "  slow, once more under a profiler:", "its profile")
     assert "MISSED" in slow
     assert "ok" in quick
+
+
+def test_rows_of_one_command_are_profiled_once(capsys: pytest.CaptureFixture[str]) -> None:
+    calls = []
+
+    def profile() -> str:
+        calls.append(1)
+        return "its profile"
+
+    assert print_rows([Row("wall", 2.0, 1.0, "s", profile=profile), Row("  CPU", 2.0, 1.0, "s", profile=profile)]) == 1
+    assert len(calls) == 1
+    assert capsys.readouterr().out.count("under a profiler") == 1
