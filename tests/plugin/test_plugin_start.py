@@ -82,12 +82,12 @@ def test_a_judge_needs_no_statistics_before_the_first_request(project: Project, 
     assert _loaded(project, "first.json", {*_STATISTICS, *_REPORTS}) == []
 
 
-def test_a_function_is_called_before_clients_and_statistics_are_loaded(project: Project) -> None:
+def test_a_function_is_called_without_the_clients_of_models(project: Project) -> None:
     project.python_suite(
         "import sys, conftest\ndef answer(question):\n    conftest.note('first.json')\n    return 'yes'\n", "a"
     )
     _run(project)
-    assert _loaded(project, "first.json", {*_STATISTICS, *_CLIENTS, "urllib.request"}) == []
+    assert _loaded(project, "first.json", {*_CLIENTS, "urllib.request"}) == []
 
 
 def _estimate_comes_first(project: Project, *args: str) -> bool:
