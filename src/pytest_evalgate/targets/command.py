@@ -167,8 +167,9 @@ async def run_program(
         raise TargetFailure(message) from None
     try:
         stdin: Any = transport.get_pipe_transport(_STDIN)
-        stdin.write(text)
-        stdin.write_eof()
+        with contextlib.suppress(RuntimeError):  # of uvloop, if the program has ended by now; asyncio drops the text
+            stdin.write(text)
+            stdin.write_eof()
         async with asyncio.timeout(timeout_s):
             await protocol.done.wait()
     except TimeoutError:
