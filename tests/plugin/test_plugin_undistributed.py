@@ -17,6 +17,12 @@ def pytest_runtest_logreport(report):
 """
 
 
+@pytest.fixture(autouse=True)
+def _own_controller(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let a session in this process be the controller, also if this process is a worker."""
+    monkeypatch.delenv("PYTEST_XDIST_WORKER", raising=False)
+
+
 def _live_and_recorded(project: Project) -> None:
     """The suite "faq" of an application, the recorded suite "more", and an ordinary test."""
     project.python_suite(_BOT, "a", "b")

@@ -19,6 +19,7 @@ idle connection     none: it is closed by the first byte that arrives
 from __future__ import annotations
 
 import asyncio
+import os
 import time
 import urllib.request
 import zlib
@@ -396,7 +397,12 @@ class TcpConnection(asyncio.Protocol):
         """
         # one address after the other: asyncio's race between them leaks sockets if a run ends meanwhile (3.11)
         loop, name = asyncio.get_running_loop(), host if context else None
-        _, connection = await loop.create_connection(cls, host, port, ssl=context, server_hostname=name)
+        try:
+            _, connection = await loop.create_connection(cls, host, port, ssl=context, server_hostname=name)
+        except ConnectionError as error:
+            if error.errno is None:
+                raise
+            raise type(error)(error.errno, os.strerror(error.errno)) from error  # the text depends on the loop
         return connection
 
     @property
@@ -442,9 +448,7 @@ class TcpConnection(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Store the transport."""
-        self._transport = cast(
-            "asyncio.Transport", transport
-        )  # create_connection makes no other; uvloop's are no subclass
+        self._transport = cast("asyncio.Transport", transport)  # no check: uvloop's is no subclass
 
     def data_received(self, data: bytes) -> None:
         """Add ``data`` to the buffer; close if it was not requested."""
