@@ -133,11 +133,13 @@ $(VENV)/.dev: pyproject.toml | $(VENV)/bin/python
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev]'
 	@touch $@ $(VENV)/.demo
 
-# the wheel, as users have it, and the bare loops: other tools of ours make some of its imports heavier
+# the wheel, as users have it; the libraries of the bare loops lie beside it: openai imports aiohttp if it is installed
 $(VENV)/.bench: build/dist/.built
 	test -x $(BENCH) || $(PYTHON) -m venv $(VENV)/bench
-	$(BENCH) -m pip install --quiet --disable-pip-version-check build/dist/*.whl aiohttp orjson
+	$(BENCH) -m pip install --quiet --disable-pip-version-check build/dist/*.whl
 	$(BENCH) -m pip install --quiet --disable-pip-version-check --force-reinstall --no-deps build/dist/*.whl
+	test -d $(VENV)/bench/bare || $(BENCH) -m pip install --quiet --disable-pip-version-check \
+		--target $(VENV)/bench/bare aiohttp orjson
 	@touch $@
 
 $(VENV)/.browser: tests/browser/requirements.txt $(VENV)/.dev

@@ -11,7 +11,7 @@ import os
 import sys
 from typing import TYPE_CHECKING, Any
 
-from benchmarks.processes import KEY_VARIABLE
+from benchmarks.processes import BARE_LIBRARIES, KEY_VARIABLE
 from benchmarks.projects import question
 
 if TYPE_CHECKING:
@@ -66,6 +66,7 @@ def openai_client(base_url: str, concurrency: int) -> tuple[Ask, Callable[[], Aw
 
 
 def aiohttp_client(base_url: str, concurrency: int) -> tuple[Ask, Callable[[], Awaitable[None]]]:
+    sys.path.append(str(BARE_LIBRARIES))
     import aiohttp  # noqa: PLC0415 - the other loops do without
 
     headers = {"Authorization": f"Bearer {os.environ[KEY_VARIABLE]}"}

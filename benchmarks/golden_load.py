@@ -58,6 +58,7 @@ def _measured(golden: Path) -> dict[str, float]:
         "json": lambda: [json.loads(line) for line in lines],
     }
     try:
+        sys.path.append(str(processes.BARE_LIBRARIES))
         import orjson  # noqa: PLC0415 - not everyone has it
     except ImportError:
         pass

@@ -25,6 +25,9 @@ TREE_VARIABLE = "BENCH_TREE"
 """Folder that contains the package to measure; without it, ``src`` of `ROOT`, whatever is installed. ``make bench``
 sets it to the wheel's, whose templates are compiled."""
 
+BARE_LIBRARIES: Final = Path(sys.prefix) / "bare"
+"""What bare loops use and users lack: openai imports aiohttp if it finds it, which takes 0.1 s."""
+
 KEY_VARIABLE = "BENCH_KEY"
 
 
