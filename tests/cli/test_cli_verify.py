@@ -206,6 +206,7 @@ def test_a_verdict_that_is_worse_than_the_run_does_not_pass_either(checkout: Che
     checkout.run()
     checkout.claim(verdict="invalid")
     code, lines, _ = checkout.verify()
+    assert "pytest --eval-gate" in lines[-2]
     assert (code, lines[-1]) == (1, "verify DISAGREES: invalid in verdict.json, pass derived from the run")
 
 

@@ -186,7 +186,7 @@ def _verify(args: argparse.Namespace) -> int:
 
 VERB: Final = Verb(
     "Derive the verdict of a run again, with the gates and baselines of the base branch. Exits with the code of that "
-    "verdict, or with 1 if verdict.json claims a better one.",
+    "verdict, or with 1 if verdict.json claims another one.",
     "pytest-evalgate verify --base-ref origin/main --require support",
     _verify,
     _add_arguments,
@@ -254,6 +254,8 @@ def _lines(found: _Verified) -> Iterator[str]:
     for mismatch in found.mismatches:
         yield one_line(f"mismatch: {mismatch}")
     word = "agrees" if found.agrees else "MISMATCH" if found.mismatches else "DISAGREES"
+    if word == "DISAGREES" and not found.derived.changed_in_gate:
+        yield "verdict.json was edited, or a gate or a baseline changed after the run: run again: pytest --eval-gate"
     of = "" if found.commit is None else f" of commit {_short(found.commit)}"
     yield f"verify {word}: {found.claimed} in verdict.json, {found.derived.verdict} derived from the run{of}"
 
