@@ -21,7 +21,23 @@ from pytest_evalgate.engine.clients.transport import UsualUrl, parse_url
             st.sampled_from(
                 ["a", "api.example.com", "127.0.0.1", "256.1.1.1", "1.2.3", "01.2.3.4", "[::1]", "A", "ü", "x_y"]
             ),
-            st.sampled_from(["", ":1", ":80", ":443", ":8080", ":65535", ":99999", ":", ":x"]),
+            st.sampled_from(
+                [
+                    "",
+                    ":1",
+                    ":80",
+                    ":443",
+                    ":8080",
+                    ":59999",
+                    ":64999",
+                    ":65000",
+                    ":65535",
+                    ":65536",
+                    ":99999",
+                    ":",
+                    ":x",
+                ]
+            ),
             st.text("/ab.~%2-_:@!;, ü\\?#=&", max_size=8),
         ),
     )
@@ -49,6 +65,8 @@ def test_a_url_of_the_usual_form_has_the_parts_that_httpx_finds(url: str) -> Non
     "url",
     [
         "http://127.0.0.1:8000/v1/chat/completions",
+        "http://127.0.0.1:40123/v1/chat/completions",
+        "http://localhost:64123/v1",
         "https://api.example.com/v1",
         "http://bot/answer?id=1&x=a-b",
         "http://a",

@@ -46,7 +46,7 @@ _OCTET: Final = r"(?:25[0-5]|2[0-4][0-9]|1[0-9]{2}|[1-9]?[0-9])"
 # Characters that no part of the URL escapes; no segment begins with a dot, so that none is "." or "..".
 _USUAL_URL: Final = re.compile(
     rf"(?P<scheme>https?)://(?P<host>[a-z][a-z0-9-]*(?:\.[a-z0-9-]+)*|{_OCTET}(?:\.{_OCTET}){{3}})"
-    r"(?::(?P<port>[1-9][0-9]{0,3}))?(?P<path>(?:/[A-Za-z0-9_~-][A-Za-z0-9._~-]*)*/?(?:\?[A-Za-z0-9._~=&-]+)?)"
+    r"(?::(?P<port>[1-9][0-9]{0,3}|[1-5][0-9]{4}|6[0-4][0-9]{3}))?(?P<path>(?:/[A-Za-z0-9_~-][A-Za-z0-9._~-]*)*/?(?:\?[A-Za-z0-9._~=&-]+)?)"
 )
 
 
