@@ -19,7 +19,6 @@ from pytest_evalgate.cli.options import whole_number
 from pytest_evalgate.cli.verb import Verb
 from pytest_evalgate.config import key_variables
 from pytest_evalgate.runs import kept, run_file
-from pytest_evalgate.runs.record_file import without_garbage_collection
 from pytest_evalgate.runs.remote import is_url
 from pytest_evalgate.runs.shard import MOST_SHARDS
 from pytest_evalgate.runs.shards import merge_into, read_folder
@@ -27,6 +26,7 @@ from pytest_evalgate.text import files
 from pytest_evalgate.text.escape import one_line
 from pytest_evalgate.text.layout import screen_width
 from pytest_evalgate.text.redaction import Redactor
+from pytest_evalgate.text.uncollected import without_garbage_collection
 from pytest_evalgate.text.wording import count
 
 if TYPE_CHECKING:

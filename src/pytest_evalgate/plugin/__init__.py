@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
-import gc
 import os
 import shlex
 import sys
@@ -16,7 +14,7 @@ from pytest_evalgate.plugin.options import BaseVariables, add_options, misspelt_
 from pytest_evalgate.plugin.server_fixture import evalgate_server  # noqa: F401 - pytest finds fixtures by their name
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Sequence
     from importlib.machinery import ModuleSpec
 
 MARKER = "golden_set"
@@ -63,7 +61,9 @@ def pytest_configure(config: pytest.Config) -> None:
         "run the test once for each case of the golden sets",
     )
     if config.getoption("--eval-gate"):
-        with _no_collection():
+        from pytest_evalgate.text.uncollected import without_garbage_collection  # noqa: PLC0415 - only if gated
+
+        with without_garbage_collection():
             from pytest_evalgate.plugin.session import register  # noqa: PLC0415 - heavy
 
             register(config)
@@ -113,18 +113,6 @@ class _ImportedAsWritten:
     def find_spec(self, name: str, path: Sequence[str] | None, _: object = None) -> ModuleSpec | None:
         """Return the spec of a module of this package; None for any other."""
         return PathFinder.find_spec(name, path) if name.startswith(self._prefix) else None
-
-
-@contextlib.contextmanager
-def _no_collection() -> Iterator[None]:
-    """Collect no garbage meanwhile: modules and settings live as long as the session, and traversing cost 30 ms."""
-    was_enabled = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if was_enabled:
-            gc.enable()
 
 
 def _is_configured(config: pytest.Config) -> bool:

@@ -7,10 +7,8 @@ from CI artifacts and other machines, so each value is checked before it is used
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
 import functools
-import gc
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final, Generic, Literal, TypeVar
 
@@ -21,7 +19,7 @@ from pytest_evalgate.text import files, foreign, jsonl
 from pytest_evalgate.text.problems import first_problem
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Mapping
     from pathlib import Path
 
     from pytest_evalgate.errors import UserError
@@ -158,18 +156,6 @@ class RecordFile(Generic[T]):
     @property
     def _digest_keys(self) -> tuple[str, ...]:
         return (*((self._rows_key,) if self.rows_digest else ()), *((_SEAL,) if self.seal else ()))
-
-
-@contextlib.contextmanager
-def without_garbage_collection() -> Iterator[None]:
-    """Switch off the collection of cycles while records are read: there are none, and it takes half of the time."""
-    was_on = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if was_on:
-            gc.enable()
 
 
 @functools.cache

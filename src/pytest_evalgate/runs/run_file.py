@@ -32,11 +32,11 @@ from pytest_evalgate.runs.record_file import (
     check_filled,
     check_time,
     dumps,
-    without_garbage_collection,
 )
 from pytest_evalgate.runs.shard import Shard  # noqa: TC001 - as above
 from pytest_evalgate.text import files, jsonl
 from pytest_evalgate.text.redaction import Redactor
+from pytest_evalgate.text.uncollected import without_garbage_collection
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
